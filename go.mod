@@ -1,0 +1,3 @@
+module github.com/ferrygo/ferry
+
+go 1.26.0
