@@ -1,0 +1,32 @@
+package datagram
+
+import (
+	"net"
+	"net/netip"
+)
+
+// addrPort is the IP address and port of a, unmapped; zero if it has none.
+func addrPort(a net.Addr) netip.AddrPort {
+	switch a := a.(type) {
+	case nil:
+		return netip.AddrPort{}
+	case *net.UDPAddr:
+		if a == nil {
+			return netip.AddrPort{}
+		}
+		return unmap(a.AddrPort())
+	case interface{ AddrPort() netip.AddrPort }:
+		return unmap(a.AddrPort())
+	}
+	ap, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return unmap(ap)
+}
+
+// unmap makes 4-in-6 addresses IPv4, as everything outside this package has them: a
+// dual-stack socket and an IPv4 socket then name a peer alike.
+func unmap(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}

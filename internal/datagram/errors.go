@@ -1,0 +1,45 @@
+package datagram
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+)
+
+// Fatal reports whether err, from a read or a write, means that the conn itself
+// is of no use any more: it is closed, or is no socket. Any other error of a
+// write is about one packet, which counts as lost on the way: the network may be
+// unreachable now and not in a second.
+//
+// The end of a deadline or of a context is not Fatal.
+func Fatal(err error) bool {
+	return errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, io.ErrClosedPipe) ||
+		errors.Is(err, io.EOF) ||
+		errors.Is(err, os.ErrClosed) ||
+		isErrno(err, unusable)
+}
+
+// TooLong reports whether err, from a write, means that the packet is longer than the
+// conn, or the path if it is known, can take.
+func TooLong(err error) bool { return isErrno(err, tooLong) }
+
+// passing reports whether err, from a read, is about an earlier packet of ours
+// (an ICMP message came back) or a shortage of the moment, not about the socket.
+func passing(err error) bool { return isErrno(err, momentary) }
+
+func isErrno(err error, class func(syscall.Errno) bool) bool {
+	var errno syscall.Errno
+	return errors.As(err, &errno) && class(errno)
+}
+
+var (
+	// errNoAddr is the error of a packet that goes nowhere.
+	errNoAddr = errors.New("datagram: packet without an address and port")
+
+	// errElsewhere is the error of a packet that goes to another address than that to
+	// which the socket is connected.
+	errElsewhere = &net.OpError{Op: "write", Net: "udp", Err: net.ErrWriteToConnected}
+)
