@@ -1,0 +1,106 @@
+package wholefile
+
+import (
+	"errors"
+	"io/fs"
+	"runtime"
+	"syscall"
+)
+
+// Commit gives the file its name: it is written to the disk, closed, renamed, and
+// the directory is written to the disk. Where something has the name already it is replaced
+// if replace is true, and otherwise stays, and the error is an fs.ErrExist.
+//
+// After an error the temporary file is gone and the name is what it was, with one
+// exception: if only the directory could not be written to the disk, the file is there, whole, and
+// may not survive a crash of the machine. A File to which a write has failed is never committed: Commit
+// returns that error.
+//
+// Without replace the check and the naming are one step where the file system has hard links.
+// Where it has none (FAT, some network file systems) there are two, and a file
+// that another process makes in the microseconds between them is replaced.
+func (f *File) Commit(replace bool) error {
+	if f.done {
+		return fs.ErrClosed
+	}
+	if err := f.failure(); err != nil {
+		return errors.Join(err, f.Abort())
+	}
+	if err := f.file.Sync(); err != nil {
+		return errors.Join(err, f.Abort())
+	}
+	f.done = true
+	// Windows renames no open file.
+	err := f.file.Close()
+	if err == nil {
+		err = f.rename(replace)
+	}
+	if err != nil {
+		return errors.Join(err, f.remove())
+	}
+	return syncDir(f.dir)
+}
+
+// rename moves the temporary file to its name.
+func (f *File) rename(replace bool) error {
+	if replace {
+		return f.dir.Rename(f.temp, f.name)
+	}
+	err := f.dir.Link(f.temp, f.name)
+	if err == nil {
+		// It has its name. If the other one cannot be removed it is the same file.
+		_ = f.remove()
+		return nil
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	// No links here. If the reason is another one, Rename finds it, too.
+	if _, err := f.dir.Lstat(f.name); err == nil {
+		return &fs.PathError{Op: "rename", Path: f.name, Err: fs.ErrExist}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return f.dir.Rename(f.temp, f.name)
+}
+
+// Abort removes the temporary file. It does nothing after Commit or another Abort, so that it
+// can be deferred.
+func (f *File) Abort() error {
+	if f.done {
+		return nil
+	}
+	f.done = true
+	return errors.Join(f.file.Close(), f.remove())
+}
+
+// remove removes the temporary file, if nobody else has.
+func (f *File) remove() error {
+	err := f.dir.Remove(f.temp)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// syncDir writes the directory's entries to the disk, where that can be asked for.
+func syncDir(dir directory) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := dir.Open(".")
+	if err != nil {
+		// A directory may be writable and not readable.
+		if errors.Is(err, fs.ErrPermission) {
+			return nil
+		}
+		return err
+	}
+	defer d.Close()
+	err = d.Sync()
+	// Some file systems have no such thing.
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,2 @@
+// Package wholefile makes files that appear under their name only whole.
+package wholefile

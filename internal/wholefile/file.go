@@ -1,0 +1,148 @@
+package wholefile
+
+import (
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"os"
+	"sync"
+	"unicode/utf8"
+)
+
+// A File is a file that has no name yet that anybody looks for. See [Create].
+//
+// WriteAt and ReadAt may be called by several goroutines at once; the other
+// methods are one goroutine's.
+type File struct {
+	dir  directory
+	file *os.File
+	name string // what it will be
+	temp string // what it is
+
+	mu     sync.Mutex
+	failed error // the first error of a write: the file is not whole
+	done   bool  // committed or aborted
+}
+
+// A directory is what a File needs of an *os.Root.
+type directory interface {
+	Link(oldname, newname string) error
+	Rename(oldname, newname string) error
+	Remove(name string) error
+	Lstat(name string) (fs.FileInfo, error)
+	Open(name string) (*os.File, error)
+	OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error)
+}
+
+// attempts is how many temporary names are tried. Each has 60 random bits, so that
+// the second try is already a formality.
+const attempts = 10
+
+// Create makes a temporary file in root that Commit will call name, which must pass
+// [CheckName] and must not be a directory's. The temporary file is called
+// .NAME.RANDOM.part, with as much of NAME as fits. Only mode's permission bits count, less the
+// process's umask; where they are 0 they are 0666.
+//
+// The caller ends with [File.Commit] or [File.Abort], and keeps owning root, which must stay open
+// until then.
+func Create(root *os.Root, name string, mode fs.FileMode) (*File, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	return create(root, name, mode)
+}
+
+func create(dir directory, name string, mode fs.FileMode) (*File, error) {
+	// At once, and not after an hour's transfer. Anything else in the way may be gone by then.
+	if info, err := dir.Lstat(name); err == nil && info.IsDir() {
+		return nil, &fs.PathError{Op: "create", Path: name, Err: errIsDirectory}
+	}
+	perm := mode.Perm()
+	if perm == 0 {
+		perm = 0o666
+	}
+	var err error
+	for range attempts {
+		temp := tempName(name, rand.Text())
+		var file *os.File
+		file, err = dir.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
+		if err == nil {
+			return &File{dir: dir, file: file, name: name, temp: temp}, nil
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			break
+		}
+	}
+	return nil, err
+}
+
+// tempName is the name of a temporary file for name, no longer than a name may be.
+func tempName(name, random string) string {
+	const extra = len(".") + len(".") + randomLen + len(".part")
+	name = cut(name, maxName-extra)
+	return "." + name + "." + random[:randomLen] + ".part"
+}
+
+// randomLen is how many characters, 5 bits each, of rand.Text a temporary name holds.
+const randomLen = 12
+
+// cut returns the first n bytes of s, or up to three less so as not to cut a character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// errIsDirectory is why a file cannot have a directory's name. It is an fs.ErrExist: even replacing is
+// out of the question.
+var errIsDirectory error = directoryError{}
+
+type directoryError struct{}
+
+func (directoryError) Error() string   { return "is a directory" }
+func (directoryError) Is(e error) bool { return e == fs.ErrExist }
+
+// Name is the name that Commit will give the file.
+func (f *File) Name() string { return f.name }
+
+// Write writes where the last Write ended.
+func (f *File) Write(b []byte) (int, error) {
+	n, err := f.file.Write(b)
+	return n, f.note(err)
+}
+
+// WriteAt writes at an offset. What has never been written and lies before something that has
+// reads as zeros.
+func (f *File) WriteAt(b []byte, off int64) (int, error) {
+	n, err := f.file.WriteAt(b, off)
+	return n, f.note(err)
+}
+
+// ReadAt reads what has been written, so that it can be verified before Commit.
+func (f *File) ReadAt(b []byte, off int64) (int, error) { return f.file.ReadAt(b, off) }
+
+// Truncate makes the file size bytes long. It reserves no space.
+func (f *File) Truncate(size int64) error { return f.note(f.file.Truncate(size)) }
+
+// note remembers that the file is not whole.
+func (f *File) note(err error) error {
+	if err == nil {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.failed == nil {
+		f.failed = err
+	}
+	return err
+}
+
+func (f *File) failure() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.failed
+}
