@@ -1,0 +1,15 @@
+package lossy
+
+// A Cause says why a packet was dropped. The empty one says that it was not.
+type Cause string
+
+// The causes of this package. More may come.
+const (
+	CauseLoss     Cause = "loss"               // Loss
+	CauseCrowding Cause = "crowding"           // Crowding
+	CauseQueue    Cause = "queue full"         // the queue of a Rate
+	CauseScript   Cause = "script"             // DropNth or DropIf
+	CauseOverflow Cause = "receive queue full" // the reader was too slow
+	CauseLimit    Cause = "too many in flight" // more than a conn may have on their way
+	CauseNobody   Cause = "nobody there"       // no conn has the address, or what is wrapped refused the packet
+)

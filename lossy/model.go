@@ -1,0 +1,107 @@
+package lossy
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// A Model is one kind of impairment: it decides about each packet whether it
+// is dropped, delayed or duplicated. Loss, Delay, Rate and the other
+// functions of this package make them; they are values without state, and
+// one may be given to any number of conns and networks.
+//
+// Given as an [Option] it applies to what a wrapped conn writes, or to every
+// link of a [Network]. Models are applied in the order given: a packet that
+// one drops is not seen by the next, and delays add up. Each judges at the
+// moment the packet is sent, whatever delay another has given it.
+//
+// The state of a model (a queue, a counter) belongs to one flow, that is to
+// one direction between two addresses, unless [Shared] says otherwise.
+type Model interface {
+	Option
+
+	// appendParts flattens the model into the parts it is composed of.
+	appendParts(parts []*part) []*part
+}
+
+// A judge decides about one packet. It has the state of one flow, or of all
+// flows if its part is shared, and is called by one goroutine at a time.
+type judge func(p *passage) verdict
+
+// A passage is a packet on its way through the models.
+type passage struct {
+	Packet
+	at  time.Duration // when the packet was sent, since the clock's start
+	rng rand.PCG      // this packet's own random numbers
+}
+
+// uniform returns a random number in [0, 1).
+func (p *passage) uniform() float64 {
+	return float64(p.rng.Uint64()>>11) / (1 << 53)
+}
+
+// A verdict is what one model says about one packet. The zero verdict lets
+// it pass.
+type verdict struct {
+	cause  Cause         // not empty: dropped
+	delay  time.Duration // in addition to that of the other models
+	copies int           // besides the packet itself
+}
+
+// A part is a model that is not composed of others.
+type part struct {
+	newJudge func() judge
+	shared   bool
+}
+
+func (m *part) apply(c *config) { c.egress = m.appendParts(c.egress) }
+
+func (m *part) appendParts(parts []*part) []*part { return append(parts, m) }
+
+// stateless makes a model of a judge that remembers nothing.
+func stateless(j judge) Model {
+	return &part{newJudge: func() judge { return j }}
+}
+
+// stateful makes a model that has a judge for each flow.
+func stateful(newJudge func() judge) Model {
+	return &part{newJudge: newJudge}
+}
+
+// composed is several models as one.
+type composed []*part
+
+func (m composed) apply(c *config) { c.egress = m.appendParts(c.egress) }
+
+func (m composed) appendParts(parts []*part) []*part { return append(parts, m...) }
+
+// Compose makes one model of several, applied in order.
+func Compose(models ...Model) Model {
+	return composed(flatten("Compose", models))
+}
+
+// Shared makes a model keep one state for all packets that pass it, whatever
+// their flow and direction: Shared(Rate(1e6, 50)) is one uplink that all the
+// receivers behind it share. Each call of Shared makes a state of its own in
+// each Network and each wrapped conn; use the same Model for both directions
+// of a wrapped conn to let them share it.
+func Shared(m Model) Model {
+	var shared composed
+	for _, p := range flatten("Shared", []Model{m}) {
+		shared = append(shared, &part{newJudge: p.newJudge, shared: true})
+	}
+	return shared
+}
+
+// flatten returns the parts of all models. It panics if one of them is nil,
+// naming the function that was called with it.
+func flatten(name string, models []Model) []*part {
+	var parts []*part
+	for _, m := range models {
+		if m == nil {
+			panic("lossy: " + name + ": a Model is nil")
+		}
+		parts = m.appendParts(parts)
+	}
+	return parts
+}

@@ -1,0 +1,84 @@
+package lossy
+
+// An Option configures [Wrap] or [NewNetwork]. A [Model] is one, too.
+type Option interface {
+	apply(c *config)
+}
+
+// config is what the options of one Wrap or NewNetwork add up to.
+type config struct {
+	egress, ingress []*part
+	network         bool // ingress is egress: a link has one chain of models
+	seed            uint64
+	seeded          bool
+	trace           *Trace
+}
+
+type optionFunc func(c *config)
+
+func (f optionFunc) apply(c *config) { f(c) }
+
+func newConfig(name string, network bool, options []Option) *config {
+	c := &config{network: network}
+	for _, o := range options {
+		if o == nil {
+			panic("lossy: " + name + ": an Option is nil")
+		}
+		o.apply(c)
+	}
+	if c.trace == nil {
+		c.trace = &Trace{}
+	}
+	return c
+}
+
+// Egress applies models to what is written, as a Model given by itself does.
+func Egress(models ...Model) Option {
+	parts := flatten("Egress", models)
+	return optionFunc(func(c *config) { c.egress = append(c.egress, parts...) })
+}
+
+// Ingress applies models to what is read: a packet they drop was received by
+// the conn and is never seen by its reader. In a Network, where every packet
+// passes one link, it is the same as [Egress].
+func Ingress(models ...Model) Option {
+	parts := flatten("Ingress", models)
+	return optionFunc(func(c *config) {
+		if c.network {
+			c.egress = append(c.egress, parts...)
+			return
+		}
+		c.ingress = append(c.ingress, parts...)
+	})
+}
+
+// Both applies models to what is written and to what is read, each direction
+// for itself. In a Network, whose links are judged for each direction anyway,
+// it is the same as [Egress].
+func Both(models ...Model) Option {
+	parts := flatten("Both", models)
+	return optionFunc(func(c *config) {
+		c.egress = append(c.egress, parts...)
+		if !c.network {
+			c.ingress = append(c.ingress, parts...)
+		}
+	})
+}
+
+// Seed fixes the random numbers. A Network with the same seed and the same
+// traffic treats every packet alike in every run; without the option its seed
+// is 0. A wrapped conn repeats its decisions for the same sequence of packets;
+// without the option its seed is random. Give each wrapped conn another seed:
+// two with the same one drop the same packets.
+func Seed(seed uint64) Option {
+	return optionFunc(func(c *config) { c.seed, c.seeded = seed, true })
+}
+
+// WithTrace reports every verdict to t. A wrapped conn with a trace judges
+// both directions, even where it has no models for them.
+func WithTrace(t *Trace) Option {
+	if t == nil {
+		panic("lossy: WithTrace: the Trace is nil")
+	}
+	return optionFunc(func(c *config) { c.trace = t })
+}

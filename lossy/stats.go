@@ -1,0 +1,60 @@
+package lossy
+
+import "net"
+
+// Stats counts packets. Each packet judged, and each copy made of one, is
+// passed on, dropped for one cause, or still in flight:
+//
+//	Packets + Copies = Passed + Dropped() + in flight
+type Stats struct {
+	Packets int // judged
+	Bytes   int // of their payloads
+	Copies  int // made by Duplicate
+	Delayed int // packets and copies that were given a delay
+	Passed  int // packets and copies that were written, or were put where their reader finds them
+
+	Lost        int // dropped by Loss
+	Crowded     int // dropped by Crowding
+	QueueFull   int // dropped by Rate
+	Scripted    int // dropped by DropNth or DropIf
+	Overflowed  int // dropped because the receive queue was full
+	OverLimit   int // dropped because too many were in flight
+	Unreachable int // sent to an address that no conn has, or refused by the wrapped conn when their time came
+}
+
+// Dropped is the sum of all drops.
+func (s Stats) Dropped() int {
+	return s.Lost + s.Crowded + s.QueueFull + s.Scripted + s.Overflowed + s.OverLimit + s.Unreachable
+}
+
+// drop counts a drop.
+func (s *Stats) drop(c Cause) {
+	switch c {
+	case CauseLoss:
+		s.Lost++
+	case CauseCrowding:
+		s.Crowded++
+	case CauseQueue:
+		s.QueueFull++
+	case CauseScript:
+		s.Scripted++
+	case CauseOverflow:
+		s.Overflowed++
+	case CauseLimit:
+		s.OverLimit++
+	case CauseNobody:
+		s.Unreachable++
+	}
+}
+
+// StatsOf returns the statistics of a conn that [Wrap] returned, or of a
+// [Conn]. Those of any other are zero, as are those of a direction in which a
+// wrapped conn has nothing to judge.
+func StatsOf(pc net.PacketConn) (egress, ingress Stats) {
+	if c, ok := pc.(interface {
+		Stats() (egress, ingress Stats)
+	}); ok {
+		return c.Stats()
+	}
+	return Stats{}, Stats{}
+}

@@ -1,0 +1,102 @@
+package lossy
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// A Trace watches what becomes of packets. Its functions may be nil. They are
+// called by one goroutine at a time for each Network or wrapped conn, while
+// that is locked: they must return soon and must not use its conns.
+type Trace struct {
+	// Judged is called once for every packet and every copy of one, when it
+	// is sent (or, for ingress, read), and again if it is dropped later. In a
+	// Network the order of the calls is the same in every run.
+	Judged func(Event)
+}
+
+// An Event is one verdict.
+type Event struct {
+	Packet
+	Direction Direction
+	Verdict   Verdict
+	Cause     Cause         // why it was dropped; else empty
+	Delay     time.Duration // how much later it leaves or arrives, if not dropped
+	Copy      int           // 0 for the packet itself, from 1 for copies of it
+	Time      time.Time     // when it was sent or read, or, for a later drop, dropped
+}
+
+// A Direction tells writing from reading.
+type Direction uint8
+
+// A Network judges only what is written. What one of its conns cannot keep in
+// its receive queue is dropped on the way in.
+const (
+	Outgoing Direction = iota
+	Incoming
+)
+
+func (d Direction) String() string {
+	if d == Incoming {
+		return "incoming"
+	}
+	return "outgoing"
+}
+
+// A Verdict is what becomes of a packet. A copy is judged by itself; its
+// event has a Copy number.
+type Verdict uint8
+
+// These are all verdicts.
+const (
+	Passed  Verdict = iota // at once
+	Delayed                // later, by Event.Delay
+	Dropped                // never, for Event.Cause
+)
+
+func (v Verdict) String() string {
+	switch v {
+	case Passed:
+		return "passed"
+	case Delayed:
+		return "delayed"
+	default:
+		return "dropped"
+	}
+}
+
+// LogTrace returns a Trace that logs drops at level debug, and everything
+// else four below that.
+func LogTrace(l *slog.Logger) *Trace {
+	return &Trace{Judged: func(e Event) {
+		level := slog.LevelDebug - 4
+		if e.Verdict == Dropped {
+			level = slog.LevelDebug
+		}
+		if !l.Enabled(context.Background(), level) {
+			return
+		}
+		l.LogAttrs(context.Background(), level, "lossy: "+e.Verdict.String(), e.attrs()...)
+	}}
+}
+
+func (e Event) attrs() []slog.Attr {
+	attrs := []slog.Attr{
+		slog.String("direction", e.Direction.String()),
+		slog.String("from", e.From.String()),
+		slog.String("to", e.To.String()),
+		slog.Int("n", e.N),
+		slog.Int("bytes", len(e.Payload)),
+	}
+	if e.Copy > 0 {
+		attrs = append(attrs, slog.Int("copy", e.Copy))
+	}
+	if e.Delay > 0 {
+		attrs = append(attrs, slog.Duration("delay", e.Delay))
+	}
+	if e.Cause != "" {
+		attrs = append(attrs, slog.String("cause", string(e.Cause)))
+	}
+	return attrs
+}
