@@ -1,0 +1,31 @@
+// Package ferry is the root of a library that delivers files and messages over
+// networks that lose, delay and reorder packets. It holds no code: each
+// package below stands alone and is imported by itself.
+//
+// # Protocols
+//
+//   - [github.com/ferrygo/ferry/p2mp] sends one file to many receivers.
+//
+// Every protocol works on a net.PacketConn that the caller makes, so it runs
+// over real sockets, over simulated networks, and over whatever else is one.
+//
+// # Ground floor
+//
+//   - [github.com/ferrygo/ferry/checksum] is the Internet checksum: whole, in parts,
+//     and updated in place.
+//   - [github.com/ferrygo/ferry/lossy] drops, delays, duplicates and holds up packets around any
+//     net.PacketConn, and has a network in memory that runs in virtual time.
+//
+// # To come
+//
+// These packages are planned and not there yet: tftp (server and client), octoput (the Octoput Transfer
+// Protocol), directory (peers that share files through a central directory), relay (a
+// broadcast server, forwarders, chat) and multicast (group and broadcast sockets).
+//
+// # What all packages share
+//
+// A type that acts, such as p2mp.Sender, is a struct of options whose zero value
+// works; one value may run many transfers at once. Whatever blocks takes a
+// context first, and returns when its own goroutines are gone. A field Trace observes; a
+// Report says what happened; the library itself never prints. Addresses are netip.AddrPort.
+package ferry
