@@ -1,0 +1,123 @@
+package p2mp
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// What is wrong with a packet; see [ParsePacket] and [Trace].
+var (
+	ErrTruncated = errors.New("p2mp: packet shorter than its header")
+	ErrChecksum  = errors.New("p2mp: wrong checksum")
+	ErrCategory  = errors.New("p2mp: unknown category")
+	// ErrSequence: a sequence number that this packet cannot have: 0, a chunk
+	// not sent yet, or a chunk after the one that is due.
+	ErrSequence = errors.New("p2mp: sequence number out of place")
+	// ErrLength: a chunk longer than chunk 1.
+	ErrLength = errors.New("p2mp: chunk longer than the first")
+	// ErrForeign: a packet from an address that takes no part in the transfer.
+	ErrForeign = errors.New("p2mp: packet from a stranger")
+)
+
+// Why a transfer failed, in whole or for one receiver.
+var (
+	// ErrNoAnswer: the receiver never acknowledged anything.
+	ErrNoAnswer = errors.New("p2mp: no answer")
+	// ErrSilent: the other side took part and then fell silent.
+	ErrSilent = errors.New("p2mp: silent")
+	// ErrUnconfirmed: everything was sent and all but the last chunk was
+	// acknowledged, so the receiver may well have the whole file.
+	ErrUnconfirmed = errors.New("p2mp: sent, not confirmed")
+	// ErrRestarted: the sender began another transfer in mid-file.
+	ErrRestarted = errors.New("p2mp: the sender started again")
+	// ErrTooManyChunks: the file has more chunks than there are sequence
+	// numbers. A larger MSS helps.
+	ErrTooManyChunks = errors.New("p2mp: more than 4294967295 chunks")
+	// ErrSize: the source held more or fewer bytes than Source.Size.
+	ErrSize = errors.New("p2mp: source and its size differ")
+	// ErrBusy: a receiver has as many transfers under way as it may.
+	ErrBusy = errors.New("p2mp: too many transfers")
+)
+
+// A PeerError says why one receiver does not have the whole file, as far as
+// the sender knows.
+type PeerError struct {
+	Peer netip.AddrPort
+	// Seq is the first chunk that the receiver did not acknowledge.
+	Seq uint32
+	// Silence is how long the sender waited for it.
+	Silence time.Duration
+	// Err is ErrNoAnswer, ErrSilent or ErrUnconfirmed, joined with the last
+	// error of writing to the peer if there was one.
+	Err error
+}
+
+// Error returns "ADDRESS: what happened".
+func (e *PeerError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v: ", e.Peer)
+	switch {
+	case errors.Is(e.Err, ErrNoAnswer):
+		fmt.Fprintf(&b, "no answer in %v", e.Silence)
+	case errors.Is(e.Err, ErrUnconfirmed):
+		fmt.Fprintf(&b, "sent, not confirmed: chunk %d, the last, not acknowledged in %v", e.Seq, e.Silence)
+	case errors.Is(e.Err, ErrSilent):
+		fmt.Fprintf(&b, "silent for %v, lacks chunk %d and what follows", e.Silence, e.Seq)
+	default:
+		fmt.Fprintf(&b, "lacks chunk %d and what follows: %v", e.Seq, e.Err)
+	}
+	var w *writeError
+	if errors.As(e.Err, &w) {
+		fmt.Fprintf(&b, " (%v)", w.err)
+	}
+	return b.String()
+}
+
+// Unwrap returns Err.
+func (e *PeerError) Unwrap() error { return e.Err }
+
+// writeError marks the last local failure to send to a peer, which often
+// explains its silence: no route, a firewall.
+type writeError struct{ err error }
+
+func (e *writeError) Error() string { return e.err.Error() }
+func (e *writeError) Unwrap() error { return e.err }
+
+// An IncompleteError is what Send returns when some receivers, or all, do not
+// have the whole file, as far as the sender knows.
+type IncompleteError struct {
+	// Receivers is how many there were.
+	Receivers int
+	// Peers names those that failed, in the order in which they were given.
+	Peers []*PeerError
+}
+
+// Error returns one line with every failed receiver in it, such as
+// "p2mp: 2 of 3 receivers answered; 10.0.0.9:7735: no answer in 5s".
+func (e *IncompleteError) Error() string {
+	what := "answered"
+	for _, p := range e.Peers {
+		if !errors.Is(p.Err, ErrNoAnswer) {
+			what = "have the whole file"
+		}
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "p2mp: %d of %d receivers %s", e.Receivers-len(e.Peers), e.Receivers, what)
+	for _, p := range e.Peers {
+		b.WriteString("; ")
+		b.WriteString(p.Error())
+	}
+	return b.String()
+}
+
+// Unwrap returns the receivers' errors.
+func (e *IncompleteError) Unwrap() []error {
+	errs := make([]error, len(e.Peers))
+	for i, p := range e.Peers {
+		errs[i] = p
+	}
+	return errs
+}

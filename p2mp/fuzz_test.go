@@ -1,0 +1,81 @@
+package p2mp
+
+import (
+	"bytes"
+	"hash/maphash"
+	"testing"
+)
+
+// FuzzParsePacket: what parses, encodes to the same bytes, but for the sum of
+// an acknowledgement, which may be missing.
+func FuzzParsePacket(f *testing.F) {
+	for _, v := range packetVectors {
+		f.Add(v.b)
+	}
+	f.Add([]byte{0, 0, 0, 7, 0, 0, 0xaa, 0xaa})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, err := ParsePacket(b)
+		if err != nil {
+			return
+		}
+		if p.Seq == 0 || p.Category != Data && p.Category != Ack {
+			t.Fatalf("parsed %+v", p)
+		}
+		if len(p.Payload) > MaxMSS {
+			return // no datagram over IPv4 is that long
+		}
+		again, err := p.MarshalBinary()
+		if err != nil {
+			t.Fatalf("%+v does not encode: %v", p, err)
+		}
+		// The two zeros of ones' complement are one number (RFC 1071, section 1).
+		same := bytes.Equal(again[:4], b[:4]) && bytes.Equal(again[6:], b[6:])
+		if q, err := ParsePacket(again); err != nil || !same || q.Seq != p.Seq || q.Category != p.Category || !bytes.Equal(q.Payload, p.Payload) {
+			t.Fatalf("%x became %x, parsed as %+v, %v", b, again, q, err)
+		}
+	})
+}
+
+// FuzzInbound: whatever chunks arrive, in whatever order, what is delivered is
+// numbered 1, 2, 3 ... and ends once.
+func FuzzInbound(f *testing.F) {
+	f.Add([]byte{1, 9, 2, 9, 2, 9, 3, 4})
+	f.Add([]byte{1, 0, 1, 0, 2, 3})
+	f.Add([]byte{1, 5, 2, 0, 1, 5, 2, 1})
+	f.Fuzz(func(t *testing.T, script []byte) {
+		in := newInbound(maphash.MakeSeed())
+		var want uint32 = 1
+		for ; len(script) >= 2; script = script[2:] {
+			p := Packet{Seq: uint32(script[0]), Category: Data, Payload: bytes.Repeat(script[1:2], int(script[1]%16))}
+			if p.Seq == 0 {
+				continue
+			}
+			switch what, err := in.judge(p); what {
+			case deliver:
+				if p.Seq != want || in.over || err != nil {
+					t.Fatalf("delivered chunk %d, want %d (over %v, error %v)", p.Seq, want, in.over, err)
+				}
+				want++
+				in.taken(p)
+			case repeat:
+				if p.Seq >= want || err != nil {
+					t.Fatalf("repeated chunk %d, which was not delivered (next %d, error %v)", p.Seq, want, err)
+				}
+			case anew:
+				if p.Seq != 1 {
+					t.Fatalf("began anew with chunk %d", p.Seq)
+				}
+				in, want = newInbound(maphash.MakeSeed()), 1
+			case resumed:
+				if p.Seq != 2 || !in.over || len(in.held) == 0 {
+					t.Fatalf("resumed with chunk %d", p.Seq)
+				}
+				in, want = newInbound(maphash.MakeSeed()), 1
+			case ignore:
+				if err == nil {
+					t.Fatal("ignored without a reason")
+				}
+			}
+		}
+	})
+}

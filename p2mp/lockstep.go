@@ -1,0 +1,164 @@
+package p2mp
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/ferrygo/ferry/internal/rtt"
+)
+
+// A lockstep decides, for the one chunk that is in flight, who must be sent it
+// and when: to all receivers first, then again to those that lack it, until
+// all have it (P2MP-FTP report, "Client", point 2). It reads no socket and no
+// clock.
+//
+// Its use is begin, then next and acked until settled, chunk after chunk.
+type lockstep struct {
+	policy Policy
+	join   time.Duration // how long to wait for a first answer
+	giveUp time.Duration // how long to wait for an answer after that
+	peers  []steppingPeer
+
+	seq     uint32 // the chunk in flight
+	last    bool   // whether it is the last one
+	lacking int    // receivers still waited for
+	began   time.Time
+	wake    time.Time // nothing is due before this
+	failed  bool      // a receiver was given up under the policy Fail
+}
+
+// A steppingPeer is one receiver as lockstep sees it.
+type steppingPeer struct {
+	addr  netip.AddrPort
+	state State
+	rtt   rtt.Estimator
+
+	has   bool // it acknowledged the chunk in flight
+	tries int  // transmissions of the chunk in flight
+	sent  time.Time
+	due   time.Time // when to send again
+}
+
+// A shot is one transmission that lockstep asks for.
+type shot struct {
+	peer  int
+	again bool // the timer ran out: a retransmission
+}
+
+// begin puts the next chunk in flight.
+func (l *lockstep) begin(now time.Time, last bool) {
+	l.seq++
+	l.last = last
+	l.began = now
+	l.wake = now
+	l.lacking = 0
+	for i := range l.peers {
+		p := &l.peers[i]
+		if p.state == Dropped {
+			continue
+		}
+		p.has, p.tries, p.due = false, 0, now
+		l.lacking++
+	}
+}
+
+// settled reports whether nobody is waited for any more.
+func (l *lockstep) settled() bool { return l.lacking == 0 || l.failed }
+
+// next appends to shots what is to be sent at now, and says when to ask again if
+// nothing arrives before. given lists the receivers that were given up.
+func (l *lockstep) next(now time.Time, shots []shot) (_ []shot, given []int, wake time.Time) {
+	if now.Before(l.wake) {
+		return shots, nil, l.wake
+	}
+	l.wake = now.Add(time.Hour)
+	for i := range l.peers {
+		p := &l.peers[i]
+		if p.state == Dropped || p.has {
+			continue
+		}
+		end, ends := l.patience(p)
+		if ends && !now.Before(end) {
+			p.state = Dropped
+			l.lacking--
+			l.failed = l.failed || l.policy == Fail
+			given = append(given, i)
+			continue
+		}
+		if !now.Before(p.due) {
+			shots = append(shots, shot{peer: i, again: p.tries > 0})
+			l.shoot(now, p)
+		}
+		l.wake = earlier(l.wake, p.due)
+		if ends {
+			l.wake = earlier(l.wake, end)
+		}
+	}
+	return shots, given, l.wake
+}
+
+// shoot notes a transmission and sets its timer, doubled for each one that
+// was in vain (RFC 6298, section 5.5).
+func (l *lockstep) shoot(now time.Time, p *steppingPeer) {
+	if p.tries > 0 {
+		p.rtt.TimedOut()
+	}
+	p.tries++
+	p.sent = now
+	p.due = now.Add(p.rtt.RTO())
+}
+
+// patience returns when p is given up if it does not acknowledge the chunk in
+// flight, and whether it ever is.
+func (l *lockstep) patience(p *steppingPeer) (time.Time, bool) {
+	return l.began.Add(l.limit(p)), l.policy != Wait
+}
+
+// limit is how long p is waited for.
+func (l *lockstep) limit(p *steppingPeer) time.Duration {
+	if p.state == Joining {
+		return l.join
+	}
+	return l.giveUp
+}
+
+// An answer is what lockstep makes of an acknowledgement.
+type answer int
+
+const (
+	fresh  answer = iota // of the chunk in flight, the first one
+	stale                // a repeated or late one
+	future               // of a chunk that was not sent yet
+)
+
+// acked notes that peer acknowledged chunk seq. sample is the measured round
+// trip, 0 where there is none: what was sent twice cannot be measured, for it
+// is not known which one was acknowledged (Karn; RFC 6298, section 3).
+func (l *lockstep) acked(now time.Time, peer int, seq uint32) (a answer, sample time.Duration) {
+	p := &l.peers[peer]
+	if seq > l.seq {
+		return future, 0
+	}
+	p.rtt.Heard()
+	if seq < l.seq || p.has || p.state == Dropped {
+		return stale, 0
+	}
+	p.has = true
+	p.state = Receiving
+	if l.last {
+		p.state = Complete
+	}
+	l.lacking--
+	if p.tries == 1 {
+		sample = now.Sub(p.sent)
+		p.rtt.Sample(sample)
+	}
+	return fresh, sample
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,528 @@
+package p2mp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ferrygo/ferry/lossy"
+)
+
+// A shelf is a Handler that keeps what arrives in memory.
+type shelf struct {
+	t      *testing.T
+	refuse error
+	commit error // what Commit returns
+	fail   int   // fail after that many bytes, if positive
+	items  []*item
+}
+
+type item struct {
+	bytes.Buffer
+	shelf   *shelf
+	offer   Offer
+	ended   string
+	aborted error
+}
+
+func (s *shelf) Accept(o Offer) (Sink, error) {
+	if s.refuse != nil {
+		return nil, s.refuse
+	}
+	i := &item{shelf: s, offer: o}
+	s.items = append(s.items, i)
+	return i, nil
+}
+
+func (i *item) Write(b []byte) (int, error) {
+	i.mustBeOpen()
+	if f := i.shelf.fail; f > 0 && i.Len()+len(b) > f {
+		return 0, errBroken
+	}
+	return i.Buffer.Write(b)
+}
+
+func (i *item) Commit() error {
+	i.mustBeOpen()
+	if i.shelf.commit == nil {
+		i.ended = "committed"
+	}
+	return i.shelf.commit
+}
+
+func (i *item) Abort(cause error) {
+	i.mustBeOpen()
+	i.ended, i.aborted = "aborted", cause
+}
+
+func (i *item) mustBeOpen() {
+	if i.ended != "" {
+		i.shelf.t.Errorf("a sink is used after it was %s", i.ended)
+	}
+}
+
+// serve starts Serve at the party's one receiver.
+func (p *party) serve(r Receiver, h Handler) *member {
+	m := p.receivers[0]
+	m.start(func(ctx context.Context) error { return r.Serve(ctx, m.conn, h) })
+	return m
+}
+
+// sendFrom sends data from conn, in chunks of 100 bytes.
+func (p *party) sendFrom(conn net.PacketConn, data []byte) error {
+	_, err := (&Sender{MSS: 100}).Send(context.Background(), conn, p.to, Source{R: bytes.NewReader(data), Size: int64(len(data))})
+	return err
+}
+
+func (p *party) mustSend(data []byte) {
+	p.t.Helper()
+	if err := p.sendFrom(p.sender, data); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// write sends one raw packet from the party's sender to its receiver.
+func (p *party) write(q Packet) {
+	b, err := q.MarshalBinary()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.sender.WriteTo(b, p.receivers[0].conn.LocalAddr())
+}
+
+// read returns the next packet that reaches the party's sender, or nothing if
+// none does within a minute.
+func (p *party) read() string {
+	b := make([]byte, 100)
+	p.sender.SetReadDeadline(time.Now().Add(time.Minute))
+	n, _, err := p.sender.ReadFrom(b)
+	if err != nil {
+		return "nothing"
+	}
+	q, err := ParsePacket(b[:n])
+	if err != nil {
+		p.t.Error(err)
+	}
+	return fmt.Sprint(q.Category, " ", q.Seq)
+}
+
+func chunk(seq uint32, payload string) Packet {
+	return Packet{Seq: seq, Category: Data, Payload: []byte(payload)}
+}
+
+func TestServeFileAfterFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1, lossy.Delay(time.Millisecond))
+		s := &shelf{t: t}
+		m := p.serve(Receiver{}, s)
+		files := [][]byte{noise(1, 1000), noise(1, 1000), nil, noise(2, 50), noise(3, 201), noise(1, 1000)}
+		for _, data := range files { // from one port, without a pause
+			p.mustSend(data)
+		}
+		p.stop()
+		if !errors.Is(m.err, context.Canceled) {
+			t.Errorf("Serve = %v, want the context's error", m.err)
+		}
+		if len(s.items) != len(files) {
+			t.Fatalf("%d files arrived of %d", len(s.items), len(files))
+		}
+		for i, item := range s.items {
+			if !bytes.Equal(item.Bytes(), files[i]) || item.ended != "committed" || item.offer.From != addrOf(p.sender) {
+				t.Errorf("file %d from %v: %d bytes of %d, %s", i, item.offer.From, item.Len(), len(files[i]), item.ended)
+			}
+		}
+	})
+}
+
+func TestServeManySendersAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1, lossy.Seed(3), lossy.Loss(0.1), lossy.Jitter(time.Millisecond, 9*time.Millisecond))
+		s := &shelf{t: t}
+		m := p.serve(Receiver{Transfers: 20}, s)
+		want := make(map[netip.AddrPort][]byte)
+		for i := range 20 {
+			conn := p.listen()
+			defer conn.Close()
+			data := noise(uint64(i), 100*i)
+			want[addrOf(conn)] = data
+			go func() {
+				if err := p.sendFrom(conn, data); err != nil {
+					t.Error(err)
+				}
+			}()
+		}
+		<-m.done
+		if m.err != nil {
+			t.Errorf("Serve = %v after 20 transfers", m.err)
+		}
+		for _, item := range s.items {
+			if !bytes.Equal(item.Bytes(), want[item.offer.From]) || item.ended != "committed" {
+				t.Errorf("from %v: %d bytes of %d, %s", item.offer.From, item.Len(), len(want[item.offer.From]), item.ended)
+			}
+			delete(want, item.offer.From)
+		}
+		if len(want) != 0 {
+			t.Errorf("nothing arrived from %v", slices.Collect(maps.Keys(want)))
+		}
+		p.stop()
+	})
+}
+
+func TestLinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1)
+		p.receive(Receiver{})
+		m := p.receivers[0]
+		p.write(chunk(1, "ab"))
+		p.write(chunk(2, ""))
+		for _, want := range []string{"ACK 1", "ACK 2"} {
+			if got := p.read(); got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+		}
+		// Each answer begins the time anew; what was never received is not acknowledged.
+		for range 3 {
+			time.Sleep(DefaultLinger - time.Millisecond)
+			p.write(chunk(2, ""))
+			p.write(chunk(2, "x"))
+			if got := p.read(); got != "ACK 2" {
+				t.Errorf("a repeated last chunk drew %s, want ACK 2", got)
+			}
+		}
+		last := time.Now()
+		<-m.done
+		if d := time.Since(last); m.err != nil || d.Round(time.Millisecond) != DefaultLinger {
+			t.Errorf("returned %v after the last answer (%v), want %v", d, m.err, DefaultLinger)
+		}
+		if m.report.Elapsed > time.Millisecond || m.report.Peers[0].Duplicates != 3 {
+			t.Errorf("report %+v: want the time without lingering, and 3 duplicates", m.report)
+		}
+		p.stop()
+	})
+}
+
+func TestNoLinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1)
+		p.receive(Receiver{Linger: -1})
+		start := time.Now()
+		p.write(chunk(1, ""))
+		<-p.receivers[0].done
+		if d := time.Since(start); p.receivers[0].err != nil || d > time.Millisecond {
+			t.Errorf("returned after %v, %v", d, p.receivers[0].err)
+		}
+		p.stop()
+	})
+}
+
+// A repetition of what was refused, or failed, is not answered, and the
+// handler is not asked again, until it is forgotten.
+func TestRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1)
+		asked := 0
+		var ended []error
+		r := Receiver{Trace: &Trace{Finished: func(_ Offer, _ Report, err error) { ended = append(ended, err) }}}
+		p.serve(r, HandlerFunc(func(Offer) (Sink, error) {
+			asked++
+			return nil, errBroken
+		}))
+		for range 5 {
+			p.write(chunk(1, "ab"))
+			time.Sleep(100 * time.Millisecond)
+		}
+		if asked != 1 || len(ended) != 1 || !errors.Is(ended[0], errBroken) {
+			t.Errorf("the handler was asked %d times; ended: %v", asked, ended)
+		}
+		time.Sleep(DefaultLinger)
+		p.write(chunk(1, "ab"))
+		time.Sleep(time.Second)
+		if asked != 2 {
+			t.Errorf("the handler was asked %d times, want once more", asked)
+		}
+		if got := p.read(); got != "nothing" {
+			t.Errorf("a refused transfer was answered with %s", got)
+		}
+		p.stop()
+	})
+}
+
+func TestSinkFails(t *testing.T) {
+	for name, s := range map[string]*shelf{
+		"at the first chunk":   {fail: 1},
+		"in the middle":        {fail: 550},
+		"when it is all there": {commit: errBroken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s.t = t
+				p := newParty(t, 1, lossy.Delay(time.Millisecond))
+				m := p.serve(Receiver{}, s)
+				err := p.sendFrom(p.sender, noise(1, 1000))
+				var incomplete *IncompleteError
+				if !errors.As(err, &incomplete) {
+					t.Errorf("Send = %v", err)
+				}
+				if len(s.items) == 0 {
+					t.Error("no sink")
+				}
+				for _, i := range s.items {
+					if i.ended != "aborted" || !errors.Is(i.aborted, errBroken) {
+						t.Errorf("a sink was %s: %v", i.ended, i.aborted)
+					}
+				}
+				s.fail, s.commit = 0, nil
+				p.mustSend(noise(2, 1000)) // the next one is served
+				p.stop()
+				if !errors.Is(m.err, context.Canceled) {
+					t.Errorf("Serve = %v", m.err)
+				}
+			})
+		})
+	}
+}
+
+func TestReceiveToAFailingWriter(t *testing.T) {
+	for name, w := range map[string]io.Writer{
+		"fails":                       &failingWriter{n: 250, err: errBroken},
+		"takes less and says nothing": writerFunc(func(b []byte) (int, error) { return len(b) / 2, nil }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newParty(t, 1, lossy.Delay(time.Millisecond))
+				m := p.receivers[0]
+				m.start(func(ctx context.Context) error {
+					_, err := (&Receiver{}).Receive(ctx, m.conn, w)
+					return err
+				})
+				if err := p.sendFrom(p.sender, noise(1, 1000)); err == nil {
+					t.Error("Send did not notice")
+				}
+				<-m.done
+				if !errors.Is(m.err, errBroken) && !errors.Is(m.err, io.ErrShortWrite) {
+					t.Errorf("Receive = %v", m.err)
+				}
+				p.stop()
+			})
+		})
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+func TestSenderFallsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1)
+		s := &shelf{t: t}
+		var ended error
+		p.serve(Receiver{Trace: &Trace{Finished: func(_ Offer, r Report, err error) {
+			if err == nil {
+				return
+			}
+			ended = err
+			if r.Bytes != 2 || r.Peers[0].State != Dropped {
+				t.Errorf("report %+v", r)
+			}
+		}}}, s)
+		p.write(chunk(1, "ab"))
+		time.Sleep(DefaultReceiverGiveUp - time.Millisecond)
+		if ended != nil {
+			t.Errorf("given up too early: %v", ended)
+		}
+		time.Sleep(2 * time.Millisecond)
+		synctest.Wait()
+		if !errors.Is(ended, ErrSilent) || s.items[0].ended != "aborted" {
+			t.Errorf("%v, the sink %s", ended, s.items[0].ended)
+		}
+		p.mustSend(noise(1, 1000)) // the same sender may come again
+		if s.items[1].ended != "committed" {
+			t.Error("the next transfer failed")
+		}
+		p.stop()
+	})
+}
+
+func TestSenderStartsAgain(t *testing.T) {
+	for _, tt := range []struct {
+		name, script string // chunks as in TestInbound
+		want         string // how each sink ended, and what it had
+	}{
+		{"with another file", "1:ab 2:cd 1:xy 2:z", `aborted "abcd", committed "xyz"`},
+		{"with a file that begins alike", "1:ab 2:cd 1:ab 2:xy", `aborted "abcd"`},
+		{"after the end, with a file that begins alike", "1:ab 2:cd 3:e 1:ab 2:xy 3:z", `committed "abcde", committed "abxyz"`},
+		{"after the end, with a late chunk", "1:ab 2:c 1:ab 2:c", `committed "abc"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newParty(t, 1)
+				s := &shelf{t: t}
+				p.serve(Receiver{}, s)
+				for c := range strings.SplitSeq(tt.script, " ") {
+					p.write(chunk(uint32(c[0]-'0'), c[2:]))
+					time.Sleep(time.Millisecond)
+				}
+				var got []string
+				for _, i := range s.items {
+					got = append(got, fmt.Sprintf("%s %q", i.ended, i.String()))
+					if i.aborted != nil && !errors.Is(i.aborted, ErrRestarted) {
+						t.Errorf("aborted: %v", i.aborted)
+					}
+				}
+				if got := strings.Join(got, ", "); got != tt.want {
+					t.Errorf("sinks: %s; want %s", got, tt.want)
+				}
+				p.stop()
+			})
+		})
+	}
+}
+
+// Receive takes part in one transfer; another one of the same sender, or of
+// anybody else, is none of its business.
+func TestReceiveTakesOneTransfer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1)
+		p.receive(Receiver{})
+		m := p.receivers[0]
+		stranger := p.listen()
+		defer stranger.Close()
+		p.write(chunk(1, "ab"))
+		time.Sleep(time.Millisecond)
+		for _, q := range []Packet{chunk(1, "xy"), {Seq: 1, Category: Ack}} {
+			b, _ := q.MarshalBinary()
+			stranger.WriteTo(b, m.conn.LocalAddr())
+			time.Sleep(time.Millisecond)
+		}
+		p.write(chunk(2, ""))
+		time.Sleep(time.Millisecond)
+		p.write(chunk(1, "xy")) // another transfer: not here
+		<-m.done
+		if m.err != nil || m.got.String() != "ab" || m.report.Foreign != 1 || m.report.Bad != 2 {
+			t.Errorf("%q, %v, report %+v; want ab, 1 foreign and 2 bad packets", m.got.String(), m.err, m.report)
+		}
+		p.stop()
+	})
+}
+
+func TestReceiveCanceled(t *testing.T) {
+	for name, chunks := range map[string][]Packet{
+		"before a sender came": nil,
+		"in mid-file":          {chunk(1, "ab")},
+		"while lingering":      {chunk(1, "ab"), chunk(2, "")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newParty(t, 1)
+				p.receive(Receiver{})
+				for _, c := range chunks {
+					p.write(c)
+					time.Sleep(time.Millisecond)
+				}
+				p.stop()
+				m := p.receivers[0]
+				if whole := len(chunks) == 2; whole != (m.err == nil) || !whole && !errors.Is(m.err, context.Canceled) {
+					t.Errorf("Receive = %v", m.err)
+				}
+			})
+		})
+	}
+}
+
+func TestReceiverIgnoresBadPackets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1)
+		bad := make(map[error]int)
+		p.receive(Receiver{Trace: &Trace{Bad: func(_ netip.AddrPort, err error) { bad[err]++ }}})
+		m := p.receivers[0]
+		raw := func(b []byte) { p.sender.WriteTo(b, m.conn.LocalAddr()) }
+		write := func(q Packet) {
+			p.write(q)
+			time.Sleep(time.Millisecond)
+		}
+		write(chunk(2, "ab")) // no transfer begins with chunk 2
+		raw([]byte{1, 2, 3})
+		write(chunk(1, "ab"))
+		raw([]byte{0, 0, 0, 2, 1, 2, 0x55, 0x55, 'c', 'd'}) // wrong sum
+		raw(make([]byte, 65507))
+		write(chunk(3, "ef"))  // the future
+		write(chunk(2, "cde")) // longer than chunk 1
+		write(Packet{Seq: 2, Category: Ack})
+		write(chunk(2, "c"))
+		<-m.done
+		if m.err != nil || m.got.String() != "abc" || m.report.Bad != 7 {
+			t.Errorf("%q, %v, %d bad packets; want abc and 7", m.got.String(), m.err, m.report.Bad)
+		}
+		want := map[error]int{ErrTruncated: 1, ErrChecksum: 1, ErrCategory: 2, ErrSequence: 2, ErrLength: 1}
+		if !maps.Equal(bad, want) {
+			t.Errorf("bad packets %v, want %v", bad, want)
+		}
+		p.stop()
+	})
+}
+
+func TestMaxTransfers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1)
+		s := &shelf{t: t}
+		busy := 0
+		r := Receiver{MaxTransfers: 3, Trace: &Trace{Bad: func(_ netip.AddrPort, err error) {
+			if errors.Is(err, ErrBusy) {
+				busy++
+			}
+		}}}
+		p.serve(r, s)
+		b, _ := chunk(1, "ab").MarshalBinary()
+		for range 5 {
+			conn := p.listen()
+			defer conn.Close()
+			conn.WriteTo(b, p.receivers[0].conn.LocalAddr())
+		}
+		time.Sleep(time.Millisecond)
+		if len(s.items) != 3 || busy != 2 {
+			t.Errorf("%d transfers began and %d were turned away, want 3 and 2", len(s.items), busy)
+		}
+		time.Sleep(DefaultReceiverGiveUp)
+		p.mustSend(noise(1, 100))
+		p.stop()
+	})
+}
+
+// Finished transfers take no room from new ones, and no memory without bound.
+func TestRememberedTransfersAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1)
+		s := &shelf{t: t}
+		m := p.receivers[0]
+		v := (&Receiver{MaxTransfers: 4}).newServing(s)
+		m.start(func(ctx context.Context) error { return v.serve(ctx, m.conn) })
+		b, _ := chunk(1, "").MarshalBinary()
+		for range 50 {
+			conn := p.listen()
+			conn.WriteTo(b, m.conn.LocalAddr())
+			time.Sleep(time.Millisecond)
+			conn.Close()
+		}
+		synctest.Wait()
+		if len(s.items) != 50 || len(v.transfers) > 8 || v.active != 0 {
+			t.Errorf("%d transfers, %d remembered, %d under way; want 50, at most 8, 0", len(s.items), len(v.transfers), v.active)
+		}
+		time.Sleep(DefaultLinger)
+		synctest.Wait()
+		if len(v.transfers) != 0 {
+			t.Errorf("%d transfers are still remembered after the linger time", len(v.transfers))
+		}
+		p.stop()
+	})
+}
