@@ -1,0 +1,75 @@
+// Package cli holds what all example mains share: flags, exit status, the end on
+// an interrupt, addresses.
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+)
+
+// A usageError is a mistake on the command line.
+type usageError struct{ error }
+
+// Usagef returns an error that makes Main print it, and exit with status 2.
+func Usagef(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...)}
+}
+
+// Main runs a program: it parses flags, and calls run with a context that an
+// interrupt ends. An error goes to standard error in one line, with exit
+// status 1, or 2 if it is about usage. An interrupt that made run fail is no
+// error to report: the status alone, 1, says so.
+func Main(synopsis string, run func(ctx context.Context) error) {
+	flag.Usage = func() {
+		fmt.Fprintf(flag.CommandLine.Output(), "usage: %s\n", synopsis)
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx)
+	interrupted := ctx.Err() != nil
+	stop()
+
+	var usage usageError
+	switch {
+	case err == nil:
+		return
+	case errors.As(err, &usage):
+		fmt.Fprintln(os.Stderr, err)
+		flag.Usage()
+		os.Exit(2)
+	case !interrupted:
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(1)
+}
+
+// Probability checks the value of a flag.
+func Probability(name string, p float64) error {
+	if !(p >= 0 && p <= 1) {
+		return Usagef("-%s %v: want a probability from 0 to 1", name, p)
+	}
+	return nil
+}
+
+// Resolve looks up HOST:PORT arguments.
+func Resolve(hosts []string) ([]netip.AddrPort, error) {
+	addrs := make([]netip.AddrPort, len(hosts))
+	for i, h := range hosts {
+		a, err := net.ResolveUDPAddr("udp", h)
+		if err != nil {
+			return nil, err
+		}
+		if a.IP == nil {
+			return nil, Usagef("%s: want HOST:PORT", h)
+		}
+		addrs[i] = a.AddrPort()
+	}
+	return addrs, nil
+}
