@@ -1,7 +1,6 @@
 package datagram
 
 import (
-	"io"
 	"net/netip"
 )
 
@@ -89,24 +88,20 @@ func newBatchWriter(conn BatchWriter, cfg *Config) *batchWriter {
 
 func (w *batchWriter) write(pkts []Packet) (int, error) {
 	pkts = pkts[:min(len(pkts), len(w.bufs))]
-	for i, p := range pkts {
-		if !p.Addr.IsValid() {
-			if i == 0 {
-				return 0, errNoAddr
-			}
-			pkts = pkts[:i]
-			break
-		}
-		w.bufs[i], w.to[i] = p.Data, p.Addr
+	count := 0
+	for count < len(pkts) && pkts[count].Addr.IsValid() {
+		w.bufs[count], w.to[count] = pkts[count].Data, pkts[count].Addr
+		count++
 	}
-	defer clear(w.bufs)
-	n, err := w.conn.WriteBatch(w.bufs[:len(pkts)], w.to[:len(pkts)])
-	n = min(max(n, 0), len(pkts))
-	if n == 0 && err == nil {
-		err = io.ErrShortWrite
+	if count == 0 {
+		return 0, errNoAddr
 	}
-	if n == len(pkts) {
-		err = nil
+	// The packets are the caller's again.
+	defer clear(w.bufs[:count])
+	n, err := w.conn.WriteBatch(w.bufs[:count], w.to[:count])
+	if n = min(max(n, 0), count); n > 0 {
+		// An error about the next packet comes again with it.
+		return n, nil
 	}
-	return n, err
+	return 0, err
 }

@@ -2,12 +2,8 @@ package datagram
 
 import (
 	"context"
-	"errors"
-	"io"
 	"net"
 	"net/netip"
-	"os"
-	"time"
 )
 
 const (
@@ -71,9 +67,10 @@ type poller interface {
 	poll(pkts []Packet) ([]Packet, error)
 }
 
-// A writer writes packets by one of the ways there are. n were sent; err is about
-// pkts[n].
+// A writer writes packets by one of the ways there are.
 type writer interface {
+	// write sends the first n of pkts, of which there is at least one, in order. It may send
+	// fewer than all; if it sends none it says why.
 	write(pkts []Packet) (n int, err error)
 }
 
@@ -83,8 +80,12 @@ type writer interface {
 // The caller keeps owning pc, and closes it, after Release. Until then it leaves pc's
 // deadlines and reading alone: Open clears the read deadline that was set before.
 func Open(ctx context.Context, pc net.PacketConn, cfg Config) *Conn {
-	c := &Conn{ctx: ctx, local: addrPort(pc.LocalAddr())}
-	c.in, c.out = paths(pc, &cfg)
+	in, out := paths(pc, &cfg)
+	return open(ctx, pc, in, out)
+}
+
+func open(ctx context.Context, pc net.PacketConn, in reader, out writer) *Conn {
+	c := &Conn{ctx: ctx, local: addrPort(pc.LocalAddr()), in: in, out: out}
 	c.watch.start(ctx, pc)
 	return c
 }
@@ -97,137 +98,3 @@ func (c *Conn) Release() { c.watch.stop() }
 // LocalAddr is the conn's own address, zero if it has none that is an IP address
 // and port.
 func (c *Conn) LocalAddr() netip.AddrPort { return c.local }
-
-const (
-	// grace is how long a Read waits whose deadline has passed already, where the conn
-	// has no way to look for packets without waiting.
-	grace = 100 * time.Microsecond
-
-	// A read that fails and may succeed the next time is repeated at once eagerTries
-	// times, then once in every pause, and patientTries times in all.
-	eagerTries   = 16
-	patientTries = 1024
-	pause        = time.Millisecond
-)
-
-// Read waits for a packet and returns it with what else has arrived, in order:
-// at least one packet unless there is an error. The slice and the bytes in
-// it are the caller's until the next Read. Where deadline is zero Read waits as long as
-// it takes; otherwise it returns os.ErrDeadlineExceeded (wrapped) when it passes.
-//
-// A deadline that has passed already does not hide what has arrived: a loop that is
-// behind with its timers still gets its packets. (A net.PacketConn by itself
-// would fail at once, and such a loop would send again what has been acknowledged.)
-//
-// When the context ends Read returns context.Cause at once, without looking at what
-// has arrived. Errors about earlier packets (an ICMP message
-// came back) are skipped; so are datagrams with no IP address and port to answer to. Any
-// other error is the conn's, and repeating the call is of no use.
-func (c *Conn) Read(deadline time.Time) ([]Packet, error) {
-	late := !deadline.IsZero() && !time.Now().Before(deadline)
-	for tries := 1; ; tries++ {
-		pkts, err := c.try(deadline, late)
-		switch {
-		case len(pkts) > 0:
-			return pkts, nil
-		case c.ctx.Err() != nil:
-			return nil, context.Cause(c.ctx)
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil, err
-		case err != nil && (!passing(err) || tries >= patientTries):
-			return nil, err
-		case tries >= patientTries:
-			return nil, io.ErrNoProgress
-		case tries >= eagerTries:
-			if !c.rest(deadline) {
-				return nil, os.ErrDeadlineExceeded
-			}
-		}
-	}
-}
-
-// try reads once.
-func (c *Conn) try(deadline time.Time, late bool) ([]Packet, error) {
-	if err := c.ctx.Err(); err != nil {
-		return nil, err
-	}
-	if late {
-		return c.tryLate()
-	}
-	for {
-		if err := c.watch.arm(deadline); err != nil {
-			return nil, err
-		}
-		pkts, err := c.in.read(c.pkts[:0])
-		c.keep(pkts)
-		if !errors.Is(err, os.ErrDeadlineExceeded) || !c.watch.fires(deadline) {
-			return pkts, err
-		}
-	}
-}
-
-// tryLate reads what is there.
-func (c *Conn) tryLate() ([]Packet, error) {
-	if p, ok := c.in.(poller); ok {
-		pkts, err := p.poll(c.pkts[:0])
-		c.keep(pkts)
-		if len(pkts) == 0 && err == nil {
-			err = os.ErrDeadlineExceeded
-		}
-		return pkts, err
-	}
-	if err := c.watch.set(time.Now().Add(grace)); err != nil {
-		return nil, err
-	}
-	pkts, err := c.in.read(c.pkts[:0])
-	c.keep(pkts)
-	return pkts, err
-}
-
-func (c *Conn) keep(pkts []Packet) {
-	if pkts != nil {
-		c.pkts = pkts
-	}
-}
-
-// rest keeps a conn that fails again and again from taking a whole processor. It
-// reports whether the deadline is still to come.
-func (c *Conn) rest(deadline time.Time) bool {
-	d := pause
-	if !deadline.IsZero() {
-		d = min(d, time.Until(deadline))
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-c.ctx.Done():
-	}
-	return deadline.IsZero() || time.Now().Before(deadline)
-}
-
-// Write sends pkts in order. n were sent; err, nil if that is all of them, is about
-// pkts[n]. Unless err is [Fatal] the caller may count that packet as lost and go on with
-// pkts[n+1:]. Write keeps nothing of pkts.
-//
-// Write may wait for room in the socket's buffer, but no longer than a
-// second after the context has ended. It does not fail because of
-// the context: a protocol can still say goodbye.
-func (c *Conn) Write(pkts []Packet) (n int, err error) {
-	retried := -1
-	for n < len(pkts) {
-		k, err := c.out.write(pkts[n:])
-		n += k
-		if err == nil {
-			continue
-		}
-		// What ICMP said of an earlier packet is reported by the next call, whatever
-		// that is, which then does nothing. Once for each packet: it may come again.
-		if passing(err) && !TooLong(err) && retried < n {
-			retried = n
-			continue
-		}
-		return n, err
-	}
-	return n, nil
-}

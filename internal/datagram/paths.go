@@ -9,7 +9,8 @@ func paths(pc net.PacketConn, cfg *Config) (reader, writer) {
 		if in, out, ok := system(udp, cfg); ok {
 			return in, out
 		}
-		return newUDP(udp, cfg)
+		c := newUDPConn(udp, cfg)
+		return c, c
 	}
 	in, out := newPlain(pc, cfg)
 	if br, ok := pc.(BatchReader); ok {

@@ -13,9 +13,8 @@ type udpConn struct {
 	max    int
 }
 
-func newUDP(conn *net.UDPConn, cfg *Config) (reader, writer) {
-	c := &udpConn{conn: conn, remote: addrPort(conn.RemoteAddr()), max: cfg.readSize()}
-	return c, c
+func newUDPConn(conn *net.UDPConn, cfg *Config) *udpConn {
+	return &udpConn{conn: conn, remote: addrPort(conn.RemoteAddr()), max: cfg.readSize()}
 }
 
 func (c *udpConn) read(pkts []Packet) ([]Packet, error) {
@@ -40,16 +39,24 @@ func (c *udpConn) write(pkts []Packet) (int, error) {
 }
 
 func (c *udpConn) writeOne(p Packet) error {
-	if !p.Addr.IsValid() {
-		return errNoAddr
+	if err := c.check(p.Addr); err != nil {
+		return err
 	}
 	if c.remote.IsValid() {
-		if p.Addr != c.remote {
-			return errElsewhere
-		}
 		_, err := c.conn.Write(p.Data)
 		return err
 	}
 	_, err := c.conn.WriteToUDPAddrPort(p.Data, p.Addr)
 	return err
+}
+
+// check reports whether the socket may send there.
+func (c *udpConn) check(to netip.AddrPort) error {
+	switch {
+	case !to.IsValid():
+		return errNoAddr
+	case c.remote.IsValid() && to != c.remote:
+		return errElsewhere
+	}
+	return nil
 }

@@ -1,0 +1,71 @@
+package datagram
+
+import (
+	"net"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// system reads and writes a UDP socket with recvmmsg(2) and sendmmsg(2), if the kernel lets
+// it. They are ours because those of golang.org/x/net allocate an address for every
+// packet.
+func system(conn *net.UDPConn, cfg *Config) (reader, writer, bool) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, nil, false
+	}
+	family, err := sockopt(raw, unix.SO_DOMAIN)
+	if err != nil || family != unix.AF_INET && family != unix.AF_INET6 {
+		return nil, nil, false
+	}
+	if !offers(raw, recvmmsg) || !offers(raw, sendmmsg) {
+		return nil, nil, false
+	}
+	udp := newUDPConn(conn, cfg)
+	return newMmsgReader(raw, udp, cfg), newMmsgWriter(raw, udp, family, cfg), true
+}
+
+// offers reports whether the kernel has a call, by asking it to do nothing. A sandbox may
+// say EPERM where an old kernel says ENOSYS.
+func offers(raw syscall.RawConn, call mmsgCall) bool {
+	var errno syscall.Errno
+	err := raw.Control(func(fd uintptr) { _, errno = call(fd, nil) })
+	return err == nil && errno != unix.ENOSYS && errno != unix.EPERM
+}
+
+// sockopt reads an option of level SOL_SOCKET.
+func sockopt(raw syscall.RawConn, name int) (value int, err error) {
+	errControl := raw.Control(func(fd uintptr) {
+		value, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, name)
+	})
+	if errControl != nil {
+		return 0, errControl
+	}
+	return value, err
+}
+
+// An mmsgCall is recvmmsg or sendmmsg. The kernel returns how many messages it
+// handled, or the error of the first.
+type mmsgCall func(fd uintptr, msgs []unix.Mmsghdr) (int, syscall.Errno)
+
+func recvmmsg(fd uintptr, msgs []unix.Mmsghdr) (int, syscall.Errno) {
+	return mmsg(unix.SYS_RECVMMSG, fd, msgs)
+}
+
+func sendmmsg(fd uintptr, msgs []unix.Mmsghdr) (int, syscall.Errno) {
+	return mmsg(unix.SYS_SENDMMSG, fd, msgs)
+}
+
+// mmsg never waits: that is the runtime's part, even if somebody has made the
+// descriptor a blocking one. (sendmmsg has no sixth argument, recvmmsg has a
+// timeout that we do not want.)
+func mmsg(trap, fd uintptr, msgs []unix.Mmsghdr) (int, syscall.Errno) {
+	n, _, errno := syscall.Syscall6(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(msgs))), uintptr(len(msgs)),
+		unix.MSG_DONTWAIT, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}

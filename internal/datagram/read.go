@@ -1,0 +1,128 @@
+package datagram
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"time"
+)
+
+const (
+	// grace is how long a Read waits whose deadline has passed already, where the conn
+	// has no way to look for packets without waiting.
+	grace = 10 * time.Microsecond
+
+	// A read that fails and may succeed the next time is repeated at once, eagerTries
+	// in all, then once in every pause, patientTries in all.
+	eagerTries   = 16
+	patientTries = 1024
+	pause        = time.Millisecond
+)
+
+// Read waits for a packet and returns it with what else has arrived, in order: at
+// least one packet unless there is an error. The slice and the bytes in it are
+// the caller's until the next Read. Where deadline is zero Read waits as long as it
+// takes; otherwise it returns os.ErrDeadlineExceeded (wrapped) when it passes.
+//
+// A deadline that has passed does not hide what has arrived: a loop that is behind
+// with its timers, because the machine was busy, still gets its packets first.
+// (A net.PacketConn by itself fails at once, and the loop would send again what
+// has been acknowledged.) To say that there is nothing may then take some microseconds, on
+// a conn that is not a socket.
+//
+// When the context ends Read returns context.Cause, without looking at what
+// has arrived. Errors about earlier packets (an ICMP message came back) are skipped,
+// and so are datagrams from no IP address and port, which cannot be answered. Any other error
+// is the conn's, and repeating the call is of no use.
+func (c *Conn) Read(deadline time.Time) ([]Packet, error) {
+	for tries := 1; ; tries++ {
+		if c.ctx.Err() != nil {
+			return nil, context.Cause(c.ctx)
+		}
+		pkts, err := c.try(deadline)
+		switch {
+		case len(pkts) > 0:
+			return pkts, nil
+		case c.ctx.Err() != nil:
+			return nil, context.Cause(c.ctx)
+		case err != nil && !passing(err):
+			return nil, err // os.ErrDeadlineExceeded is among these
+		case tries < eagerTries:
+		case tries == patientTries && err == nil:
+			return nil, io.ErrNoProgress
+		case tries == patientTries:
+			return nil, err
+		case !c.rest(deadline):
+			return nil, os.ErrDeadlineExceeded
+		}
+	}
+}
+
+// try reads once, and once more where a deadline hides what has arrived.
+func (c *Conn) try(deadline time.Time) ([]Packet, error) {
+	poller, ok := c.in.(poller)
+	if !ok && !deadline.IsZero() && !time.Now().Before(deadline) {
+		return c.linger()
+	}
+	for {
+		if err := c.watch.arm(deadline); err != nil {
+			return nil, err
+		}
+		pkts, err := c.keep(c.in.read(c.pkts[:0]))
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return pkts, err
+		}
+		if c.watch.fires(deadline) {
+			continue
+		}
+		if ok {
+			return c.look(poller, err)
+		}
+		return nil, err
+	}
+}
+
+// look reads what has arrived without waiting; if that is nothing, it returns
+// otherwise.
+func (c *Conn) look(p poller, otherwise error) ([]Packet, error) {
+	pkts, err := c.keep(p.poll(c.pkts[:0]))
+	if len(pkts) == 0 && err == nil {
+		err = otherwise
+	}
+	return pkts, err
+}
+
+// linger reads what has arrived and waits a moment for it.
+func (c *Conn) linger() ([]Packet, error) {
+	if err := c.watch.set(time.Now().Add(grace)); err != nil {
+		return nil, err
+	}
+	pkts, err := c.keep(c.in.read(c.pkts[:0]))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.watch.fires(time.Time{})
+	}
+	return pkts, err
+}
+
+// keep remembers the slice that a reader may have made longer.
+func (c *Conn) keep(pkts []Packet, err error) ([]Packet, error) {
+	c.pkts = pkts
+	return pkts, err
+}
+
+// rest keeps a conn that fails again and again from taking a whole processor. It
+// reports whether the deadline is still to come.
+func (c *Conn) rest(deadline time.Time) bool {
+	d := pause
+	if !deadline.IsZero() {
+		d = min(d, time.Until(deadline))
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-c.ctx.Done():
+	}
+	return deadline.IsZero() || time.Now().Before(deadline)
+}

@@ -1,0 +1,215 @@
+package datagram
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var errStop = errors.New("stop")
+
+func TestCancelWakesRead(t *testing.T) {
+	for _, deadline := range []time.Duration{0, time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			pc := newFakeConn()
+			c := Open(ctx, pc, Config{})
+			defer c.Release()
+			start := time.Now()
+			time.AfterFunc(time.Second, func() { cancel(errStop) })
+			var until time.Time
+			if deadline > 0 {
+				until = start.Add(deadline)
+			}
+			if _, err := c.Read(until); err != errStop {
+				t.Errorf("Read: %v, want the cause", err)
+			}
+			if took := time.Since(start); took != time.Second {
+				t.Errorf("Read took %v", took)
+			}
+			// It stays so, whatever has arrived.
+			pc.arrive(from(peer, "data"))
+			if pkts, err := c.Read(time.Time{}); err != errStop || pkts != nil {
+				t.Errorf("Read = %v, %v", pkts, err)
+			}
+		})
+	}
+}
+
+func TestCancelWakesReadOfSocket(t *testing.T) {
+	for name, way := range ways() {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			conn := loopback(t, "udp4", "127.0.0.1:0")
+			c := way(ctx, conn, Config{})
+			defer c.Release()
+			go cancel(errStop)
+			if _, err := c.Read(time.Time{}); err != errStop {
+				t.Errorf("Read: %v, want the cause", err)
+			}
+		})
+	}
+}
+
+func TestContextDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		c := Open(ctx, newFakeConn(), Config{})
+		defer c.Release()
+		if _, err := c.Read(time.Time{}); err != context.DeadlineExceeded {
+			t.Errorf("Read: %v", err)
+		}
+	})
+}
+
+// The context ends at any moment while a loop sets one deadline after another.
+// Where a deadline could undo the cancellation, a Read would wait for a minute
+// some time; with real time that would be the test's timeout.
+func TestCancelRacesDeadlines(t *testing.T) {
+	for range 300 {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		pc := newFakeConn()
+		c := Open(ctx, pc, Config{})
+		for range 20 {
+			pc.arrive(from(peer, "data"))
+		}
+		go cancel(errStop)
+		var err error
+		for i := 0; err == nil; i++ {
+			// Ever earlier, so that each is set.
+			_, err = c.Read(time.Now().Add(time.Hour - time.Duration(i)*time.Second))
+		}
+		if err != errStop {
+			t.Fatalf("Read: %v", err)
+		}
+		c.Release()
+		if !pc.deadline.IsZero() || !pc.writeDeadline.IsZero() {
+			t.Fatalf("deadlines after Release: %v, %v", pc.deadline, pc.writeDeadline)
+		}
+	}
+}
+
+// A deadline that is set while the context ends loses against it.
+func TestDeadlineAfterCancel(t *testing.T) {
+	pc := newFakeConn()
+	var w watch
+	w.start(t.Context(), pc)
+	w.cancel(errStop)
+	if err := w.arm(time.Now().Add(time.Hour)); err != errStop {
+		t.Errorf("arm: %v", err)
+	}
+	if pc.deadline != past {
+		t.Errorf("deadline is %v", pc.deadline)
+	}
+	w.stop()
+	if !pc.deadline.IsZero() {
+		t.Errorf("deadline after stop is %v", pc.deadline)
+	}
+}
+
+func TestRelease(t *testing.T) {
+	for name, way := range ways() {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			in, out := loopback(t, "udp4", "127.0.0.1:0"), loopback(t, "udp4", "127.0.0.1:0")
+			c := way(ctx, in, Config{})
+			if _, err := c.Read(time.Now()); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatal(err)
+			}
+			cancel()
+			c.Release()
+			c.Release()
+
+			// The conn is as before: it reads, and writes.
+			if _, err := out.WriteTo([]byte("data"), in.LocalAddr()); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := in.ReadFrom(make([]byte, 10)); err != nil {
+				t.Errorf("read after Release: %v", err)
+			}
+			if _, err := in.WriteTo([]byte("data"), out.LocalAddr()); err != nil {
+				t.Errorf("write after Release: %v", err)
+			}
+		})
+	}
+}
+
+// A context that ends after Release is none of the conn's business.
+func TestCancelAfterRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		pc := newFakeConn()
+		c := Open(ctx, pc, Config{})
+		c.Release()
+		cancel()
+		synctest.Wait()
+		if !pc.deadline.IsZero() {
+			t.Errorf("deadline is %v", pc.deadline)
+		}
+	})
+}
+
+// Open forgets a deadline that somebody left.
+func TestOpenClearsDeadline(t *testing.T) {
+	pc := newFakeConn(from(peer, "data"))
+	pc.deadline = past
+	c := Open(t.Context(), pc, Config{})
+	defer c.Release()
+	if _, err := c.Read(time.Time{}); err != nil {
+		t.Errorf("Read: %v", err)
+	}
+}
+
+func TestClosed(t *testing.T) {
+	for name, way := range ways() {
+		t.Run(name, func(t *testing.T) {
+			conn := loopback(t, "udp4", "127.0.0.1:0")
+			to := addrOf(conn)
+			c := way(t.Context(), conn, Config{})
+			defer c.Release()
+			go conn.Close()
+			if _, err := c.Read(time.Time{}); !errors.Is(err, net.ErrClosed) || !Fatal(err) {
+				t.Errorf("Read: %v", err)
+			}
+			if _, err := c.Read(time.Now().Add(-time.Second)); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("Read, late: %v", err)
+			}
+			if n, err := c.Write([]Packet{{Addr: to}}); n != 0 || !errors.Is(err, net.ErrClosed) || !Fatal(err) {
+				t.Errorf("Write = %d, %v", n, err)
+			}
+		})
+	}
+}
+
+// A Write that cannot go on ends soon after the context.
+func TestWriteEndsAfterContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		pc := newFakeConn()
+		c := Open(ctx, pc, Config{})
+		// With room it works, ended or not.
+		hello := []Packet{{Data: []byte("goodbye"), Addr: addrPort(udpAddr(peer))}}
+		cancel()
+		synctest.Wait()
+		if n, err := c.Write(hello); n != 1 || err != nil {
+			t.Errorf("Write = %d, %v", n, err)
+		}
+		pc.full = true
+		start := time.Now()
+		if n, err := c.Write(hello); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) || Fatal(err) {
+			t.Errorf("Write = %d, %v", n, err)
+		}
+		if took := time.Since(start); took != farewell {
+			t.Errorf("Write took %v", took)
+		}
+		c.Release()
+		if !pc.writeDeadline.IsZero() {
+			t.Errorf("write deadline after Release: %v", pc.writeDeadline)
+		}
+	})
+}
