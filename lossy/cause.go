@@ -11,5 +11,6 @@ const (
 	CauseScript   Cause = "script"             // DropNth or DropIf
 	CauseOverflow Cause = "receive queue full" // the reader was too slow
 	CauseLimit    Cause = "too many in flight" // more than a conn may have on their way
-	CauseNobody   Cause = "nobody there"       // no conn has the address, or what is wrapped refused the packet
+	CauseNobody   Cause = "nobody there"       // no conn of the Network has the address
+	CauseRefused  Cause = "refused"            // the wrapped conn could not write it
 )

@@ -68,7 +68,7 @@ type crowd struct {
 	base, perPacket float64
 	deliveries      bool
 
-	recent times // in the window
+	recent instants // in the window
 }
 
 func (c *crowd) judge(x *passage) verdict {

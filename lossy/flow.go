@@ -17,7 +17,7 @@ type flow struct {
 	n      int      // packets so far
 	stream rand.PCG // seeds the random numbers of each packet
 	judges []judge  // one for each part of the chain
-	addr   net.Addr // a wrapped conn's form of to
+	addr   net.Addr // the result of udpAddr
 }
 
 // seedRand gives a packet random numbers of its own, so that every packet
@@ -25,6 +25,14 @@ type flow struct {
 func (f *flow) seedRand(r *rand.PCG) {
 	hi := f.stream.Uint64()
 	r.Seed(hi, f.stream.Uint64())
+}
+
+// udpAddr returns the flow's destination as a net.Addr, which nobody changes.
+func (f *flow) udpAddr() net.Addr {
+	if f.addr == nil {
+		f.addr = net.UDPAddrFromAddrPort(f.to)
+	}
+	return f.addr
 }
 
 // maxFlows bounds the flows remembered to between maxFlows and twice as many:
@@ -38,10 +46,9 @@ type flowTable struct {
 	shared map[*part]judge                 // by all tables of a wrapped conn
 	seed   func(k flowKey) (hi, lo uint64) // of a new flow
 
-	last    *flow
-	young   map[flowKey]*flow
-	old     map[flowKey]*flow
-	created int
+	last  *flow
+	young map[flowKey]*flow
+	old   map[flowKey]*flow
 }
 
 // get returns the flow of k, a new one if need be.
@@ -77,7 +84,6 @@ func (t *flowTable) newFlow(k flowKey) *flow {
 	for _, p := range t.parts {
 		f.judges = append(f.judges, t.judgeOf(p))
 	}
-	t.created++
 	return f
 }
 

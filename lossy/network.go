@@ -1,7 +1,7 @@
 package lossy
 
 import (
-	"slices"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -15,15 +15,16 @@ import (
 //
 // Its methods may be called by any number of goroutines.
 type Network struct {
-	start time.Time // of the clock; all times are since then
+	clock clock
 
 	mu    sync.Mutex
 	timer *time.Timer
 	alarm time.Duration // when the timer goes off, or never
-	conns conns
+	hosts hosts
 	chain chain
 	heap  heap
 	pool  pool
+	past  Stats // of what closed conns have sent
 
 	// What was written at the instant sentAt. It is judged one nanosecond
 	// later, when no more of that instant can follow.
@@ -36,36 +37,55 @@ type Network struct {
 // is lost but to full receive queues, and a packet takes one nanosecond.
 func NewNetwork(options ...Option) *Network {
 	c := newConfig("NewNetwork", true, options)
-	start := time.Now()
-	return &Network{
-		start: start,
-		alarm: never,
-		conns: newConns(),
-		chain: newChain(c.egress, c, Outgoing, start, make(map[*part]judge)),
+	n := &Network{clock: startClock(), alarm: never, hosts: newHosts()}
+	n.chain = chain{
+		flows: flowTable{parts: c.egress, shared: make(map[*part]judge), seed: seedByAddress(c.seed)},
+		trace: c.trace,
+		clock: n.clock,
 	}
+	return n
 }
 
-// Stats returns the sums over all links.
+// NewConn opens a conn at an address. Port 0 stands for a free one; an
+// address without an IP, or with 0.0.0.0, for the next of 10.0.0.1, 10.0.0.2
+// and so on at which no conn is open ([::] for the next of fd00::1 and so on).
+// An address in use and a multicast address are errors.
+func (n *Network) NewConn(addr netip.AddrPort) (*Conn, error) {
+	n.enter()
+	defer n.leave()
+	addr, err := n.hosts.choose(addr)
+	if err != nil {
+		return nil, err
+	}
+	c := newConn(n, addr)
+	n.hosts.open(c)
+	return c, nil
+}
+
+// Stats returns the sums over all links, those of closed conns included.
 func (n *Network) Stats() Stats {
 	n.enter()
 	defer n.leave()
-	return n.chain.stats
+	sum := n.past
+	for _, c := range n.hosts.conns {
+		sum.add(c.egress)
+	}
+	return sum
 }
 
 // enter locks the network and brings it up to now. Whoever comes first at an
-// instant, be it the timer or any method, does all that is due until then:
+// instant, be it the timer or a method, does all that is due until then:
 // hence a method finds the same in every run.
 func (n *Network) enter() (now time.Duration) {
 	n.mu.Lock()
-	now = time.Since(n.start)
+	now = n.clock.now()
 	n.advance(now)
 	return now
 }
 
 // leave sets the timer to what comes next and unlocks the network.
 func (n *Network) leave() {
-	next := n.next()
-	if next != n.alarm {
+	if next := n.next(); next < n.alarm || next == never {
 		n.setAlarm(next)
 	}
 	n.mu.Unlock()
@@ -73,30 +93,30 @@ func (n *Network) leave() {
 
 // next returns when something will happen, or never.
 func (n *Network) next() time.Duration {
-	next := n.heap.next()
 	if len(n.sent) > 0 {
-		next = min(next, n.sentAt+1)
+		return min(n.heap.next(), n.sentAt+1)
 	}
-	return next
+	return n.heap.next()
 }
 
 func (n *Network) setAlarm(at time.Duration) {
-	n.alarm = at
 	switch {
+	case at == n.alarm:
 	case at == never:
 		n.timer.Stop()
 	case n.timer == nil:
-		n.timer = time.AfterFunc(at-time.Since(n.start), n.fire)
+		n.timer = time.AfterFunc(at-n.clock.now(), n.fire)
 	default:
-		n.timer.Reset(at - time.Since(n.start))
+		n.timer.Reset(at - n.clock.now())
 	}
+	n.alarm = at
 }
 
 // fire is what the timer calls, in a goroutine of its own.
 func (n *Network) fire() {
 	n.mu.Lock()
 	n.alarm = never
-	n.advance(time.Since(n.start))
+	n.advance(n.clock.now())
 	n.leave()
 }
 
@@ -109,7 +129,7 @@ func (n *Network) advance(now time.Duration) {
 		switch {
 		case len(n.sent) > 0 && n.sentAt < min(next, now):
 			n.judge()
-		case next <= now:
+		case next <= now && next != never:
 			n.happen(n.heap.pop())
 		default:
 			return
@@ -123,87 +143,4 @@ func (n *Network) happen(e *event) {
 		return
 	}
 	n.deliver(e.parcel)
-}
-
-// send takes a packet at the instant now.
-func (n *Network) send(c *Conn, f *flow, payload []byte, now time.Duration) {
-	f.n++
-	p := n.pool.get(payload)
-	p.sender, p.flow, p.sent = c, f, now
-	p.from, p.to, p.n, p.copy = f.from, f.to, f.n, 0
-	if c.inFlight+p.size() > maxInFlight {
-		// This cannot wait for its turn among the instant's packets:
-		// they are what there are too many of.
-		n.chain.refuse(p, now)
-		n.pool.put(p)
-		return
-	}
-	c.inFlight += p.size()
-	n.sent = append(n.sent, p)
-	n.sentAt = now
-}
-
-// judge takes what was sent at one instant through the models, in an order
-// that does not depend on which goroutine came first.
-func (n *Network) judge() {
-	slices.SortFunc(n.sent, func(a, b *parcel) int { return a.compare(&b.event) })
-	for i, p := range n.sent {
-		n.sent[i] = nil
-		n.judgeOne(p)
-	}
-	n.sent = n.sent[:0]
-}
-
-func (n *Network) judgeOne(p *parcel) {
-	fates := n.chain.judge(p.flow, p.n, p.payload, p.sent)
-	for i, f := range fates[1:] {
-		if f.cause == "" {
-			n.launch(n.copyOf(p, i+1), f.delay)
-		}
-	}
-	if fates[0].cause != "" {
-		n.discard(p)
-		return
-	}
-	n.launch(p, fates[0].delay)
-}
-
-// copyOf returns a copy of p, to be launched.
-func (n *Network) copyOf(p *parcel, number int) *parcel {
-	c := n.pool.get(p.payload)
-	c.sender, c.flow, c.sent = p.sender, p.flow, p.sent
-	c.from, c.to, c.n, c.copy = p.from, p.to, p.n, number
-	c.sender.inFlight += c.size()
-	return c
-}
-
-// launch lets a parcel arrive after a delay of at least one nanosecond.
-func (n *Network) launch(p *parcel, delay time.Duration) {
-	p.at = addDelay(p.sent, max(1, delay))
-	n.heap.push(&p.event)
-}
-
-// deliver lets a parcel arrive now.
-func (n *Network) deliver(p *parcel) {
-	c := n.conns.at(p.to)
-	switch {
-	case c == nil:
-		n.chain.drop(p, CauseNobody, Outgoing, p.at)
-		n.discard(p)
-	case !c.accept(p):
-		n.chain.drop(p, CauseOverflow, Incoming, p.at)
-		n.discard(p)
-	default:
-		n.chain.stats.Passed++
-	}
-}
-
-// maxInFlight bounds what one conn may have on its way, in bytes, so that a
-// writer that never stops fills no memory. At 1 Gbit/s it is half a second.
-const maxInFlight = 64 << 20
-
-// discard recycles a parcel that is in flight no more.
-func (n *Network) discard(p *parcel) {
-	p.sender.inFlight -= p.size()
-	n.pool.put(p)
 }

@@ -1,18 +1,25 @@
 package lossy
 
 import (
+	"cmp"
 	"net"
 	"time"
 )
 
-// A parcel is a packet with a copy of its payload, on its way.
+// A parcel is a packet or a copy of one on its way, with a payload of its own.
 type parcel struct {
-	event
-	payload []byte
-	sent    time.Duration
+	event   // its arrival, or its departure from a wrapped conn
 	flow    *flow
-	sender  *Conn    // in a Network
-	addr    net.Addr // behind Wrap: where to write it, or who sent it
+	n       int // the packet's number in its flow
+	copy    int // 0 for the packet itself, from 1 for its copies
+	payload []byte
+
+	sender *Conn         // in a Network
+	sent   time.Duration // in a Network
+	turn   int           // behind Wrap: the order in which they were scheduled
+	addr   net.Addr      // behind Wrap: the other end, if it is not a UDP address
+
+	refused bool // by the conn that it was written to
 }
 
 // overhead is what a parcel counts in bounds on memory, besides its payload.
@@ -20,28 +27,53 @@ const overhead = 256
 
 func (p *parcel) size() int { return len(p.payload) + overhead }
 
+// compare orders the parcels of one instant: those of a wrapped conn as they
+// were scheduled, those of a Network by destination, source and number.
+func (p *parcel) compare(q *parcel) int {
+	if p.turn != q.turn {
+		return cmp.Compare(p.turn, q.turn)
+	}
+	if p.flow != q.flow {
+		if c := p.flow.to.Compare(q.flow.to); c != 0 {
+			return c
+		}
+		if c := p.flow.from.Compare(q.flow.from); c != 0 {
+			return c
+		}
+	}
+	if p.n != q.n {
+		return cmp.Compare(p.n, q.n)
+	}
+	return cmp.Compare(p.copy, q.copy)
+}
+
+// packet returns p as a Trace is to see it.
+func (p *parcel) packet() Packet {
+	return Packet{From: p.flow.from, To: p.flow.to, Payload: p.payload, N: p.n}
+}
+
 // A pool has parcels to be used again. It is not safe for concurrent use.
 type pool struct {
 	free  []*parcel
 	bytes int
 }
 
-// maxPooled bounds the memory a pool keeps.
+// maxPooled bounds the memory that a pool keeps.
 const maxPooled = 4 << 20
 
 // get returns a parcel with a copy of payload.
 func (p *pool) get(payload []byte) *parcel {
-	var c *parcel
-	if last := len(p.free) - 1; last >= 0 {
-		c = p.free[last]
-		p.free[last] = nil
-		p.free = p.free[:last]
-		p.bytes -= cap(c.payload) + overhead
-	} else {
-		c = &parcel{}
+	last := len(p.free) - 1
+	if last < 0 {
+		c := &parcel{payload: append([]byte(nil), payload...)}
 		c.event.parcel = c
+		return c
 	}
-	c.payload = append(c.payload[:0], payload...)
+	c := p.free[last]
+	p.free[last] = nil
+	p.free = p.free[:last]
+	p.bytes -= cap(c.payload) + overhead
+	c.payload = append(c.payload, payload...)
 	return c
 }
 
@@ -51,8 +83,7 @@ func (p *pool) put(c *parcel) {
 	if p.bytes+size > maxPooled {
 		return
 	}
-	payload := c.payload[:0]
-	*c = parcel{payload: payload}
+	*c = parcel{payload: c.payload[:0]}
 	c.event.parcel = c
 	p.bytes += size
 	p.free = append(p.free, c)

@@ -30,7 +30,7 @@ type link struct {
 	perByte float64 // nanoseconds
 	queue   int
 
-	departures times         // of the packets on the link and in its queue
+	departures instants      // of the packets on the link and in its queue
 	free       time.Duration // when the last of them has left
 	fraction   float64       // of a nanosecond, by which free is too early
 }
@@ -51,13 +51,4 @@ func (l *link) judge(x *passage) verdict {
 	l.free, l.fraction = addDelay(l.free, time.Duration(whole)), fraction
 	l.departures.push(l.free)
 	return verdict{delay: l.free - x.at}
-}
-
-// addDelay returns t+d, or the greatest Duration if that is too much for one.
-// Neither is negative.
-func addDelay(t, d time.Duration) time.Duration {
-	if d > math.MaxInt64-t {
-		return math.MaxInt64
-	}
-	return t + d
 }

@@ -7,7 +7,7 @@ import "net"
 //
 //	Packets + Copies = Passed + Dropped() + in flight
 type Stats struct {
-	Packets int // judged
+	Packets int // judged, or arrived
 	Bytes   int // of their payloads
 	Copies  int // made by Duplicate
 	Delayed int // packets and copies that were given a delay
@@ -19,12 +19,13 @@ type Stats struct {
 	Scripted    int // dropped by DropNth or DropIf
 	Overflowed  int // dropped because the receive queue was full
 	OverLimit   int // dropped because too many were in flight
-	Unreachable int // sent to an address that no conn has, or refused by the wrapped conn when their time came
+	Unreachable int // sent to an address that no conn of the Network has
+	Refused     int // that the wrapped conn could not write
 }
 
 // Dropped is the sum of all drops.
 func (s Stats) Dropped() int {
-	return s.Lost + s.Crowded + s.QueueFull + s.Scripted + s.Overflowed + s.OverLimit + s.Unreachable
+	return s.Lost + s.Crowded + s.QueueFull + s.Scripted + s.Overflowed + s.OverLimit + s.Unreachable + s.Refused
 }
 
 // drop counts a drop.
@@ -44,7 +45,26 @@ func (s *Stats) drop(c Cause) {
 		s.OverLimit++
 	case CauseNobody:
 		s.Unreachable++
+	case CauseRefused:
+		s.Refused++
 	}
+}
+
+// add adds the counts of t to those of s.
+func (s *Stats) add(t Stats) {
+	s.Packets += t.Packets
+	s.Bytes += t.Bytes
+	s.Copies += t.Copies
+	s.Delayed += t.Delayed
+	s.Passed += t.Passed
+	s.Lost += t.Lost
+	s.Crowded += t.Crowded
+	s.QueueFull += t.QueueFull
+	s.Scripted += t.Scripted
+	s.Overflowed += t.Overflowed
+	s.OverLimit += t.OverLimit
+	s.Unreachable += t.Unreachable
+	s.Refused += t.Refused
 }
 
 // StatsOf returns the statistics of a conn that [Wrap] returned, or of a

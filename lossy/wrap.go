@@ -1,10 +1,10 @@
 package lossy
 
 import (
+	"errors"
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"os"
 	"sync"
 	"time"
 )
@@ -15,18 +15,19 @@ import (
 // nothing to do, and Wrap returns pc itself.
 //
 // A packet without delay is written by the caller's own call. Delayed packets
-// are copied and leave at their time, in the order of their times, by one
-// timer. What is read is judged when a ReadFrom takes it from pc, and a delay
-// begins then. At most 64 MiB are held in each direction; what exceeds that is
+// are copied and leave at their times, in the order of these, by one timer.
+// What is read is judged when a read takes it from pc, and its delay begins
+// then. At most 64 MiB are held in each direction; what exceeds that is
 // dropped and counted.
 //
-// The conn owns pc: deadlines and Close are those of the conn. Closing it
-// fails its callers at once, but packets that were written before still leave
-// at their time, and pc is closed after the last of them.
+// The conn owns pc: deadlines and Close are to be those of the conn. Closing
+// it fails its callers at once, but packets that were written before still
+// leave at their times, and pc is closed after the last of them. A deadline
+// for writing is checked when a write begins.
 //
 // The conn forwards SetReadBuffer and SetWriteBuffer, and [StatsOf] tells what
-// it did. It has no SyscallConn: a program that looks for one must not get
-// around the models.
+// it did. It has batch methods, which use those of pc if it has some, and no
+// SyscallConn: a program that looks for one must not get around the models.
 func Wrap(pc net.PacketConn, options ...Option) net.PacketConn {
 	c := newConfig("Wrap", false, options)
 	if pc == nil {
@@ -41,100 +42,75 @@ func Wrap(pc net.PacketConn, options ...Option) net.PacketConn {
 	return newWrapped(pc, c)
 }
 
-// wrapped is what Wrap returns. It embeds nothing of pc: no method of it gets
-// out by accident.
+// wrapped is what Wrap returns. It embeds nothing of the conn that it wraps:
+// no method of that gets out by accident.
 type wrapped struct {
-	pc     net.PacketConn
-	start  time.Time // of the clock
-	local  netip.AddrPort
-	udp    bool // whether pc's addresses are UDP addresses
-	judges struct{ egress, ingress bool }
+	inner inner
+	clock clock
 
-	mu      sync.Mutex
-	closed  bool
-	egress  chain
-	ingress chain
-	pool    pool
+	mu     sync.Mutex
+	closed bool
+	pool   pool
+	turns  int // numbers the parcels, to keep the order of equal times
 
-	// Of the writers.
-	writeDeadline time.Time
-	departures    heap
-	departing     int // bytes in departures
-	seq           int // numbers the parcels, to keep the order of equal times
-	timer         *time.Timer
-	alarm         time.Duration // when the timer goes off, or never
-	sending       bool          // the timer's goroutine is writing
-
-	// Of the readers: one of them reads pc, the others wait.
-	turn          sync.Cond
-	reading       bool
-	readDeadline  time.Time // the caller's
-	innerDeadline time.Time // that of pc, earlier if a packet is due before
-	arrivals      heap
-	arriving      int // bytes in arrivals
-	scratch       []byte
+	out outgoing
+	in  incoming
 }
 
+var _ net.PacketConn = (*wrapped)(nil)
+
 func newWrapped(pc net.PacketConn, c *config) *wrapped {
-	w := &wrapped{pc: pc, start: time.Now(), alarm: never}
-	w.turn.L = &w.mu
-	if a, ok := pc.LocalAddr().(*net.UDPAddr); ok {
-		w.udp = true
-		w.local = unmap(a.AddrPort())
-	}
+	w := &wrapped{inner: newInner(pc), clock: startClock()}
 	traced := c.trace.Judged != nil
-	w.judges.egress = len(c.egress) > 0 || traced
-	w.judges.ingress = len(c.ingress) > 0 || traced
 	shared := make(map[*part]judge)
-	w.egress = newChain(c.egress, c, Outgoing, w.start, shared)
-	w.ingress = newChain(c.ingress, c, Incoming, w.start, shared)
+	chainOf := func(parts []*part, d Direction) chain {
+		return chain{
+			flows:     flowTable{parts: parts, shared: shared, seed: seedByOrder(c.seed, d)},
+			trace:     c.trace,
+			direction: d,
+			clock:     w.clock,
+		}
+	}
+	w.out.judged = traced || len(c.egress) > 0
+	w.out.chain = chainOf(c.egress, Outgoing)
+	w.out.deadline, w.out.alarm = never, never
+	w.in.judged = traced || len(c.ingress) > 0
+	w.in.chain = chainOf(c.ingress, Incoming)
+	w.in.deadline, w.in.innerDeadline = never, never
+	w.in.turn.L = &w.mu
 	return w
 }
 
-func unmap(a netip.AddrPort) netip.AddrPort {
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-}
-
 // LocalAddr returns that of the wrapped conn.
-func (w *wrapped) LocalAddr() net.Addr { return w.pc.LocalAddr() }
+func (w *wrapped) LocalAddr() net.Addr { return w.inner.pc.LocalAddr() }
 
-// Stats is documented at StatsOf.
+// Stats is what StatsOf returns.
 func (w *wrapped) Stats() (egress, ingress Stats) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.egress.stats, w.ingress.stats
+	return w.out.stats, w.in.stats
 }
 
-// Close is documented at Wrap.
+// Close is described at Wrap.
 func (w *wrapped) Close() error {
 	w.mu.Lock()
 	if w.closed {
 		w.mu.Unlock()
-		return w.opError("close", nil, net.ErrClosed)
+		return w.inner.opError("close", nil, net.ErrClosed)
 	}
 	w.closed = true
-	w.turn.Broadcast()
-	w.dropArrivals()
-	if w.sending || w.departures.next() != never {
-		// The timer's goroutine closes pc. Its reader must return now.
-		w.pc.SetReadDeadline(longAgo())
+	w.in.turn.Broadcast()
+	w.forgetArrivals()
+	if w.out.sending || w.out.heap.next() != never {
+		// The timer's goroutine closes the inner conn. What reads that
+		// must return now.
+		w.inner.pc.SetReadDeadline(time.Unix(1, 0))
 		w.mu.Unlock()
 		return nil
 	}
 	w.mu.Unlock()
-	return w.pc.Close()
+	return w.inner.pc.Close()
 }
-
-// dropArrivals forgets what nobody will read.
-func (w *wrapped) dropArrivals() {
-	for w.arrivals.next() != never {
-		w.pool.put(w.arrivals.pop().parcel)
-	}
-	w.arriving = 0
-}
-
-// longAgo is a deadline that has passed in any clock.
-func longAgo() time.Time { return time.Unix(1, 0) }
 
 // SetDeadline sets the read and the write deadline.
 func (w *wrapped) SetDeadline(t time.Time) error {
@@ -144,40 +120,43 @@ func (w *wrapped) SetDeadline(t time.Time) error {
 	return w.SetWriteDeadline(t)
 }
 
-// SetWriteDeadline keeps the deadline from pc if a delayed packet could meet
-// it there: what has been scheduled leaves at its time.
-func (w *wrapped) SetWriteDeadline(t time.Time) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
-		return w.opError("set", nil, net.ErrClosed)
-	}
-	w.writeDeadline = t
-	return nil
-}
-
-// SetReadBuffer sets that of the wrapped conn, if it has one.
+// SetReadBuffer sets that of the wrapped conn.
 func (w *wrapped) SetReadBuffer(bytes int) error {
-	if c, ok := w.pc.(interface{ SetReadBuffer(int) error }); ok {
+	if c, ok := w.inner.pc.(interface{ SetReadBuffer(int) error }); ok {
 		return c.SetReadBuffer(bytes)
 	}
-	return w.opError("set", nil, os.ErrInvalid)
+	return w.inner.opError("set", nil, errors.ErrUnsupported)
 }
 
-// SetWriteBuffer sets that of the wrapped conn, if it has one.
+// SetWriteBuffer sets that of the wrapped conn.
 func (w *wrapped) SetWriteBuffer(bytes int) error {
-	if c, ok := w.pc.(interface{ SetWriteBuffer(int) error }); ok {
+	if c, ok := w.inner.pc.(interface{ SetWriteBuffer(int) error }); ok {
 		return c.SetWriteBuffer(bytes)
 	}
-	return w.opError("set", nil, os.ErrInvalid)
+	return w.inner.opError("set", nil, errors.ErrUnsupported)
 }
 
-// opError is what the net package wraps the errors of a socket in.
-func (w *wrapped) opError(op string, addr net.Addr, err error) error {
-	local := w.pc.LocalAddr()
-	network := "udp"
-	if local != nil {
-		network = local.Network()
+// newParcel returns a parcel of flow f for the heap of one direction. The
+// caller holds the lock.
+func (w *wrapped) newParcel(f *flow, number int, payload []byte, addr net.Addr, at time.Duration) *parcel {
+	p := w.pool.get(payload)
+	p.flow, p.n, p.copy, p.addr, p.at = f, f.n, number, addr, at
+	w.turns++
+	p.turn = w.turns
+	return p
+}
+
+// udpAddrPort returns the address as the key of a flow, and whether it is a
+// UDP address at all.
+func udpAddrPort(addr net.Addr) (netip.AddrPort, bool) {
+	a, ok := addr.(*net.UDPAddr)
+	if !ok || a == nil {
+		return netip.AddrPort{}, false
 	}
-	return &net.OpError{Op: op, Net: network, Source: local, Addr: addr, Err: err}
+	return unmap(a.AddrPort()), true
+}
+
+// unmap gives an IPv4 address its 4-byte form.
+func unmap(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }

@@ -1,0 +1,117 @@
+package lossy
+
+import (
+	"io"
+	"net"
+	"net/netip"
+
+	"github.com/ferrygo/ferry/internal/datagram"
+)
+
+// An inner is a conn that is wrapped, and what it can do beyond the interface.
+type inner struct {
+	pc    net.PacketConn
+	local netip.AddrPort
+	udp   bool // whether its addresses are UDP addresses
+
+	// Those that it has not are nil.
+	reader      addrPortReader
+	writer      addrPortWriter
+	batchReader datagram.BatchReader
+	batchWriter datagram.BatchWriter
+}
+
+type addrPortReader interface {
+	ReadFromUDPAddrPort(b []byte) (n int, addr netip.AddrPort, err error)
+}
+
+type addrPortWriter interface {
+	WriteToUDPAddrPort(b []byte, addr netip.AddrPort) (int, error)
+}
+
+func newInner(pc net.PacketConn) inner {
+	c := inner{pc: pc}
+	if c.local, c.udp = udpAddrPort(pc.LocalAddr()); !c.udp {
+		return c
+	}
+	c.reader, _ = pc.(addrPortReader)
+	c.writer, _ = pc.(addrPortWriter)
+	c.batchReader, _ = pc.(datagram.BatchReader)
+	c.batchWriter, _ = pc.(datagram.BatchWriter)
+	return c
+}
+
+// read reads one datagram. The address is that of a UDP conn, or else a
+// net.Addr.
+func (c *inner) read(b []byte) (n int, from netip.AddrPort, addr net.Addr, err error) {
+	if c.reader != nil {
+		n, from, err = c.reader.ReadFromUDPAddrPort(b)
+		return n, unmap(from), nil, err
+	}
+	n, addr, err = c.pc.ReadFrom(b)
+	from, ok := udpAddrPort(addr)
+	if ok {
+		addr = nil
+	}
+	return n, from, addr, err
+}
+
+// write writes one datagram to f's other end, or to addr if that is not nil.
+func (c *inner) write(b []byte, f *flow, addr net.Addr) error {
+	var err error
+	switch {
+	case addr != nil:
+		_, err = c.pc.WriteTo(b, addr)
+	case c.writer != nil && f.to.Addr().IsValid():
+		_, err = c.writer.WriteToUDPAddrPort(b, f.to)
+	default:
+		_, err = c.pc.WriteTo(b, f.udpAddr())
+	}
+	return err
+}
+
+// writeBatch writes bufs[i] to the other end of flows[i], and returns how many
+// were written; if those are not all, the error is about the next.
+func (c *inner) writeBatch(bufs [][]byte, to []netip.AddrPort, flows []*flow) (n int, err error) {
+	for n < len(bufs) {
+		if c.batchWriter == nil {
+			if err := c.write(bufs[n], flows[n], nil); err != nil {
+				return n, err
+			}
+			n++
+			continue
+		}
+		k, err := c.batchWriter.WriteBatch(bufs[n:], to[n:])
+		n += k
+		if err != nil {
+			return n, err
+		}
+		if k <= 0 {
+			return n, io.ErrShortWrite
+		}
+	}
+	return n, nil
+}
+
+// readBatch reads one datagram or more.
+func (c *inner) readBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (n int, err error) {
+	if c.batchReader != nil {
+		return c.batchReader.ReadBatch(bufs, sizes, segments, from)
+	}
+	segments[0] = 0
+	sizes[0], from[0], _, err = c.read(bufs[0])
+	if err != nil {
+		return 0, err
+	}
+	return 1, nil
+}
+
+// opError is what the net package wraps the errors of a socket in.
+func (c *inner) opError(op string, addr net.Addr, err error) error {
+	local := c.pc.LocalAddr()
+	network := "udp"
+	if local != nil {
+		network = local.Network()
+	}
+	return &net.OpError{Op: op, Net: network, Source: local, Addr: addr, Err: err}
+}

@@ -1,0 +1,142 @@
+package lossy
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// outgoing is what a wrapped conn needs for writing. Its lock guards all but
+// the first two and the last.
+type outgoing struct {
+	judged bool // else writes go to the inner conn as they are
+	chain  chain
+
+	stats    Stats
+	deadline time.Duration // or never
+
+	heap    heap // of delayed parcels
+	bytes   int  // in the heap, or being written by the timer's goroutine
+	timer   *time.Timer
+	alarm   time.Duration // when the timer goes off, or never
+	sending bool          // the timer's goroutine is writing
+	due     []*parcel     // what it is writing
+
+	spare atomic.Pointer[outbox]
+}
+
+// WriteTo writes one datagram. It counts as written when it is dropped or
+// delayed, too.
+func (w *wrapped) WriteTo(b []byte, addr net.Addr) (int, error) {
+	if !w.out.judged {
+		return w.inner.pc.WriteTo(b, addr)
+	}
+	to, ok := w.destination(b, addr)
+	copies, err := w.judgeWrite(b, to, ok, addr)
+	if err != nil {
+		return 0, w.inner.opError("write", addr, err)
+	}
+	if !ok {
+		return w.inner.pc.WriteTo(b, addr) // which knows the error
+	}
+	for i := range copies {
+		if _, err := w.inner.pc.WriteTo(b, addr); err != nil {
+			w.refused(copies - i)
+			return 0, err
+		}
+	}
+	return len(b), nil
+}
+
+// destination returns the address whose flow a datagram belongs to, and
+// whether it can be sent there at all. On a conn that is not of UDP all is
+// one flow.
+func (w *wrapped) destination(b []byte, addr net.Addr) (to netip.AddrPort, ok bool) {
+	if !w.inner.udp {
+		return netip.AddrPort{}, true
+	}
+	to, ok = udpAddrPort(addr)
+	return to, ok && len(b) <= maxPayload(to.Addr())
+}
+
+// judgeWrite judges a datagram, if it can be sent at all, and returns how
+// often to write it now.
+func (w *wrapped) judgeWrite(b []byte, to netip.AddrPort, sendable bool, addr net.Addr) (copies int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.clock.now()
+	if err := w.writable(now); err != nil || !sendable {
+		return 0, err
+	}
+	if w.inner.udp {
+		addr = nil // the caller may change it; the flow has it, too
+	}
+	return w.judge(w.out.chain.flows.get(flowKey{w.inner.local, to}), b, addr, now), nil
+}
+
+// writable returns why the conn cannot be written to, or nil.
+func (w *wrapped) writable(now time.Duration) error {
+	switch {
+	case w.closed:
+		return net.ErrClosed
+	case w.out.deadline <= now:
+		return os.ErrDeadlineExceeded
+	}
+	return nil
+}
+
+// judge judges a datagram of flow f, schedules what is delayed, and returns
+// how often to write it now.
+func (w *wrapped) judge(f *flow, b []byte, addr net.Addr, now time.Duration) (copies int) {
+	f.n++
+	for i, fate := range w.out.chain.judge(f, f.n, b, now, &w.out.stats) {
+		switch {
+		case fate.cause != "":
+		case fate.delay == 0:
+			copies++
+		default:
+			w.schedule(w.newParcel(f, i, b, addr, addDelay(now, fate.delay)), now)
+		}
+	}
+	w.out.stats.Passed += copies
+	return copies
+}
+
+// refused corrects the statistics by packets that the inner conn did not take.
+func (w *wrapped) refused(packets int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.out.stats.Passed -= packets
+	w.out.stats.Refused += packets
+}
+
+// schedule lets p leave at its time.
+func (w *wrapped) schedule(p *parcel, now time.Duration) {
+	o := &w.out
+	if o.bytes+p.size() > maxInFlight {
+		o.chain.drop(p, CauseLimit, Outgoing, now, &o.stats)
+		w.pool.put(p)
+		return
+	}
+	o.bytes += p.size()
+	o.heap.push(&p.event)
+	w.setAlarm()
+}
+
+// SetWriteDeadline sets the time from which on writes fail. The inner conn
+// hears of it only where nothing can be delayed: what has been scheduled
+// leaves at its time.
+func (w *wrapped) SetWriteDeadline(t time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return w.inner.opError("set", nil, net.ErrClosed)
+	}
+	w.out.deadline = w.clock.deadline(t)
+	if !w.out.judged {
+		return w.inner.pc.SetWriteDeadline(t)
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package lossy
+
+import (
+	"slices"
+	"time"
+)
+
+// maxInFlight bounds what one conn may have on its way, in bytes, so that a
+// writer that never stops fills no memory. At 1 Gbit/s it is half a second.
+const maxInFlight = 64 << 20
+
+// send takes a packet from c at the instant now.
+func (n *Network) send(c *Conn, f *flow, payload []byte, now time.Duration) {
+	f.n++
+	p := n.newParcel(c, f, payload, now)
+	p.n = f.n
+	if c.inFlight > maxInFlight {
+		// This cannot wait for its turn among the instant's packets:
+		// they are what there are too many of.
+		c.egress.Packets++
+		c.egress.Bytes += len(payload)
+		n.drop(p, CauseLimit, Outgoing, now)
+		return
+	}
+	n.sent = append(n.sent, p)
+	n.sentAt = now
+}
+
+// newParcel returns a parcel of c's, in flight from now on.
+func (n *Network) newParcel(c *Conn, f *flow, payload []byte, now time.Duration) *parcel {
+	p := n.pool.get(payload)
+	p.sender, p.flow, p.sent = c, f, now
+	c.inFlight += p.size()
+	return p
+}
+
+// judge takes what was sent at one instant through the models, in an order
+// that does not depend on which goroutine came first.
+func (n *Network) judge() {
+	slices.SortFunc(n.sent, (*parcel).compare)
+	for i, p := range n.sent {
+		n.sent[i] = nil
+		n.judgeOne(p)
+	}
+	n.sent = n.sent[:0]
+}
+
+func (n *Network) judgeOne(p *parcel) {
+	fates := n.chain.judge(p.flow, p.n, p.payload, p.sent, &p.sender.egress)
+	for i, f := range fates[1:] {
+		if f.cause == "" {
+			c := n.newParcel(p.sender, p.flow, p.payload, p.sent)
+			c.n, c.copy = p.n, i+1
+			n.launch(c, f.delay)
+		}
+	}
+	if fates[0].cause != "" {
+		n.recycle(p)
+		return
+	}
+	n.launch(p, fates[0].delay)
+}
+
+// launch lets a parcel arrive after a delay of at least one nanosecond.
+func (n *Network) launch(p *parcel, delay time.Duration) {
+	p.at = addDelay(p.sent, max(1, delay))
+	n.heap.push(&p.event)
+}
+
+// deliver lets a parcel arrive now.
+func (n *Network) deliver(p *parcel) {
+	c := n.hosts.conns[p.flow.to]
+	if c == nil {
+		n.drop(p, CauseNobody, Outgoing, p.at)
+		return
+	}
+	c.ingress.Packets++
+	c.ingress.Bytes += len(p.payload)
+	if !c.room(p) {
+		c.ingress.Overflowed++
+		n.drop(p, CauseOverflow, Incoming, p.at)
+		return
+	}
+	c.ingress.Passed++
+	p.sender.egress.Passed++
+	p.sender.inFlight -= p.size()
+	c.accept(p)
+}
+
+// drop ends a parcel that no model dropped.
+func (n *Network) drop(p *parcel, cause Cause, d Direction, at time.Duration) {
+	n.chain.drop(p, cause, d, at, &p.sender.egress)
+	n.recycle(p)
+}
+
+// recycle takes back a parcel that is in flight no more.
+func (n *Network) recycle(p *parcel) {
+	p.sender.inFlight -= p.size()
+	n.pool.put(p)
+}

@@ -1,0 +1,152 @@
+package lossy
+
+import (
+	"net"
+	"net/netip"
+)
+
+// WriteBatch writes bufs[i] to to[i] in order, each as one datagram and judged
+// by itself. What is neither dropped nor delayed goes to the inner conn as one
+// batch. It returns how many were written; if those are not all, the error is
+// about the next, and what follows is judged anew when it is written again.
+func (w *wrapped) WriteBatch(bufs [][]byte, to []netip.AddrPort) (int, error) {
+	if !w.inner.udp {
+		return w.writeEach(bufs, to)
+	}
+	box := w.takeOutbox()
+	defer w.putOutbox(box)
+	judged, err := w.judgeBatch(box, bufs, to)
+	if n, err := w.inner.writeBatch(box.bufs, box.to, box.flows); err != nil {
+		w.refused(box.len() - n)
+		return box.index[n], err
+	}
+	if err != nil || judged == len(bufs) {
+		return judged, err
+	}
+	// The next cannot be sent. The inner conn knows why.
+	_, err = w.inner.pc.WriteTo(bufs[judged], net.UDPAddrFromAddrPort(to[judged]))
+	return judged, err
+}
+
+// judgeBatch judges datagrams and puts what is to be written now into box. It
+// stops before one that cannot be sent, and returns how many it judged.
+func (w *wrapped) judgeBatch(box *outbox, bufs [][]byte, to []netip.AddrPort) (judged int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.clock.now()
+	if err := w.writable(now); err != nil {
+		return 0, w.inner.opError("write", nil, err)
+	}
+	for i, b := range bufs {
+		if !to[i].IsValid() || len(b) > maxPayload(to[i].Addr()) {
+			return i, nil
+		}
+		f := w.out.chain.flows.get(flowKey{w.inner.local, unmap(to[i])})
+		copies := 1
+		if w.out.judged {
+			copies = w.judge(f, b, nil, now)
+		}
+		for range copies {
+			box.add(b, f, i)
+		}
+	}
+	return len(bufs), nil
+}
+
+// writeEach is WriteBatch for a conn that is not of UDP.
+func (w *wrapped) writeEach(bufs [][]byte, to []netip.AddrPort) (int, error) {
+	for i, b := range bufs {
+		if _, err := w.WriteTo(b, net.UDPAddrFromAddrPort(to[i])); err != nil {
+			return i, err
+		}
+	}
+	return len(bufs), nil
+}
+
+// ReadBatch waits for a datagram that the models let pass, and returns it and
+// others that are there: sizes[i] bytes from from[i] in bufs[i]. Where
+// segments[i] is positive, they are several datagrams of that size, of which
+// the last may be shorter; each was judged by itself.
+func (w *wrapped) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (int, error) {
+	if len(bufs) == 0 {
+		return 0, nil
+	}
+	if !w.in.judged {
+		n, err := w.inner.readBatch(bufs, sizes, segments, from)
+		return n, w.readError(err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	defer w.in.turn.Signal()
+	if err := w.readable(); err != nil {
+		return 0, w.inner.opError("read", nil, err)
+	}
+	for {
+		p, err := w.await()
+		if err != nil {
+			return 0, err
+		}
+		if p != nil {
+			return w.takeAll(p, bufs, sizes, segments, from), nil
+		}
+		n, err := w.readInnerBatch(bufs, sizes, segments, from)
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+}
+
+// takeAll puts p and others whose delay is over into bufs.
+func (w *wrapped) takeAll(p *parcel, bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (n int) {
+	for p != nil {
+		segments[n] = 0
+		sizes[n], from[n], _ = w.take(p, bufs[n])
+		if n++; n == len(bufs) {
+			break
+		}
+		p = w.due()
+	}
+	return n
+}
+
+// readInnerBatch reads the inner conn once, and leaves in bufs what passes. It
+// returns nothing and no error if that is nothing.
+func (w *wrapped) readInnerBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (kept int, err error) {
+	w.beginRead()
+	n, err := w.inner.readBatch(bufs, sizes, segments, from)
+	if again, err := w.endRead(err); again || err != nil {
+		return 0, err
+	}
+	for i := range n {
+		b, segment := bufs[i][:sizes[i]], segments[i]
+		size, ok := w.judgeSegments(b, segment, unmap(from[i]))
+		if !ok {
+			continue
+		}
+		sizes[kept], segments[kept], from[kept] = size, segment, from[i]
+		if kept < i {
+			sizes[kept] = copy(bufs[kept], b[:size])
+		}
+		kept++
+	}
+	return kept, nil
+}
+
+// judgeSegments judges each datagram in b, of which all but the last are
+// segment bytes long (0: it is one datagram), and moves what passes to the
+// front of b. It returns the length of that, and whether there is any.
+func (w *wrapped) judgeSegments(b []byte, segment int, from netip.AddrPort) (size int, ok bool) {
+	if segment <= 0 {
+		segment = len(b)
+	}
+	for rest := b; ; {
+		one := rest[:min(segment, len(rest))]
+		if w.judgeRead(one, from, nil) {
+			size += copy(b[size:], one)
+			ok = true
+		}
+		if rest = rest[len(one):]; len(rest) == 0 {
+			return size, ok
+		}
+	}
+}
