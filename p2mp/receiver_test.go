@@ -116,6 +116,12 @@ func (p *party) read() string {
 	return fmt.Sprint(q.Category, " ", q.Seq)
 }
 
+// pause lets d pass, and everybody do what is to be done by then.
+func pause(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 func chunk(seq uint32, payload string) Packet {
 	return Packet{Seq: seq, Category: Data, Payload: []byte(payload)}
 }
@@ -192,7 +198,7 @@ func TestLinger(t *testing.T) {
 		}
 		// Each answer begins the time anew; what was never received is not acknowledged.
 		for range 3 {
-			time.Sleep(DefaultLinger - time.Millisecond)
+			pause(DefaultLinger - time.Millisecond)
 			p.write(chunk(2, ""))
 			p.write(chunk(2, "x"))
 			if got := p.read(); got != "ACK 2" {
@@ -239,14 +245,14 @@ func TestRefused(t *testing.T) {
 		}))
 		for range 5 {
 			p.write(chunk(1, "ab"))
-			time.Sleep(100 * time.Millisecond)
+			pause(100 * time.Millisecond)
 		}
 		if asked != 1 || len(ended) != 1 || !errors.Is(ended[0], errBroken) {
 			t.Errorf("the handler was asked %d times; ended: %v", asked, ended)
 		}
-		time.Sleep(DefaultLinger)
+		pause(DefaultLinger)
 		p.write(chunk(1, "ab"))
-		time.Sleep(time.Second)
+		pause(time.Second)
 		if asked != 2 {
 			t.Errorf("the handler was asked %d times, want once more", asked)
 		}
@@ -326,29 +332,24 @@ func TestSenderFallsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1)
 		s := &shelf{t: t}
-		var ended error
+		start := time.Now()
+		ended := make(chan error, 2)
 		p.serve(Receiver{Trace: &Trace{Finished: func(_ Offer, r Report, err error) {
-			if err == nil {
-				return
-			}
-			ended = err
-			if r.Bytes != 2 || r.Peers[0].State != Dropped {
+			if err != nil && (r.Bytes != 2 || r.Peers[0].State != Dropped) {
 				t.Errorf("report %+v", r)
 			}
+			ended <- err
 		}}}, s)
 		p.write(chunk(1, "ab"))
-		time.Sleep(DefaultReceiverGiveUp - time.Millisecond)
-		if ended != nil {
-			t.Errorf("given up too early: %v", ended)
+		if err := <-ended; !errors.Is(err, ErrSilent) || s.items[0].ended != "aborted" {
+			t.Errorf("%v, the sink %s", err, s.items[0].ended)
 		}
-		time.Sleep(2 * time.Millisecond)
-		synctest.Wait()
-		if !errors.Is(ended, ErrSilent) || s.items[0].ended != "aborted" {
-			t.Errorf("%v, the sink %s", ended, s.items[0].ended)
+		if d := time.Since(start); d.Round(time.Millisecond) != DefaultReceiverGiveUp {
+			t.Errorf("given up after %v", d)
 		}
 		p.mustSend(noise(1, 1000)) // the same sender may come again
-		if s.items[1].ended != "committed" {
-			t.Error("the next transfer failed")
+		if err := <-ended; err != nil || s.items[1].ended != "committed" {
+			t.Errorf("the next transfer: %v", err)
 		}
 		p.stop()
 	})
@@ -371,7 +372,7 @@ func TestSenderStartsAgain(t *testing.T) {
 				p.serve(Receiver{}, s)
 				for c := range strings.SplitSeq(tt.script, " ") {
 					p.write(chunk(uint32(c[0]-'0'), c[2:]))
-					time.Sleep(time.Millisecond)
+					pause(time.Millisecond)
 				}
 				var got []string
 				for _, i := range s.items {
@@ -399,14 +400,14 @@ func TestReceiveTakesOneTransfer(t *testing.T) {
 		stranger := p.listen()
 		defer stranger.Close()
 		p.write(chunk(1, "ab"))
-		time.Sleep(time.Millisecond)
+		pause(time.Millisecond)
 		for _, q := range []Packet{chunk(1, "xy"), {Seq: 1, Category: Ack}} {
 			b, _ := q.MarshalBinary()
 			stranger.WriteTo(b, m.conn.LocalAddr())
-			time.Sleep(time.Millisecond)
+			pause(time.Millisecond)
 		}
 		p.write(chunk(2, ""))
-		time.Sleep(time.Millisecond)
+		pause(time.Millisecond)
 		p.write(chunk(1, "xy")) // another transfer: not here
 		<-m.done
 		if m.err != nil || m.got.String() != "ab" || m.report.Foreign != 1 || m.report.Bad != 2 {
@@ -428,7 +429,7 @@ func TestReceiveCanceled(t *testing.T) {
 				p.receive(Receiver{})
 				for _, c := range chunks {
 					p.write(c)
-					time.Sleep(time.Millisecond)
+					pause(time.Millisecond)
 				}
 				p.stop()
 				m := p.receivers[0]
@@ -449,7 +450,7 @@ func TestReceiverIgnoresBadPackets(t *testing.T) {
 		raw := func(b []byte) { p.sender.WriteTo(b, m.conn.LocalAddr()) }
 		write := func(q Packet) {
 			p.write(q)
-			time.Sleep(time.Millisecond)
+			pause(time.Millisecond)
 		}
 		write(chunk(2, "ab")) // no transfer begins with chunk 2
 		raw([]byte{1, 2, 3})
@@ -489,11 +490,11 @@ func TestMaxTransfers(t *testing.T) {
 			defer conn.Close()
 			conn.WriteTo(b, p.receivers[0].conn.LocalAddr())
 		}
-		time.Sleep(time.Millisecond)
+		pause(time.Millisecond)
 		if len(s.items) != 3 || busy != 2 {
 			t.Errorf("%d transfers began and %d were turned away, want 3 and 2", len(s.items), busy)
 		}
-		time.Sleep(DefaultReceiverGiveUp)
+		pause(DefaultReceiverGiveUp)
 		p.mustSend(noise(1, 100))
 		p.stop()
 	})
@@ -501,28 +502,25 @@ func TestMaxTransfers(t *testing.T) {
 
 // Finished transfers take no room from new ones, and no memory without bound.
 func TestRememberedTransfersAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newParty(t, 1)
-		s := &shelf{t: t}
-		m := p.receivers[0]
-		v := (&Receiver{MaxTransfers: 4}).newServing(s)
-		m.start(func(ctx context.Context) error { return v.serve(ctx, m.conn) })
-		b, _ := chunk(1, "").MarshalBinary()
-		for range 50 {
-			conn := p.listen()
-			conn.WriteTo(b, m.conn.LocalAddr())
-			time.Sleep(time.Millisecond)
-			conn.Close()
-		}
-		synctest.Wait()
-		if len(s.items) != 50 || len(v.transfers) > 8 || v.active != 0 {
-			t.Errorf("%d transfers, %d remembered, %d under way; want 50, at most 8, 0", len(s.items), len(v.transfers), v.active)
-		}
-		time.Sleep(DefaultLinger)
-		synctest.Wait()
-		if len(v.transfers) != 0 {
-			t.Errorf("%d transfers are still remembered after the linger time", len(v.transfers))
-		}
-		p.stop()
-	})
+	for wait, most := range map[time.Duration]int{0: 8, DefaultLinger: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newParty(t, 1)
+			s := &shelf{t: t}
+			m := p.receivers[0]
+			v := (&Receiver{MaxTransfers: 4}).newServing(s)
+			m.start(func(ctx context.Context) error { return v.serve(ctx, m.conn) })
+			b, _ := chunk(1, "").MarshalBinary()
+			for range 50 {
+				conn := p.listen()
+				conn.WriteTo(b, m.conn.LocalAddr())
+				pause(time.Millisecond)
+				conn.Close()
+			}
+			pause(wait)
+			p.stop()
+			if len(s.items) != 50 || len(v.transfers) > most || v.active != 0 {
+				t.Errorf("%d transfers, %d remembered after %v, %d under way; want 50, at most %d, 0", len(s.items), len(v.transfers), wait, v.active, most)
+			}
+		})
+	}
 }

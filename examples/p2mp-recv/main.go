@@ -22,7 +22,7 @@ var (
 	transfers = flag.Int("n", -1, "end after this many completed transfers; 0: no end (default 1 with -o, no end with -dir)")
 	loss      = flag.Float64("loss", 0, "drop arriving packets with this `probability`")
 	seed      = flag.Uint64("seed", 1, "seed of -loss")
-	verbose   = flag.Bool("v", false, "print every packet that -loss drops, and every transfer")
+	verbose   = flag.Bool("v", false, "print the address, and every packet that -loss drops")
 )
 
 func main() { cli.Main("p2mp-recv [flags] -o FILE | -dir DIR", run) }
@@ -45,7 +45,10 @@ func run(ctx context.Context) error {
 	}
 	defer conn.Close()
 
-	ctx, stop := context.WithCancelCause(ctx)
+	if *verbose {
+		fmt.Fprintln(os.Stderr, "receiving at", conn.LocalAddr())
+	}
+	serving, stop := context.WithCancelCause(ctx)
 	r := p2mp.Receiver{Transfers: *transfers, Trace: trace(stop)}
 	if *transfers < 0 {
 		r.Transfers = 0
@@ -61,9 +64,9 @@ func run(ctx context.Context) error {
 	if *loss > 0 {
 		options = append(options, lossy.Ingress(lossy.Loss(*loss)))
 	}
-	err = r.Serve(ctx, lossy.Wrap(conn, options...), handler)
-	if errors.Is(err, context.Canceled) && r.Transfers == 0 {
-		return nil // asked to go on until interrupted
+	err = r.Serve(serving, lossy.Wrap(conn, options...), handler)
+	if ctx.Err() != nil && r.Transfers == 0 {
+		return nil // it was to go on until interrupted
 	}
 	return err
 }

@@ -22,9 +22,8 @@ func Usagef(format string, args ...any) error {
 }
 
 // Main runs a program: it parses flags, and calls run with a context that an
-// interrupt ends. An error goes to standard error in one line, with exit
-// status 1, or 2 if it is about usage. An interrupt that made run fail is no
-// error to report: the status alone, 1, says so.
+// interrupt ends. An error goes to standard error, with exit status 1, or 2 if
+// it is about usage.
 func Main(synopsis string, run func(ctx context.Context) error) {
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "usage: %s\n", synopsis)
@@ -33,19 +32,15 @@ func Main(synopsis string, run func(ctx context.Context) error) {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx)
-	interrupted := ctx.Err() != nil
 	stop()
-
-	var usage usageError
-	switch {
-	case err == nil:
+	if err == nil {
 		return
-	case errors.As(err, &usage):
-		fmt.Fprintln(os.Stderr, err)
+	}
+	fmt.Fprintln(os.Stderr, err)
+	var usage usageError
+	if errors.As(err, &usage) {
 		flag.Usage()
 		os.Exit(2)
-	case !interrupted:
-		fmt.Fprintln(os.Stderr, err)
 	}
 	os.Exit(1)
 }

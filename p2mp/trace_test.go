@@ -1,0 +1,69 @@
+package p2mp
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ferrygo/ferry/lossy"
+)
+
+// The lines of the P2MP-FTP report, "Client", point 6 and "Server", point 6.
+func TestPrintTrace(t *testing.T) {
+	var b bytes.Buffer
+	trace := PrintTrace(&b)
+	trace.Timeout(netip.AddrPort{}, 3)
+	lost, _ := Packet{Seq: 4, Category: Data}.MarshalBinary()
+	trace.Lost(netip.AddrPort{}, lost)
+	ack, _ := Packet{Seq: 5, Category: Ack}.MarshalBinary()
+	trace.Lost(netip.AddrPort{}, ack)
+	trace.Lost(netip.AddrPort{}, lost[:5])
+	(*Trace)(nil).Lost(netip.AddrPort{}, lost)
+	(&Trace{}).Lost(netip.AddrPort{}, lost)
+	if got, want := b.String(), "Timeout, sequence number = 3\nPacket loss, sequence number = 4\n"; got != want {
+		t.Errorf("printed %q, want %q", got, want)
+	}
+}
+
+// LogTrace sets every hook, and what it logs says who and which chunk.
+func TestLogTrace(t *testing.T) {
+	var b bytes.Buffer
+	trace := LogTrace(slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: LevelPacket})))
+	for i := range reflect.ValueOf(trace).Elem().NumField() {
+		if reflect.ValueOf(trace).Elem().Field(i).IsNil() {
+			t.Errorf("%s is not set", reflect.TypeFor[Trace]().Field(i).Name)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1, lossy.Delay(time.Millisecond), dropData(netip.MustParseAddrPort("10.0.0.3:7735"), 1), lossy.DropNth(3))
+		p.to = append(p.to, netip.MustParseAddrPort("10.0.0.3:7735"))
+		m := p.receivers[0]
+		m.start(func(ctx context.Context) error {
+			_, err := (&Receiver{Trace: trace}).Receive(ctx, m.conn, &m.got)
+			return err
+		})
+		if _, err := p.send(Sender{MSS: 100, Trace: trace}, noise(1, 350)); err == nil {
+			t.Error("the absent receiver went unnoticed")
+		}
+	})
+	for _, want := range []string{
+		`msg=sent peer=10.0.0.2:7735 seq=1 length=100 again=false`,
+		`msg=sent peer=10.0.0.2:7735 seq=3 length=100 again=true`,
+		`msg=timeout peer=10.0.0.2:7735 seq=3`,
+		`msg=acknowledged peer=10.0.0.2:7735 seq=4 total=350`,
+		`msg="receiver dropped" peer=10.0.0.3:7735 err="10.0.0.3:7735: no answer in 5s"`,
+		`msg="transfer began" peer=10.0.0.1:7735`,
+		`msg=received peer=10.0.0.1:7735 seq=4 length=50 again=false`,
+		`msg="transfer ended" peer=10.0.0.1:7735 bytes=350`,
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("not logged: %s", want)
+		}
+	}
+}
