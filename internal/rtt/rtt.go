@@ -18,7 +18,7 @@ const (
 
 	// patience is how many answers in a row may come after a timeout, none of them
 	// a sample, before the timer is taken to be shorter than the round trip.
-	patience = 4
+	patience = 6
 )
 
 // A Config holds the bounds of a retransmission timer. The zero value is ready:
