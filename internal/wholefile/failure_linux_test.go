@@ -1,0 +1,92 @@
+package wholefile
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"testing"
+)
+
+// limitVar tells the test's own binary to run limitedMain.
+const limitVar = "WHOLEFILE_TEST_LIMITED_DIR"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(limitVar); dir != "" {
+		os.Exit(limitedMain(dir))
+	}
+	os.Exit(m.Run())
+}
+
+// The disk is full, or the process may write no more: the error comes up, and nothing is left.
+func TestFileSizeLimit(t *testing.T) {
+	root := openRoot(t)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), limitVar+"="+root.Name())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	wantContents(t, root, map[string]string{})
+}
+
+// limitedMain writes more than this process may, and returns its exit status.
+func limitedMain(dir string) int {
+	signal.Ignore(syscall.SIGXFSZ)
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 100 << 10, Max: 100 << 10}); err != nil {
+		println(err.Error())
+		return 1
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		println(err.Error())
+		return 1
+	}
+	defer root.Close()
+	f, err := Create(root, "name", 0)
+	if err != nil {
+		println(err.Error())
+		return 1
+	}
+	written := 0
+	for err == nil {
+		var n int
+		n, err = f.Write(make([]byte, 64<<10))
+		written += n
+	}
+	if written != 100<<10 || !errors.Is(err, syscall.EFBIG) {
+		println("written", written, err.Error())
+		return 1
+	}
+	if err := f.Commit(true); !errors.Is(err, syscall.EFBIG) {
+		println("committed", err)
+		return 1
+	}
+	return 0
+}
+
+// The same on a file system that is really full, where one can be mounted.
+func TestDiskFull(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skip("no tmpfs:", err)
+	}
+	defer func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	}()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	f := mustCreate(t, root, "name", "text")
+	if _, err := f.Write(make([]byte, 1<<20)); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("Write: %v", err)
+	}
+	if err := f.Commit(true); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("Commit: %v", err)
+	}
+	wantContents(t, root, map[string]string{})
+}

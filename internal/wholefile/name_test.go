@@ -1,0 +1,206 @@
+package wholefile
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestCheckName(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		want reason // "": allowed
+	}{
+		{"a", ""},
+		{"data.bin", ""},
+		{".profile", ""},
+		{"..data", ""},
+		{"a..b", ""},
+		{" leading space", ""},
+		{"with space.txt", ""},
+		{"-rf", ""},
+		{"~", ""},
+		{"$HOME", ""},
+		{"Größe 3½ m².txt", ""},
+		{"日本語", ""},
+		{"100%", ""},
+		{strings.Repeat("a", 255), ""},
+		{strings.Repeat("é", 127) + "a", ""},
+
+		{"", ErrEmpty},
+		{strings.Repeat("a", 256), ErrLong},
+		{strings.Repeat("é", 128), ErrLong},
+		{strings.Repeat("/", 300), ErrLong},
+		{"\xff", ErrEncoding},
+		{"a\xc3", ErrEncoding},
+		{"\xed\xa0\x80", ErrEncoding}, // a surrogate
+		{"a\x00b", ErrControl},
+		{"a\nb", ErrControl},
+		{"\x1b[2J", ErrControl},
+		{"a\x7f", ErrControl},
+		{"a\u0085", ErrControl},
+
+		{"a/b", ErrPath},
+		{"../x", ErrPath},
+		{"/x", ErrPath},
+		{"x/", ErrPath},
+		{"/", ErrPath},
+		{"./x", ErrPath},
+		{`a\b`, ErrPath},
+		{`..\x`, ErrPath},
+		{`\x`, ErrPath},
+		{`C:\x`, ErrPath},
+		{".", ErrDots},
+		{"..", ErrDots},
+		{"...", ErrTrailing},
+		{"a:b", ErrCharacter},
+		{"C:", ErrCharacter},
+		{"file::$DATA", ErrCharacter},
+		{"a*", ErrCharacter},
+		{"a?", ErrCharacter},
+		{`"a"`, ErrCharacter},
+		{"<a", ErrCharacter},
+		{"a>", ErrCharacter},
+		{"a|b", ErrCharacter},
+		{"a.", ErrTrailing},
+		{"a ", ErrTrailing},
+		{"a. ", ErrTrailing},
+		{" ", ErrTrailing},
+
+		{"CON", ErrDevice},
+		{"con", ErrDevice},
+		{"con.txt", ErrDevice},
+		{"Con.tar.gz", ErrDevice},
+		{"con .txt", ErrDevice},
+		{"con..txt", ErrDevice},
+		{"NUL", ErrDevice},
+		{"nul.", ErrTrailing},
+		{"PRN", ErrDevice},
+		{"aux.c", ErrDevice},
+		{"COM0", ErrDevice},
+		{"COM1", ErrDevice},
+		{"com9.txt", ErrDevice},
+		{"COM¹", ErrDevice},
+		{"com².txt", ErrDevice},
+		{"LPT³", ErrDevice},
+		{"lpt5", ErrDevice},
+		{"CONIN$", ErrDevice},
+		{"conout$.txt", ErrDevice},
+		{"CLOCK$", ErrDevice},
+
+		// Near misses.
+		{"CONE", ""},
+		{"a.con", ""},
+		{".con", ""},
+		{" con", ""},
+		{"COM", ""},
+		{"COM10", ""},
+		{"COM⁴", ""},
+		{"COMA", ""},
+		{"LPT", ""},
+		{"nul-1", ""},
+		{"CONIN", ""},
+	} {
+		err := CheckName(test.name)
+		if test.want == "" {
+			if err != nil {
+				t.Errorf("%q: %v", test.name, err)
+			}
+			continue
+		}
+		var nameErr *NameError
+		if !errors.Is(err, test.want) || !errors.Is(err, fs.ErrInvalid) || !errors.As(err, &nameErr) {
+			t.Errorf("%q: %v, want %v", test.name, err, test.want)
+			continue
+		}
+		if nameErr.Name != test.name {
+			t.Errorf("%q: the error is about %q", test.name, nameErr.Name)
+		}
+	}
+}
+
+func TestNameErrorText(t *testing.T) {
+	// What a terminal would obey is quoted.
+	want := `wholefile: "\x1b[2J": name holds a control character`
+	if err := CheckName("\x1b[2J"); err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// Whatever passes CheckName makes exactly that file, and whatever does not makes
+// nothing.
+func FuzzCheckName(f *testing.F) {
+	for _, name := range []string{
+		"a", "a/b", "../x", "/x", ".", "..", "con.txt", "COM¹", `a\b`, "a:b", "a.", "a ", "\x00", "\xff",
+		strings.Repeat("a", 255), strings.Repeat("é", 128), ".a.part", "-", "日本語",
+	} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		outer := t.TempDir()
+		if err := os.Mkdir(outer+"/root", 0o700); err != nil {
+			t.Fatal(err)
+		}
+		root, err := os.OpenRoot(outer + "/root")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer root.Close()
+
+		want := []string{"."}
+		file, err := Create(root, name, 0)
+		if refused := CheckName(name); (err != nil) != (refused != nil) {
+			t.Fatalf("Create: %v; CheckName: %v", err, refused)
+		}
+		if err == nil {
+			if len(file.temp) > maxName || !utf8.ValidString(file.temp) {
+				t.Errorf("temporary name %q", file.temp)
+			}
+			if err := file.Commit(false); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, name)
+		}
+		if got := walk(t, outer+"/root"); !slices.Equal(got, want) {
+			t.Errorf("%q made %q", name, got)
+		}
+		if got, err := os.ReadDir(outer); len(got) != 1 || err != nil {
+			t.Errorf("%q made %v outside, %v", name, got, err)
+		}
+	})
+}
+
+// walk lists a directory and all below it.
+func walk(t *testing.T, dir string) []string {
+	t.Helper()
+	var all []string
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, _ fs.DirEntry, err error) error {
+		all = append(all, path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestTempName(t *testing.T) {
+	random := strings.Repeat("R", 26)
+	for _, test := range []struct{ name, want string }{
+		{"a", ".a.RRRRRRRRRRRR.part"},
+		{strings.Repeat("a", 255), "." + strings.Repeat("a", 236) + ".RRRRRRRRRRRR.part"},
+		{strings.Repeat("a", 236), "." + strings.Repeat("a", 236) + ".RRRRRRRRRRRR.part"},
+		// No character is cut in two: 235 bytes are before the one that does not fit.
+		{strings.Repeat("a", 235) + "éa", "." + strings.Repeat("a", 235) + ".RRRRRRRRRRRR.part"},
+		{strings.Repeat("a", 234) + "日本", "." + strings.Repeat("a", 234) + ".RRRRRRRRRRRR.part"},
+		{strings.Repeat("a", 233) + "日本", "." + strings.Repeat("a", 233) + "日.RRRRRRRRRRRR.part"},
+	} {
+		if got := tempName(test.name, random); got != test.want {
+			t.Errorf("%q: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
