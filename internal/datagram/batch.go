@@ -4,8 +4,8 @@ import (
 	"net/netip"
 )
 
-// mostSegments is how many datagrams one buffer of a BatchReader may hold. (Linux
-// joins up to 64.)
+// mostSegments is how many datagrams one buffer of a BatchReader may hold. (Linux joins
+// up to 64.)
 const mostSegments = 256
 
 // A batchReader reads a conn that is a BatchReader.

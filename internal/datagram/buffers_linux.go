@@ -8,8 +8,8 @@ import (
 )
 
 // bufferSize asks the system for a buffer's size, 0 if there is no system to ask. Linux
-// doubles what one asks for, to have room for what it keeps with each packet, and reads the
-// double back (socket(7)): half of it is comparable with the request.
+// doubles what one asks for, to have room for what it keeps with each packet, and reads
+// the double back (socket(7)): half of it is comparable with the request.
 func bufferSize(pc net.PacketConn, d direction) int {
 	sc, ok := pc.(syscall.Conn)
 	if !ok {

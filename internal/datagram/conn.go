@@ -14,11 +14,11 @@ const (
 
 // A Config says how a [Conn] reads and writes. The zero value works.
 type Config struct {
-	// ReadSize is the length of the longest datagram wanted, 65535 by default. A
-	// longer one is delivered cut off to ReadSize+1 bytes: it can be told by its
-	// length and counted as bad, and is never taken for a datagram of ReadSize bytes.
-	// Batch*(ReadSize+1) bytes are allocated by the first Read, so a
-	// protocol that knows its packets' size does well to say it.
+	// ReadSize is the length of the longest datagram wanted, 65535 by default. A longer
+	// one is delivered cut off to ReadSize+1 bytes: it can be told by its length and
+	// counted as bad, and is never taken for a datagram of ReadSize bytes.
+	// Batch*(ReadSize+1) bytes are allocated by the first Read, so a protocol that
+	// knows its packets' size does well to say it.
 	ReadSize int
 
 	// Batch is how many packets go in one system call, 32 by default, 1024 at most.
@@ -39,8 +39,8 @@ func (c *Config) batch() int {
 	return min(c.Batch, mostBatch)
 }
 
-// A Conn reads and writes the datagrams of a net.PacketConn for one call of a
-// protocol. It is made by [Open] and ends with [Conn.Release].
+// A Conn reads and writes the datagrams of a net.PacketConn for one call of a protocol.
+// It is made by [Open] and ends with [Conn.Release].
 //
 // One goroutine may read while another writes; neither method is for two at once.
 type Conn struct {
@@ -55,27 +55,27 @@ type Conn struct {
 // A reader reads packets by one of the ways there are.
 type reader interface {
 	// read waits for a packet, and appends it and what came with it to pkts. It obeys
-	// the conn's read deadline. It may return nothing, and no error, if what it
-	// read was unusable.
+	// the conn's read deadline. It may return nothing, and no error, if what it read
+	// was unusable.
 	read(pkts []Packet) ([]Packet, error)
 }
 
 // A poller is a reader that can look for packets without waiting.
 type poller interface {
-	// poll is read, but for the deadline, which it ignores, and the waiting:
-	// where nothing has arrived it returns nothing.
+	// poll is read, but for the deadline, which it ignores, and the waiting: where
+	// nothing has arrived it returns nothing.
 	poll(pkts []Packet) ([]Packet, error)
 }
 
 // A writer writes packets by one of the ways there are.
 type writer interface {
-	// write sends the first n of pkts, of which there is at least one, in order. It may send
-	// fewer than all; if it sends none it says why.
+	// write sends the first n of pkts, of which there is at least one, in order. It may
+	// send fewer than all; if it sends none it says why.
 	write(pkts []Packet) (n int, err error)
 }
 
-// Open ties pc to ctx for one call of a protocol: when ctx ends, a blocked
-// [Conn.Read] returns.
+// Open ties pc to ctx for one call of a protocol: when ctx ends, a blocked [Conn.Read]
+// returns.
 //
 // The caller keeps owning pc, and closes it, after Release. Until then it leaves pc's
 // deadlines and reading alone: Open clears the read deadline that was set before.
@@ -91,10 +91,10 @@ func open(ctx context.Context, pc net.PacketConn, in reader, out writer) *Conn {
 }
 
 // Release ends what Open began: the conn is not tied to the context any more, and its
-// deadlines are cleared. It waits for whatever of ours is still under way. The
-// conn stays open. A Conn is of no use after Release; a second Release does nothing.
+// deadlines are cleared. It waits for whatever of ours is still under way. The conn
+// stays open. A Conn is of no use after Release; a second Release does nothing.
 func (c *Conn) Release() { c.watch.stop() }
 
-// LocalAddr is the conn's own address, zero if it has none that is an IP address
-// and port.
+// LocalAddr is the conn's own address, zero if it has none that is an IP address and
+// port.
 func (c *Conn) LocalAddr() netip.AddrPort { return c.local }

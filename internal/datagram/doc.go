@@ -1,3 +1,45 @@
-// Package datagram reads and writes the packets of a net.PacketConn in batches, by
-// the fastest way that the conn and the system have.
+// Package datagram reads and writes the packets of a net.PacketConn in batches, by the
+// fastest way that the conn and the system have. Protocols use it and never ask what
+// kind of conn they were given: one that is decorated behaves the same, only slower.
+//
+//	the conn                               reads, writes
+//	*net.UDPConn on Linux                  recvmmsg, sendmmsg
+//	*net.UDPConn elsewhere                 ReadFromUDPAddrPort, WriteToUDPAddrPort
+//	a BatchReader, a BatchWriter           ReadBatch, WriteBatch
+//	any other                              ReadFrom, WriteTo
+//
+// A protocol's call looks like this:
+//
+//	c := datagram.Open(ctx, pc, datagram.Config{ReadSize: 1500})
+//	defer c.Release()
+//	for {
+//		out, wake := f.next(time.Now())
+//		... c.Write(out) ...
+//		pkts, err := c.Read(wake)
+//		...
+//	}
+//
+// # Who owns what
+//
+// The conn is the caller's of the protocol, who opened it and will close it. Between
+// Open and Release its reading and its deadlines are ours. What [Conn.Read] returns is
+// the protocol's until the next Read: the memory is used again. What [Conn.Write] is
+// given stays the protocol's, and is not kept.
+//
+// No path allocates memory for a packet, once its buffers are there, but the last,
+// where ReadFrom makes a net.Addr each time.
+//
+// # Choices
+//
+// An address is always unmapped: an IPv4 host that writes to a dual-stack socket is
+// 192.0.2.1 and not ::ffff:192.0.2.1, and can be given back to Write as it is. A zone
+// is the name of an interface, as in the net package.
+//
+// A packet longer than Config.ReadSize is delivered cut off, one byte longer than that,
+// so that the protocol can count it with its other bad packets.
+//
+// A deadline that has passed hides no packet that has arrived; see [Conn.Read].
+//
+// A type that embeds a *net.UDPConn is read by its own ReadFrom, not by those of its
+// other methods that are promoted: it was made to change what they do.
 package datagram

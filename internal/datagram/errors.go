@@ -8,10 +8,10 @@ import (
 	"syscall"
 )
 
-// Fatal reports whether err, from a read or a write, means that the conn itself
-// is of no use any more: it is closed, or is no socket. Any other error of a
-// write is about one packet, which counts as lost on the way: the network may be
-// unreachable now and not in a second.
+// Fatal reports whether err, from a read or a write, means that the conn itself is of
+// no use any more: it is closed, or is no socket. Any other error of a write is about
+// one packet, which counts as lost on the way: the network may be unreachable now and
+// not in a second.
 //
 // The end of a deadline or of a context is not Fatal.
 func Fatal(err error) bool {
@@ -26,8 +26,8 @@ func Fatal(err error) bool {
 // conn, or the path if it is known, can take.
 func TooLong(err error) bool { return isErrno(err, tooLong) }
 
-// passing reports whether err, from a read, is about an earlier packet of ours
-// (an ICMP message came back) or a shortage of the moment, not about the socket.
+// passing reports whether err, from a read, is about an earlier packet of ours (an ICMP
+// message came back) or a shortage of the moment, not about the socket.
 func passing(err error) bool { return isErrno(err, momentary) }
 
 func isErrno(err error, class func(syscall.Errno) bool) bool {

@@ -16,8 +16,8 @@ type arrival struct {
 	err  error
 }
 
-// A fakeConn is a net.PacketConn in memory. What arrives is scripted, what is
-// written is kept, and deadlines work in virtual time.
+// A fakeConn is a net.PacketConn in memory. What arrives is scripted, what is written
+// is kept, and deadlines work in virtual time.
 type fakeConn struct {
 	mu            sync.Mutex
 	changed       chan struct{} // closed, and made anew, when anything below changes
@@ -51,7 +51,8 @@ func (c *fakeConn) arrive(a ...arrival) {
 	c.change(func() { c.arrivals = append(c.arrivals, a...) })
 }
 
-// wait runs ready, with the lock held, until it reports true, the deadline passes or the conn is closed.
+// wait runs ready, with the lock held, until it reports true, the deadline passes or
+// the conn is closed.
 func (c *fakeConn) wait(deadline *time.Time, ready func() bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -161,7 +162,8 @@ func texts(pkts []Packet) []string {
 	return all
 }
 
-// loopback opens a UDP socket, or skips the test where the system has none of that kind.
+// loopback opens a UDP socket, or skips the test where the system has none of that
+// kind.
 func loopback(t testing.TB, network, addr string) *net.UDPConn {
 	t.Helper()
 	pc, err := net.ListenPacket(network, addr)

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// system reads and writes a UDP socket with recvmmsg(2) and sendmmsg(2), if the kernel lets
-// it. They are ours because those of golang.org/x/net allocate an address for every
-// packet.
+// system reads and writes a UDP socket with recvmmsg(2) and sendmmsg(2), if the kernel
+// lets it. They are ours because those of golang.org/x/net allocate an address for
+// every packet.
 func system(conn *net.UDPConn, cfg *Config) (reader, writer, bool) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -27,8 +27,8 @@ func system(conn *net.UDPConn, cfg *Config) (reader, writer, bool) {
 	return newMmsgReader(raw, udp, cfg), newMmsgWriter(raw, udp, family, cfg), true
 }
 
-// offers reports whether the kernel has a call, by asking it to do nothing. A sandbox may
-// say EPERM where an old kernel says ENOSYS.
+// offers reports whether the kernel has a call, by asking it to do nothing. A sandbox
+// may say EPERM where an old kernel says ENOSYS.
 func offers(raw syscall.RawConn, call mmsgCall) bool {
 	var errno syscall.Errno
 	err := raw.Control(func(fd uintptr) { _, errno = call(fd, nil) })
@@ -46,8 +46,8 @@ func sockopt(raw syscall.RawConn, name int) (value int, err error) {
 	return value, err
 }
 
-// An mmsgCall is recvmmsg or sendmmsg. The kernel returns how many messages it
-// handled, or the error of the first.
+// An mmsgCall is recvmmsg or sendmmsg. The kernel returns how many messages it handled,
+// or the error of the first.
 type mmsgCall func(fd uintptr, msgs []unix.Mmsghdr) (int, syscall.Errno)
 
 func recvmmsg(fd uintptr, msgs []unix.Mmsghdr) (int, syscall.Errno) {
@@ -59,8 +59,8 @@ func sendmmsg(fd uintptr, msgs []unix.Mmsghdr) (int, syscall.Errno) {
 }
 
 // mmsg never waits: that is the runtime's part, even if somebody has made the
-// descriptor a blocking one. (sendmmsg has no sixth argument, recvmmsg has a
-// timeout that we do not want.)
+// descriptor a blocking one. (sendmmsg has no sixth argument, recvmmsg has a timeout
+// that we do not want.)
 func mmsg(trap, fd uintptr, msgs []unix.Mmsghdr) (int, syscall.Errno) {
 	n, _, errno := syscall.Syscall6(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(msgs))), uintptr(len(msgs)),
 		unix.MSG_DONTWAIT, 0, 0)

@@ -19,8 +19,8 @@ type mmsgReader struct {
 	names []sockaddr
 	bufs  [][]byte
 
-	// What the kernel said, and the functions that ask it, bound once: a closure for each
-	// call would be an allocation.
+	// What the kernel said, and the functions that ask it, bound once: a closure for
+	// each call would be an allocation.
 	call  mmsgCall
 	n     int
 	errno syscall.Errno

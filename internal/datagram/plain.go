@@ -15,8 +15,8 @@ type plainReader struct {
 	max int
 }
 
-// A plainWriter writes to any net.PacketConn, a packet at a time. It remembers
-// the net.Addr of each destination, so as not to allocate one for each packet.
+// A plainWriter writes to any net.PacketConn, a packet at a time. It remembers the
+// net.Addr of each destination, so as not to allocate one for each packet.
 type plainWriter struct {
 	pc    net.PacketConn
 	addrs map[netip.AddrPort]net.Addr

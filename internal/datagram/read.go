@@ -20,20 +20,20 @@ const (
 	pause        = time.Millisecond
 )
 
-// Read waits for a packet and returns it with what else has arrived, in order: at
-// least one packet unless there is an error. The slice and the bytes in it are
-// the caller's until the next Read. Where deadline is zero Read waits as long as it
-// takes; otherwise it returns os.ErrDeadlineExceeded (wrapped) when it passes.
+// Read waits for a packet and returns it with what else has arrived, in order: at least
+// one packet unless there is an error. The slice and the bytes in it are the caller's
+// until the next Read. Where deadline is zero Read waits as long as it takes; otherwise
+// it returns os.ErrDeadlineExceeded (wrapped) when it passes.
 //
-// A deadline that has passed does not hide what has arrived: a loop that is behind
-// with its timers, because the machine was busy, still gets its packets first.
-// (A net.PacketConn by itself fails at once, and the loop would send again what
-// has been acknowledged.) To say that there is nothing may then take some microseconds, on
-// a conn that is not a socket.
+// A deadline that has passed does not hide what has arrived: a loop that is behind with
+// its timers, because the machine was busy, still gets its packets first. (A
+// net.PacketConn by itself fails at once, and the loop would send again what has been
+// acknowledged.) To say that there is nothing may then take some microseconds, on a
+// conn that is not a socket.
 //
-// When the context ends Read returns context.Cause, without looking at what
-// has arrived. Errors about earlier packets (an ICMP message came back) are skipped,
-// and so are datagrams from no IP address and port, which cannot be answered. Any other error
+// When the context ends Read returns context.Cause, without looking at what has
+// arrived. Errors about earlier packets (an ICMP message came back) are skipped, and so
+// are datagrams from no IP address and port, which cannot be answered. Any other error
 // is the conn's, and repeating the call is of no use.
 func (c *Conn) Read(deadline time.Time) ([]Packet, error) {
 	for tries := 1; ; tries++ {

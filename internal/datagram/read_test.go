@@ -200,8 +200,8 @@ func TestReadDeadline(t *testing.T) {
 	})
 }
 
-// While packets come in, a deadline that moves away costs a call only when the
-// one that is set fires.
+// While packets come in, a deadline that moves away costs a call only when the one that
+// is set fires.
 func TestReadDeadlineSeldomSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pc := newFakeConn()

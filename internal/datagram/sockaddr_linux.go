@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A sockaddr is a struct sockaddr_in or sockaddr_in6 of the kernel, whose family, flow and
-// scope are in the machine's byte order, and port and address in the network's.
+// A sockaddr is a struct sockaddr_in or sockaddr_in6 of the kernel, whose family, flow
+// and scope are in the machine's byte order, and port and address in the network's.
 //
 //	IPv4:  family 2 | port 2 | address 4 | zeros 8
 //	IPv6:  family 2 | port 2 | flow 4 | address 16 | scope 4
 type sockaddr [unix.SizeofSockaddrInet6]byte
 
-// set makes s the address to of a socket of that family, and returns its length. A socket of
-// AF_INET6 names IPv4 hosts by 4-in-6 addresses.
+// set makes s the address to of a socket of that family, and returns its length. A
+// socket of AF_INET6 names IPv4 hosts by 4-in-6 addresses.
 func (s *sockaddr) set(to netip.AddrPort, family int, z *zones) (uint32, error) {
 	addr := to.Addr()
 	clear(s[:])

@@ -61,7 +61,8 @@ func TestWaysAgree(t *testing.T) {
 	}
 }
 
-// reachable is a's port on the loopback address of the other side's family, if a is unspecified.
+// reachable is a's port on the loopback address of the other side's family, if a is
+// unspecified.
 func reachable(a netip.AddrPort, other string) netip.AddrPort {
 	if !a.Addr().IsUnspecified() {
 		return a

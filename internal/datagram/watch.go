@@ -13,15 +13,15 @@ var past = time.Unix(1, 0)
 // farewell is how long a Write may still wait after the context has ended.
 const farewell = time.Second
 
-// A watch owns the deadlines of a conn, so that the end of a context wakes its
-// reader however the two meet.
+// A watch owns the deadlines of a conn, so that the end of a context wakes its reader
+// however the two meet.
 type watch struct {
 	pc   net.PacketConn
 	once sync.Once
 	end  func() // ends the watching and waits for it
 
-	// armed is the read deadline set last, zero if none; fired, that it has been
-	// seen to pass. Both are the reader's own.
+	// armed is the read deadline set last, zero if none; fired, that it has been seen
+	// to pass. Both are the reader's own.
 	armed time.Time
 	fired bool
 
@@ -65,9 +65,9 @@ func (w *watch) stop() {
 	})
 }
 
-// arm sees to it that a read waits until t, or for less. A deadline set too early stays: it
-// moves away with almost every packet, and a read that fails
-// early now and then (see [watch.fires]) costs less than a timer set each time.
+// arm sees to it that a read waits until t, or for less. A deadline set too early
+// stays: it moves away with almost every packet, and a read that fails early now and
+// then (see [watch.fires]) costs less than a timer set each time.
 func (w *watch) arm(t time.Time) error {
 	if !w.fired && (w.armed.Equal(t) || !w.armed.IsZero() && (t.IsZero() || w.armed.Before(t))) {
 		return nil
@@ -75,15 +75,15 @@ func (w *watch) arm(t time.Time) error {
 	return w.set(t)
 }
 
-// fires notes that a deadline has passed, and reports whether it was one before t,
-// and the read is to be repeated.
+// fires notes that a deadline has passed, and reports whether it was one before t, and
+// the read is to be repeated.
 func (w *watch) fires(t time.Time) (early bool) {
 	w.fired = true
 	return !w.armed.IsZero() && !w.armed.Equal(t)
 }
 
-// set sets the read deadline, unless the context has ended: a deadline of ours must
-// not undo the one that ended the reading.
+// set sets the read deadline, unless the context has ended: a deadline of ours must not
+// undo the one that ended the reading.
 func (w *watch) set(t time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -67,9 +67,9 @@ func TestContextDeadline(t *testing.T) {
 	})
 }
 
-// The context ends at any moment while a loop sets one deadline after another.
-// Where a deadline could undo the cancellation, a Read would wait for a minute
-// some time; with real time that would be the test's timeout.
+// The context ends at any moment while a loop sets one deadline after another. Where a
+// deadline could undo the cancellation, a Read would wait for a minute some time; with
+// real time that would be the test's timeout.
 func TestCancelRacesDeadlines(t *testing.T) {
 	for range 300 {
 		ctx, cancel := context.WithCancelCause(t.Context())

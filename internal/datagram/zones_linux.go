@@ -9,8 +9,8 @@ import (
 const mostZones = 64
 
 // zones remembers the names and numbers of interfaces, which the zones of link-local
-// addresses are and which take a system call or three to find. The zero value is ready. Like the
-// net package it takes a number for a name where there is no such interface.
+// addresses are and which take a system call or three to find. The zero value is ready.
+// Like the net package it takes a number for a name where there is no such interface.
 type zones struct {
 	names   map[uint32]string
 	indexes map[string]uint32

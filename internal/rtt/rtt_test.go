@@ -265,8 +265,8 @@ func (e *Estimator) exchange(rtt time.Duration) {
 	e.Heard()
 }
 
-// Where 64 of 100 tries fail, the time spent waiting stays near that of a timer
-// that starts from the round trip each time.
+// Where 64 of 100 tries fail, the time spent waiting stays near that of a timer that
+// starts from the round trip each time.
 func TestLossIsNoReasonToSleep(t *testing.T) {
 	const seed1, seed2, rtt, exchanges = 1, 2, 20 * ms, 10_000
 	rng := rand.New(rand.NewPCG(seed1, seed2))
@@ -289,9 +289,9 @@ func TestLossIsNoReasonToSleep(t *testing.T) {
 		}
 	}
 	mean := waited / time.Duration(tries-exchanges)
-	// A timer of 21 ms that doubles while nothing is heard, up to one second, costs
-	// 160 ms: the k-th failure of an exchange comes with probability 0.64^k, and
-	// waits 21 ms * 2^(k-1). Karn's algorithm costs more than 500 ms.
+	// A timer of 21 ms that doubles while nothing is heard, up to one second, costs 160
+	// ms: the k-th failure of an exchange comes with probability 0.64^k, and waits 21
+	// ms * 2^(k-1). Karn's algorithm costs more than 500 ms.
 	if mean > 175*ms {
 		t.Errorf("a failed try cost %v on average (seeds %d, %d)", mean, seed1, seed2)
 	}

@@ -7,17 +7,17 @@ import (
 	"syscall"
 )
 
-// Commit gives the file its name: it is written to the disk, closed, renamed, and
-// the directory is written to the disk. Where something has the name already it is replaced
+// Commit gives the file its name: it is written to the disk, closed, renamed, and the
+// directory is written to the disk. Where something has the name already it is replaced
 // if replace is true, and otherwise stays, and the error is an fs.ErrExist.
 //
 // After an error the temporary file is gone and the name is what it was, with one
-// exception: if only the directory could not be written to the disk, the file is there, whole, and
-// may not survive a crash of the machine. A File to which a write has failed is never committed: Commit
-// returns that error.
+// exception: if only the directory could not be written to the disk, the file is there,
+// whole, and may not survive a crash of the machine. A File to which a write has failed
+// is never committed: Commit returns that error.
 //
-// Without replace the check and the naming are one step where the file system has hard links.
-// Where it has none (FAT, some network file systems) there are two, and a file
+// Without replace the check and the naming are one step where the file system has hard
+// links. Where it has none (FAT, some network file systems) there are two, and a file
 // that another process makes in the microseconds between them is replaced.
 func (f *File) Commit(replace bool) error {
 	if f.done {
@@ -64,8 +64,8 @@ func (f *File) rename(replace bool) error {
 	return f.dir.Rename(f.temp, f.name)
 }
 
-// Abort removes the temporary file. It does nothing after Commit or another Abort, so that it
-// can be deferred.
+// Abort removes the temporary file. It does nothing after Commit or another Abort, so
+// that it can be deferred.
 func (f *File) Abort() error {
 	if f.done {
 		return nil

@@ -1,8 +1,8 @@
 // Package wholefile makes files that appear under their name only whole: what is
 // written goes to a temporary file beside, and gets the name by [File.Commit].
 //
-// A reader of the directory, a crash of the program or of the machine, a full disk: none
-// of them ever sees half a file under the name. After a crash a temporary file
+// A reader of the directory, a crash of the program or of the machine, a full disk:
+// none of them ever sees half a file under the name. After a crash a temporary file
 // (.NAME.RANDOM.part) may be left, which nothing here ever reads or removes.
 //
 // Everything goes through an [os.Root], and no name is ever followed out of it: a
@@ -11,11 +11,10 @@
 //
 // # Choices
 //
-// A name from the network is a file name, never a path: nothing here makes a directory, and
-// a peer cannot put a file anywhere but in the one directory that was
-// chosen for it. What [CheckName] refuses it refuses on every system.
+// A name from the network is a file name, never a path: nothing here makes a directory,
+// and a peer cannot put a file anywhere but in the one directory that was chosen for
+// it. What [CheckName] refuses it refuses on every system.
 //
 // [File.Commit] writes the file and the directory to the disk before it returns. That
-// costs milliseconds a file, and is what allows a receiver to say that it has
-// the file.
+// costs milliseconds a file, and is what allows a receiver to say that it has the file.
 package wholefile

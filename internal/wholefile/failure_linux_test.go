@@ -19,7 +19,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// The disk is full, or the process may write no more: the error comes up, and nothing is left.
+// The disk is full, or the process may write no more: the error comes up, and nothing
+// is left.
 func TestFileSizeLimit(t *testing.T) {
 	root := openRoot(t)
 	cmd := exec.Command(os.Args[0])

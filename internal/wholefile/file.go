@@ -11,8 +11,8 @@ import (
 
 // A File is a file that has no name yet that anybody looks for. See [Create].
 //
-// WriteAt and ReadAt may be called by several goroutines at once; the other
-// methods are one goroutine's.
+// WriteAt and ReadAt may be called by several goroutines at once; the other methods are
+// one goroutine's.
 type File struct {
 	dir  directory
 	file *os.File
@@ -34,17 +34,17 @@ type directory interface {
 	OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error)
 }
 
-// attempts is how many temporary names are tried. Each has 60 random bits, so that
-// the second try is already a formality.
+// attempts is how many temporary names are tried. Each has 60 random bits, so that the
+// second try is already a formality.
 const attempts = 10
 
 // Create makes a temporary file in root that Commit will call name, which must pass
 // [CheckName] and must not be a directory's. The temporary file is called
-// .NAME.RANDOM.part, with as much of NAME as fits. Only mode's permission bits count, less the
-// process's umask; where they are 0 they are 0666.
+// .NAME.RANDOM.part, with as much of NAME as fits. Only mode's permission bits count,
+// less the process's umask; where they are 0 they are 0666.
 //
-// The caller ends with [File.Commit] or [File.Abort], and keeps owning root, which must stay open
-// until then.
+// The caller ends with [File.Commit] or [File.Abort], and keeps owning root, which must
+// stay open until then.
 func Create(root *os.Root, name string, mode fs.FileMode) (*File, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
@@ -53,7 +53,8 @@ func Create(root *os.Root, name string, mode fs.FileMode) (*File, error) {
 }
 
 func create(dir directory, name string, mode fs.FileMode) (*File, error) {
-	// At once, and not after an hour's transfer. Anything else in the way may be gone by then.
+	// At once, and not after an hour's transfer. Anything else in the way may be gone
+	// by then.
 	if info, err := dir.Lstat(name); err == nil && info.IsDir() {
 		return nil, &fs.PathError{Op: "create", Path: name, Err: errIsDirectory}
 	}
@@ -97,8 +98,8 @@ func cut(s string, n int) string {
 	return s[:n]
 }
 
-// errIsDirectory is why a file cannot have a directory's name. It is an fs.ErrExist: even replacing is
-// out of the question.
+// errIsDirectory is why a file cannot have a directory's name. It is an fs.ErrExist:
+// even replacing is out of the question.
 var errIsDirectory error = directoryError{}
 
 type directoryError struct{}
@@ -115,8 +116,8 @@ func (f *File) Write(b []byte) (int, error) {
 	return n, f.note(err)
 }
 
-// WriteAt writes at an offset. What has never been written and lies before something that has
-// reads as zeros.
+// WriteAt writes at an offset. What has never been written and lies before something
+// that has reads as zeros.
 func (f *File) WriteAt(b []byte, off int64) (int, error) {
 	n, err := f.file.WriteAt(b, off)
 	return n, f.note(err)

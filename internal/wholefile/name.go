@@ -46,13 +46,13 @@ func (e *NameError) Error() string { return fmt.Sprintf("wholefile: %q: %v", e.N
 func (e *NameError) Unwrap() error { return e.Err }
 
 // CheckName reports whether a file may have the name, which comes from the network. The
-// answer is the same on every system, so that a file that one machine
-// takes another does not silently refuse, rename or write to a printer. A
-// name has 1 to 255 bytes of UTF-8 and is a file name only: it holds no directory, and
-// neither / nor \. The error is a *[NameError] around one of the reasons.
+// answer is the same on every system, so that a file that one machine takes another
+// does not silently refuse, rename or write to a printer. A name has 1 to 255 bytes of
+// UTF-8 and is a file name only: it holds no directory, and neither / nor \. The error
+// is a *[NameError] around one of the reasons.
 //
-// A name that begins with a dot is allowed. A caller that serves a home
-// directory may want to refuse it.
+// A name that begins with a dot is allowed. A caller that serves a home directory may
+// want to refuse it.
 func CheckName(name string) error {
 	if r := check(name); r != "" {
 		return &NameError{Name: name, Err: r}
@@ -86,8 +86,8 @@ func check(name string) reason {
 }
 
 // isDevice reports whether Windows, any version of it, takes name for a device: the
-// rules are those of Microsoft's "Naming Files, Paths, and Namespaces". What follows the first dot does
-// not matter, nor do spaces before it.
+// rules are those of Microsoft's "Naming Files, Paths, and Namespaces". What follows
+// the first dot does not matter, nor do spaces before it.
 func isDevice(name string) bool {
 	base, _, _ := strings.Cut(name, ".")
 	base = strings.ToUpper(strings.TrimRight(base, " "))
