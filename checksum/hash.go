@@ -57,11 +57,8 @@ const (
 
 func (d *digest) AppendBinary(b []byte) ([]byte, error) {
 	b = append(b, magic...)
-	b = binary.BigEndian.AppendUint16(b, fold(d.p.sum))
-	if d.p.odd {
-		return append(b, 1), nil
-	}
-	return append(b, 0), nil
+	b = binary.BigEndian.AppendUint16(b, d.p.fold())
+	return append(b, byte(d.p.parity&1)), nil
 }
 
 func (d *digest) MarshalBinary() ([]byte, error) {
@@ -78,9 +75,7 @@ func (d *digest) UnmarshalBinary(b []byte) error {
 	case b[stateSize-1] > 1:
 		return errors.New("checksum: invalid hash state parity")
 	}
-	d.p = Partial{
-		sum: uint64(binary.BigEndian.Uint16(b[len(magic):])),
-		odd: b[stateSize-1] == 1,
-	}
+	parity := int(b[stateSize-1])
+	d.p = Partial{shift(uint64(binary.BigEndian.Uint16(b[len(magic):])), parity), parity}
 	return nil
 }

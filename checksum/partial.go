@@ -12,50 +12,56 @@ import "math/bits"
 // Pieces may have any length. A piece that follows an odd number of bytes begins in the
 // lower half of a word, and is summed so.
 type Partial struct {
-	sum uint64 // of big-endian words, modulo 2^64-1; zero only if all bytes were
-	odd bool   // an odd number of bytes so far
+	// sum is of big-endian words, modulo 2^64-1, and zero only if all bytes were. They are
+	// counted so that the next byte opens a word: what is appended is simply added. Behind
+	// an odd piece all that was before moves by one byte, which is a rotation of the
+	// sum (RFC 1071, section 2(B)); to move by any even number of bytes changes nothing.
+	sum uint64
+
+	// parity is odd if the number of bytes so far is; nothing else about it matters.
+	parity int
 }
 
 // Add appends the bytes of b. It keeps no reference to b.
 func (p *Partial) Add(b []byte) {
-	p.add(sumWords(b))
-	p.odd = p.odd != (len(b)&1 != 0)
+	p.sum = bits.RotateLeft64(sumWords(p.sum, b), 8*len(b)) // shift, by hand: so Add is inlined
+	p.parity ^= len(b)
 }
 
 // AddUint16 appends v as two bytes, big-endian.
-func (p *Partial) AddUint16(v uint16) { p.add(uint64(v)) }
+func (p *Partial) AddUint16(v uint16) { p.sum = add(p.sum, uint64(v)) }
 
 // AddUint32 appends v as four bytes, big-endian.
-func (p *Partial) AddUint32(v uint32) { p.add(uint64(v)) }
+func (p *Partial) AddUint32(v uint32) { p.sum = add(p.sum, uint64(v)) }
 
 // AddUint64 appends v as eight bytes, big-endian.
-func (p *Partial) AddUint64(v uint64) { p.add(v) }
+func (p *Partial) AddUint64(v uint64) { p.sum = add(p.sum, v) }
 
 // AddPartial appends the data that q is the sum of.
 func (p *Partial) AddPartial(q Partial) {
-	p.add(q.sum)
-	p.odd = p.odd != q.odd
+	p.sum = add(shift(p.sum, q.parity), q.sum)
+	p.parity ^= q.parity
 }
 
 // Pad appends a zero byte if the number of bytes so far is odd, and nothing otherwise. What
 // follows then begins with a word of its own, as behind a payload padded for the sum.
-func (p *Partial) Pad() { p.odd = false }
+func (p *Partial) Pad() {
+	p.sum = shift(p.sum, p.parity)
+	p.parity = 0
+}
 
 // Sum returns the checksum of the data so far, as the function [Sum] would: 0xffff if
 // there are none or they are all zero bytes, and never 0xffff otherwise. The Partial stays
 // as it is, and more may be added.
-func (p Partial) Sum() uint16 { return ^fold(p.sum) }
+func (p Partial) Sum() uint16 { return ^p.fold() }
 
 // Verify reports whether the data so far, their checksum among them, are intact, as the
 // function [Verify] would. The checksum may be added out of its place, by
 // [Partial.AddUint16]: any even offset is as good as any other.
-func (p Partial) Verify() bool { return fold(p.sum) == 0xffff }
+func (p Partial) Verify() bool { return p.fold() == 0xffff }
 
-// add appends words with the sum s. Behind an odd number of bytes each byte belongs one
-// place further down, which is a rotation of the whole sum (RFC 1071, section 2(B)).
-func (p *Partial) add(s uint64) {
-	if p.odd {
-		s = bits.RotateLeft64(s, 8)
-	}
-	p.sum = add(p.sum, s)
-}
+// fold returns the sum, not complemented, with words counted from the first byte.
+func (p Partial) fold() uint16 { return fold(shift(p.sum, p.parity)) }
+
+// shift moves the bytes that s is the sum of by n places.
+func shift(s uint64, n int) uint64 { return bits.RotateLeft64(s, 8*n) }

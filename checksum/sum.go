@@ -11,7 +11,7 @@ const Size = 2
 //
 // The result is 0xffff if b is empty or holds zero bytes only, and is never 0xffff otherwise.
 func Sum(b []byte) uint16 {
-	return ^fold(sumWords(b))
+	return ^fold(sumWords(0, b))
 }
 
 // Verify reports whether b, with its checksum in place, is intact: whether all words
@@ -21,7 +21,7 @@ func Sum(b []byte) uint16 {
 // zero bytes only: no checksum of data is part of that, since the checksum of zeros is 0xffff.
 // In a b of odd length the checksum field must still be at an even offset.
 func Verify(b []byte) bool {
-	return fold(sumWords(b)) == 0xffff
+	return fold(sumWords(0, b)) == 0xffff
 }
 
 // fold reduces a ones' complement sum modulo 2^64-1 to one modulo 2^16-1. The result is zero

@@ -15,7 +15,7 @@ import "math/bits"
 // stays where it was within its words. It may differ by an odd number only if
 // nothing follows.
 func Update(sum uint16, offset int, old, new []byte) uint16 {
-	return update(sum, offset, fold(sumWords(old)), fold(sumWords(new)))
+	return update(sum, offset, fold(sumWords(0, old)), fold(sumWords(0, new)))
 }
 
 // UpdateUint16 is [Update] for a field of two bytes, big-endian.

@@ -5,19 +5,19 @@ import (
 	"math/bits"
 )
 
-// sumWords returns the ones' complement sum, modulo 2^64-1, of b as big-endian 64-bit words,
-// the last one filled up with zero bytes. It is zero only if b holds nothing but zeros.
+// sumWords returns the ones' complement sum, modulo 2^64-1, of start and of b as big-endian
+// 64-bit words, the last one filled up with zero bytes. It is zero only if all of that is.
 //
-// The words are added as little-endian ones, and the bytes of the result put in order once:
-// carries go round, so that the order of bytes in a word makes no difference to the sum but
-// the order of its own bytes (RFC 1071, section 2(B)).
+// The words are loaded as little-endian ones, and the bytes of their sum reversed: as carries
+// go round, reversing the bytes of each word reverses those of the sum and does no
+// more (RFC 1071, section 2(B)).
 //
-// Three things keep the loop short. Its condition leaves the last 64 bytes over, and each
-// slice expression states a capacity that is its length: the compiler then knows that a
-// pointer behind what was taken is still inside b, and adds to it without a mask. And what
-// add32 does is written out, since an inlined call would leave a no-op behind.
-func sumWords(b []byte) uint64 {
-	var s, t uint64 // the two chains
+// Three things keep the loop short. Its condition leaves up to 64 bytes over, and each slice
+// expression states a capacity that is the length: the compiler then knows that a pointer
+// behind what was taken is still inside b, and moves it without a mask. And what add32 does
+// is written out, since an inlined call would leave a no-op behind.
+func sumWords(start uint64, b []byte) uint64 {
+	s, t := bits.ReverseBytes64(start), uint64(0) // the two chains
 	for len(b) > 64 {
 		v, c := bits.Add64(binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), 0)
 		v, c = bits.Add64(v, binary.LittleEndian.Uint64(b[16:]), c)
