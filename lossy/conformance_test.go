@@ -25,10 +25,10 @@ func TestConformance(t *testing.T) {
 	t.Run("NetworkRealTime", func(t *testing.T) { conformNetwork(t, false, nil) })
 	t.Run("WrappedNetwork", func(t *testing.T) { conformNetwork(t, true, nil, pass) })
 	t.Run("WrappedNetworkDelay", func(t *testing.T) { conformNetwork(t, true, nil, late) })
-	t.Run("WrappedUDP", func(t *testing.T) { conformUDP(t, pass) })
-	t.Run("WrappedUDPDelay", func(t *testing.T) { conformUDP(t, late) })
-	t.Run("WrappedUDPEgress", func(t *testing.T) { conformUDP(t, lossy.Loss(0)) })
-	t.Run("WrappedUDPIngress", func(t *testing.T) { conformUDP(t, lossy.Ingress(lossy.Loss(0))) })
+	t.Run("WrappedUDP", func(t *testing.T) { conformUDP(t, false, pass) })
+	t.Run("WrappedUDPDelay", func(t *testing.T) { conformUDP(t, true, late) })
+	t.Run("WrappedUDPEgress", func(t *testing.T) { conformUDP(t, false, lossy.Loss(0)) })
+	t.Run("WrappedUDPIngress", func(t *testing.T) { conformUDP(t, false, lossy.Ingress(lossy.Loss(0))) })
 }
 
 func conformNetwork(t *testing.T, virtual bool, network []lossy.Option, wrap ...lossy.Option) {
@@ -60,8 +60,9 @@ func conformNetwork(t *testing.T, virtual bool, network []lossy.Option, wrap ...
 	suite.Run(t)
 }
 
-func conformUDP(t *testing.T, wrap ...lossy.Option) {
+func conformUDP(t *testing.T, delayed bool, wrap ...lossy.Option) {
 	conntest.Suite{
+		Delayed: delayed,
 		NewNet: func(t *testing.T) func() net.PacketConn {
 			return func() net.PacketConn { return listenUDP(t, "127.0.0.1:0", wrap...) }
 		},
@@ -91,7 +92,7 @@ func TestNetConn(t *testing.T) {
 			return must(n.NewConn(netip.AddrPort{})), must(n.NewConn(netip.AddrPort{}))
 		}},
 		{"NetworkDelay", func(t *testing.T) (a, b net.PacketConn) {
-			n := lossy.NewNetwork(lossy.Delay(time.Millisecond))
+			n := lossy.NewNetwork(lossy.Delay(50*time.Microsecond))
 			return must(n.NewConn(netip.AddrPort{})), must(n.NewConn(netip.AddrPort{}))
 		}},
 		{"WrappedUDP", func(t *testing.T) (a, b net.PacketConn) {
@@ -99,7 +100,7 @@ func TestNetConn(t *testing.T) {
 			return listenUDP(t, "127.0.0.1:0", pass), listenUDP(t, "127.0.0.1:0", pass)
 		}},
 		{"WrappedUDPDelay", func(t *testing.T) (a, b net.PacketConn) {
-			late := lossy.Both(lossy.Delay(time.Millisecond))
+			late := lossy.Both(lossy.Delay(50*time.Microsecond))
 			return listenUDP(t, "127.0.0.1:0", late), listenUDP(t, "127.0.0.1:0", late)
 		}},
 	} {

@@ -23,6 +23,11 @@ type Suite struct {
 	// no room for. If it is nil, only their loss is checked.
 	Overflowed func(net.PacketConn) int
 
+	// Delayed says that datagrams arrive only some time after they were
+	// written, by the system's clock. A case that needs to know when they
+	// have all arrived is skipped.
+	Delayed bool
+
 	// Virtual runs each case in a bubble of testing/synctest. Conns that
 	// use the system's sockets cannot.
 	Virtual bool
