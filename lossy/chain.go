@@ -20,6 +20,7 @@ type chain struct {
 type fate struct {
 	cause Cause // not empty: dropped
 	delay time.Duration
+	next  int // the judge that comes next
 }
 
 // judge decides about packet n of flow f, sent at the given time, counts it
@@ -31,26 +32,28 @@ func (c *chain) judge(f *flow, n int, payload []byte, at time.Duration, s *Stats
 	f.seedRand(&c.x.rng)
 	c.f = f
 	c.fates = append(c.fates[:0], fate{})
-	c.walk(0, 0)
+	for i := 0; i < len(c.fates); i++ { // copies are appended meanwhile
+		c.walk(i)
+	}
 	c.record(s)
 	c.x.Payload = nil
 	return c.fates
 }
 
-// walk takes fate i through the judges from the given one on.
-func (c *chain) walk(i, from int) {
-	for k := from; k < len(c.f.judges); k++ {
+// walk takes fate i through the judges that are left for it. The copies that
+// they make come after it, so that the packet's own random numbers do not
+// depend on them.
+func (c *chain) walk(i int) {
+	f := c.fates[i]
+	for k := f.next; k < len(c.f.judges) && f.cause == ""; k++ {
 		v := c.f.judges[k](&c.x)
-		if v.cause != "" {
-			c.fates[i].cause = v.cause
-			return
-		}
-		c.fates[i].delay = addDelay(c.fates[i].delay, v.delay)
+		f.cause = v.cause
+		f.delay = addDelay(f.delay, v.delay)
 		for range v.copies {
-			c.fates = append(c.fates, fate{delay: c.fates[i].delay})
-			c.walk(len(c.fates)-1, k+1)
+			c.fates = append(c.fates, fate{delay: f.delay, next: k + 1})
 		}
 	}
+	c.fates[i] = f
 }
 
 // record counts and traces the fates.

@@ -92,7 +92,7 @@ func TestNetConn(t *testing.T) {
 			return must(n.NewConn(netip.AddrPort{})), must(n.NewConn(netip.AddrPort{}))
 		}},
 		{"NetworkDelay", func(t *testing.T) (a, b net.PacketConn) {
-			n := lossy.NewNetwork(lossy.Delay(50*time.Microsecond))
+			n := lossy.NewNetwork(lossy.Delay(50 * time.Microsecond))
 			return must(n.NewConn(netip.AddrPort{})), must(n.NewConn(netip.AddrPort{}))
 		}},
 		{"WrappedUDP", func(t *testing.T) (a, b net.PacketConn) {
@@ -100,7 +100,7 @@ func TestNetConn(t *testing.T) {
 			return listenUDP(t, "127.0.0.1:0", pass), listenUDP(t, "127.0.0.1:0", pass)
 		}},
 		{"WrappedUDPDelay", func(t *testing.T) (a, b net.PacketConn) {
-			late := lossy.Both(lossy.Delay(50*time.Microsecond))
+			late := lossy.Both(lossy.Delay(50 * time.Microsecond))
 			return listenUDP(t, "127.0.0.1:0", late), listenUDP(t, "127.0.0.1:0", late)
 		}},
 	} {

@@ -59,7 +59,7 @@ type pool struct {
 }
 
 // maxPooled bounds the memory that a pool keeps.
-const maxPooled = 4 << 20
+const maxPooled = 16 << 20
 
 // get returns a parcel with a copy of payload.
 func (p *pool) get(payload []byte) *parcel {

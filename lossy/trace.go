@@ -67,8 +67,11 @@ func (v Verdict) String() string {
 }
 
 // LogTrace returns a Trace that logs drops at level debug, and everything
-// else four below that.
+// else four below that. It panics if l is nil.
 func LogTrace(l *slog.Logger) *Trace {
+	if l == nil {
+		panic("lossy: LogTrace: the Logger is nil")
+	}
 	return &Trace{Judged: func(e Event) {
 		level := slog.LevelDebug - 4
 		if e.Verdict == Dropped {

@@ -1,0 +1,159 @@
+package lossy_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"net/netip"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ferrygo/ferry/lossy"
+)
+
+// TestDeterminism runs a busy network again and again, on any number of cores:
+// the trace and what each conn reads, and when, are always the same. Counters
+// and queues that all flows share are included.
+func TestDeterminism(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	first := ""
+	for _, cores := range []int{1, 2, 8} {
+		runtime.GOMAXPROCS(cores)
+		for run := range 20 {
+			got := busyNetwork(t, 1)
+			if first == "" {
+				first = got
+				t.Log(first)
+			}
+			if got != first {
+				t.Fatalf("run %d on %d cores: %s, want %s", run, cores, got, first)
+			}
+		}
+	}
+	if other := busyNetwork(t, 2); other == first {
+		t.Errorf("another seed gives the same: %s", other)
+	}
+}
+
+// busyNetwork sends between a hub and eight others, both ways at once, and
+// returns a digest of all that happened.
+func busyNetwork(t *testing.T, seed uint64) (digest string) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		trace := fnv.New64a()
+		events := 0
+		n := lossy.NewNetwork(
+			lossy.Seed(seed),
+			lossy.Crowding(20*time.Millisecond, 0.05, 0.001, lossy.CountBothWays),
+			lossy.Shared(lossy.Rate(40e6, 40)),
+			lossy.Loss(0.05),
+			lossy.Duplicate(0.05),
+			lossy.Jitter(0, 3*time.Millisecond),
+			lossy.WithTrace(&lossy.Trace{Judged: func(e lossy.Event) {
+				events++
+				fmt.Fprintln(trace, e.From, e.To, e.N, e.Copy, e.Direction, e.Verdict, e.Cause, e.Delay, e.Time.UnixNano(), len(e.Payload))
+			}}),
+		)
+		hub := must(n.NewConn(addr("10.0.1.1:1")))
+		var conns []*lossy.Conn
+		for range 8 {
+			conns = append(conns, must(n.NewConn(netip.AddrPort{})))
+		}
+		var wg sync.WaitGroup
+		sums := make([]uint64, 1+len(conns))
+		wg.Go(func() { sums[0] = fanOut(hub, conns) })
+		for i, c := range conns {
+			wg.Go(func() { sums[1+i] = askAgain(c, hub.AddrPort(), i) })
+		}
+		wg.Wait()
+		digest = fmt.Sprintf("%d events %x, read %x, %+v", events, trace.Sum64(), sums, n.Stats())
+	})
+	return digest
+}
+
+// fanOut sends a round to all conns every 2 ms, and answers what comes.
+func fanOut(hub *lossy.Conn, conns []*lossy.Conn) uint64 {
+	sum := fnv.New64a()
+	buf := make([]byte, 1500)
+	for round := range 100 {
+		for _, c := range conns {
+			hub.WriteToUDPAddrPort(buf[:500+round], c.AddrPort())
+		}
+		hub.SetReadDeadline(time.Now().Add(2 * time.Millisecond))
+		for {
+			k, from, err := hub.ReadFromUDPAddrPort(buf)
+			if err != nil {
+				break
+			}
+			fmt.Fprintln(sum, from, k, time.Now().UnixNano())
+			hub.WriteToUDPAddrPort(buf[:k/2], from)
+		}
+	}
+	return sum.Sum64()
+}
+
+// askAgain sends numbered packets, each again until something longer than it
+// comes back within a millisecond and a half.
+func askAgain(c *lossy.Conn, hub netip.AddrPort, i int) uint64 {
+	sum := fnv.New64a()
+	buf := make([]byte, 1500)
+	for step := range 120 {
+		binary.BigEndian.PutUint32(buf, uint32(step))
+		c.WriteToUDPAddrPort(buf[:100+10*i], hub)
+		c.SetReadDeadline(time.Now().Add(1500 * time.Microsecond))
+		k, from, err := c.ReadFromUDPAddrPort(buf)
+		fmt.Fprintln(sum, k, from, err, time.Now().UnixNano())
+	}
+	return sum.Sum64()
+}
+
+// TestDeterministicWrap checks that a wrapped conn with a seed does the same
+// to the same packets.
+func TestDeterministicWrap(t *testing.T) {
+	run := func(seed uint64) (digest string) {
+		synctest.Test(t, func(t *testing.T) {
+			trace := fnv.New64a()
+			n := lossy.NewNetwork()
+			a, b := open(t, n), open(t, n)
+			w := lossy.Wrap(b, lossy.Seed(seed),
+				lossy.Both(lossy.Loss(0.2), lossy.Duplicate(0.1), lossy.NormalDelay(5*time.Millisecond, time.Millisecond)),
+				lossy.WithTrace(&lossy.Trace{Judged: func(e lossy.Event) {
+					fmt.Fprintln(trace, e.From, e.To, e.N, e.Copy, e.Direction, e.Verdict, e.Cause, e.Delay, e.Time.UnixNano())
+				}}))
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				buf := make([]byte, 100)
+				w.SetReadDeadline(time.Now().Add(5 * time.Second))
+				for {
+					k, from, err := w.ReadFrom(buf)
+					if err != nil {
+						return
+					}
+					w.WriteTo(buf[:k], from)
+				}
+			})
+			for i := range 500 {
+				a.WriteTo(fmt.Append(nil, i), b.LocalAddr())
+				time.Sleep(700 * time.Microsecond)
+			}
+			wg.Wait()
+			w.Close()
+			egress, ingress := lossy.StatsOf(w)
+			digest = fmt.Sprintf("%x %+v %+v", trace.Sum64(), egress, ingress)
+		})
+		return digest
+	}
+	first := run(1)
+	t.Log(first)
+	for range 20 {
+		if got := run(1); got != first {
+			t.Fatalf("%s, want %s", got, first)
+		}
+	}
+	if run(2) == first {
+		t.Error("another seed gives the same")
+	}
+}
