@@ -1,44 +1,96 @@
 package datagram
 
-import (
-	"net/netip"
+import "net/netip"
+
+const (
+	// mostSegments is how many datagrams one buffer of a BatchReader may hold. (Linux
+	// joins up to 64.)
+	mostSegments = 256
+
+	// firstBatch is how many buffers a batchReader has at first.
+	firstBatch = 2
 )
 
-// mostSegments is how many datagrams one buffer of a BatchReader may hold. (Linux joins
-// up to 64.)
-const mostSegments = 256
+// A readBatch is the method of a BatchReader.
+type readBatch func(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (int, error)
+
+// A batchPoller is a BatchReader that can look for packets without waiting.
+type batchPoller interface {
+	BatchReader
+
+	// pollBatch is ReadBatch, but for the deadline, which it ignores, and the waiting:
+	// where nothing has arrived it returns 0 and no error.
+	pollBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (int, error)
+}
 
 // A batchReader reads a conn that is a BatchReader.
 type batchReader struct {
-	conn       BatchReader
-	max, batch int
+	conn readBatch
+	size int // of a buffer
+	most int // buffers
 
+	// The buffers and what is in them: few at first, twice as many after each read that
+	// has filled all, for a conn on which little arrives needs no megabytes.
 	bufs     [][]byte
 	sizes    []int
 	segments []int
 	from     []netip.AddrPort
+	full     bool
 }
 
-func newBatchReader(conn BatchReader, cfg *Config) *batchReader {
-	return &batchReader{conn: conn, max: cfg.readSize(), batch: cfg.batch()}
+// A pollingReader is a batchReader that is a poller.
+type pollingReader struct {
+	*batchReader
+	look readBatch
 }
 
-func (r *batchReader) read(pkts []Packet) ([]Packet, error) {
-	if r.bufs == nil {
-		r.bufs = buffers(r.batch, r.max+1)
-		r.sizes = make([]int, r.batch)
-		r.segments = make([]int, r.batch)
-		r.from = make([]netip.AddrPort, r.batch)
+func newBatchReader(conn BatchReader, cfg *Config) reader {
+	r := &batchReader{conn: conn.ReadBatch, size: cfg.readSize() + 1, most: cfg.batch(), full: true}
+	if p, ok := conn.(batchPoller); ok {
+		return &pollingReader{r, p.pollBatch}
+	}
+	return r
+}
+
+func (r *batchReader) read(pkts []Packet) ([]Packet, error) { return r.gather(pkts, r.conn) }
+
+func (r *pollingReader) poll(pkts []Packet) ([]Packet, error) { return r.gather(pkts, r.look) }
+
+// gather appends what a read finds.
+func (r *batchReader) gather(pkts []Packet, read readBatch) ([]Packet, error) {
+	if r.full {
+		r.grow()
 	}
 	clear(r.segments)
-	n, err := r.conn.ReadBatch(r.bufs, r.sizes, r.segments, r.from)
-	for i := range min(max(n, 0), r.batch) {
+	n, err := read(r.bufs, r.sizes, r.segments, r.from)
+	n = min(max(n, 0), len(r.bufs))
+	r.full = n == len(r.bufs)
+	for i := range n {
 		pkts = r.split(pkts, i)
 	}
 	if len(pkts) > 0 {
+		// An error that comes with packets comes again if it is the conn's.
 		return pkts, nil
 	}
 	return pkts, err
+}
+
+// grow makes room for twice as many packets, up to the most.
+func (r *batchReader) grow() {
+	has := len(r.bufs)
+	more := min(max(has, firstBatch), r.most-has)
+	if more == 0 {
+		return
+	}
+	// In one piece: for small packets that is a matter of a few pages.
+	all := make([]byte, more*r.size)
+	for range more {
+		r.bufs = append(r.bufs, all[:r.size:r.size])
+		all = all[r.size:]
+	}
+	r.sizes = make([]int, has+more)
+	r.segments = make([]int, has+more)
+	r.from = make([]netip.AddrPort, has+more)
 }
 
 // split appends the datagrams of buffer i. What cannot be right is dropped.
@@ -59,16 +111,6 @@ func (r *batchReader) split(pkts []Packet, i int) []Packet {
 		data = data[segment:]
 	}
 	return pkts
-}
-
-// buffers are n buffers of a size, in one piece of memory.
-func buffers(n, size int) [][]byte {
-	all := make([]byte, n*size)
-	bufs := make([][]byte, n)
-	for i := range bufs {
-		bufs[i] = all[i*size : (i+1)*size : (i+1)*size]
-	}
-	return bufs
 }
 
 // A batchWriter writes to a conn that is a BatchWriter.
@@ -99,9 +141,8 @@ func (w *batchWriter) write(pkts []Packet) (int, error) {
 	// The packets are the caller's again.
 	defer clear(w.bufs[:count])
 	n, err := w.conn.WriteBatch(w.bufs[:count], w.to[:count])
-	if n = min(max(n, 0), count); n > 0 {
-		// An error about the next packet comes again with it.
+	if n = min(max(n, 0), count); n == count {
 		return n, nil
 	}
-	return 0, err
+	return n, err
 }

@@ -3,6 +3,7 @@ package datagram
 import (
 	"errors"
 	"io"
+	"math"
 	"net/netip"
 	"strings"
 	"syscall"
@@ -62,7 +63,7 @@ func TestReadBatch(t *testing.T) {
 		{name: "negative size", bufs: []buffer{{size: -1, from: host}, {data: "b", from: host}}, want: []string{"b"}},
 		{name: "size too big", bufs: []buffer{{size: readSize + 2, from: host}, {data: "b", from: host}}, want: []string{"b"}},
 		{name: "negative segment", bufs: []buffer{{data: "a", segment: -1, from: host}, {data: "b", from: host}}, want: []string{"b"}},
-		{name: "n too big", bufs: []buffer{{data: "a", from: host}, {data: "b", from: host}}, n: 1 << 40, want: []string{"a", "b"}},
+		{name: "n too big", bufs: []buffer{{data: "a", from: host}, {data: "b", from: host}}, n: math.MaxInt, want: []string{"a", "b"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			conn := &fakeBatch{fakeConn: newFakeConn()}
@@ -179,24 +180,25 @@ func TestWriteBatch(t *testing.T) {
 		{"all", []answer{{3, nil}}, 5, nil, []string{"abc", "de"}},
 		{"one by one", []answer{{1, nil}}, 5, nil, []string{"abc", "bcd", "cde", "de", "e"}},
 		{"error at once", []answer{{0, broken}}, 0, broken, []string{"abc"}},
-		{"error of the third", []answer{{2, broken}, {0, broken}}, 2, broken, []string{"abc", "cde"}},
-		{"refused", []answer{{1, nil}, {0, syscall.ECONNREFUSED}, {3, nil}}, 5, nil, []string{"abc", "bcd", "bcd", "e"}},
+		{"error of the third", []answer{{2, broken}}, 2, broken, []string{"abc"}},
+		{"error of the sixth", []answer{{3, broken}}, 5, nil, []string{"abc", "de"}},
+		{"refused", []answer{{1, syscall.ECONNREFUSED}, {3, nil}}, 5, nil, []string{"abc", "bcd", "e"}},
 		{"nothing", []answer{{0, nil}}, 0, io.ErrShortWrite, []string{"abc"}},
 		{"negative", []answer{{-1, nil}}, 0, io.ErrShortWrite, []string{"abc"}},
-		{"too many", []answer{{1 << 40, nil}}, 5, nil, []string{"abc", "de"}},
+		{"too many", []answer{{math.MaxInt, nil}}, 5, nil, []string{"abc", "de"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var calls []string
 			conn := &fakeBatch{fakeConn: newFakeConn()}
 			conn.write = func(bufs [][]byte, to []netip.AddrPort) (int, error) {
-				var call string
+				var call strings.Builder
 				for i, b := range bufs {
-					call += string(b)
+					call.WriteString(string(b))
 					if want := netip.AddrPortFrom(netip.MustParseAddr("10.0.0.2"), uint16(b[0])); to[i] != want {
 						t.Errorf("%s goes to %v", b, to[i])
 					}
 				}
-				calls = append(calls, call)
+				calls = append(calls, call.String())
 				a := test.answers[min(len(calls), len(test.answers))-1]
 				return a.n, a.err
 			}
@@ -277,6 +279,11 @@ func TestBatchNoAllocations(t *testing.T) {
 	for i := range pkts {
 		pkts[i] = to(peer, "data")
 	}
+	for range 6 { // until there are as many buffers as there will be
+		if _, err := c.Read(time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if allocs := testing.AllocsPerRun(20, func() {
 		if _, err := c.Read(time.Time{}); err != nil {
 			t.Fatal(err)
@@ -286,5 +293,37 @@ func TestBatchNoAllocations(t *testing.T) {
 		}
 	}); allocs != 0 {
 		t.Errorf("%v allocations", allocs)
+	}
+}
+
+// The buffers are as many as are needed: a conn where little arrives needs little
+// memory.
+func TestReadBatchGrows(t *testing.T) {
+	host := netip.MustParseAddrPort(peer)
+	var arrived, offered int
+	conn := &fakeBatch{fakeConn: newFakeConn()}
+	conn.read = func(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (int, error) {
+		offered = len(bufs)
+		n := min(arrived, len(bufs))
+		for i := range n {
+			sizes[i], from[i] = copy(bufs[i], "data"), host
+		}
+		return n, nil
+	}
+	c := Open(t.Context(), conn, Config{Batch: 7})
+	defer c.Release()
+	for _, step := range []struct{ arrived, offered int }{
+		{1, 2}, {1, 2}, {1, 2}, {2, 2}, {1, 4}, {3, 4}, {4, 4}, {6, 7}, {7, 7}, {7, 7}, {1, 7},
+	} {
+		arrived = step.arrived
+		pkts, err := c.Read(time.Time{})
+		if err != nil || len(pkts) != step.arrived || offered != step.offered {
+			t.Errorf("%d arrive: %d packets of %d, want of %d; %v", arrived, len(pkts), offered, step.offered, err)
+		}
+		for _, p := range pkts {
+			if string(p.Data) != "data" {
+				t.Errorf("packet %q", p.Data)
+			}
+		}
 	}
 }

@@ -35,11 +35,5 @@ func isErrno(err error, class func(syscall.Errno) bool) bool {
 	return errors.As(err, &errno) && class(errno)
 }
 
-var (
-	// errNoAddr is the error of a packet that goes nowhere.
-	errNoAddr = errors.New("datagram: packet without an address and port")
-
-	// errElsewhere is the error of a packet that goes to another address than that to
-	// which the socket is connected.
-	errElsewhere = &net.OpError{Op: "write", Net: "udp", Err: net.ErrWriteToConnected}
-)
+// errNoAddr is the error of a packet that goes nowhere.
+var errNoAddr = errors.New("datagram: packet without an address and port")

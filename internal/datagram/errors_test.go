@@ -35,7 +35,7 @@ func TestErrorClasses(t *testing.T) {
 		{syscall.EPERM, false, false},
 		{syscall.EINVAL, false, false},
 		{errNoAddr, false, false},
-		{errElsewhere, false, false},
+		{net.ErrWriteToConnected, false, false},
 
 		{syscall.EMSGSIZE, false, true},
 		{&net.OpError{Op: "write", Err: os.NewSyscallError("sendmmsg", syscall.EMSGSIZE)}, false, true},

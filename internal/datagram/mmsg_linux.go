@@ -11,20 +11,19 @@ import (
 // system reads and writes a UDP socket with recvmmsg(2) and sendmmsg(2), if the kernel
 // lets it. They are ours because those of golang.org/x/net allocate an address for
 // every packet.
-func system(conn *net.UDPConn, cfg *Config) (reader, writer, bool) {
+func system(conn *net.UDPConn) (BatchReader, BatchWriter) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return nil, nil, false
+		return nil, nil
 	}
 	family, err := sockopt(raw, unix.SO_DOMAIN)
 	if err != nil || family != unix.AF_INET && family != unix.AF_INET6 {
-		return nil, nil, false
+		return nil, nil
 	}
 	if !offers(raw, recvmmsg) || !offers(raw, sendmmsg) {
-		return nil, nil, false
+		return nil, nil
 	}
-	udp := newUDPConn(conn, cfg)
-	return newMmsgReader(raw, udp, cfg), newMmsgWriter(raw, udp, family, cfg), true
+	return newMmsgReader(conn, raw), newMmsgWriter(conn, raw, family)
 }
 
 // offers reports whether the kernel has a call, by asking it to do nothing. A sandbox
@@ -62,10 +61,32 @@ func sendmmsg(fd uintptr, msgs []unix.Mmsghdr) (int, syscall.Errno) {
 // descriptor a blocking one. (sendmmsg has no sixth argument, recvmmsg has a timeout
 // that we do not want.)
 func mmsg(trap, fd uintptr, msgs []unix.Mmsghdr) (int, syscall.Errno) {
-	n, _, errno := syscall.Syscall6(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(msgs))), uintptr(len(msgs)),
+	first := unsafe.SliceData(msgs)
+	n, _, errno := syscall.Syscall6(trap, fd, uintptr(unsafe.Pointer(first)), uintptr(len(msgs)),
 		unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
 	return int(n), 0
+}
+
+// messages are what the kernel is given: for each datagram one buffer and one address.
+type messages struct {
+	hdrs  []unix.Mmsghdr
+	iovs  []unix.Iovec
+	names []sockaddr
+}
+
+// reserve makes room for n messages.
+func (m *messages) reserve(n int) {
+	if n <= len(m.hdrs) {
+		return
+	}
+	m.hdrs = make([]unix.Mmsghdr, n)
+	m.iovs = make([]unix.Iovec, n)
+	m.names = make([]sockaddr, n)
+	for i := range m.hdrs {
+		m.hdrs[i].Hdr.Iov = &m.iovs[i]
+		m.hdrs[i].Hdr.SetIovlen(1)
+	}
 }

@@ -2,102 +2,95 @@ package datagram
 
 import (
 	"net"
+	"net/netip"
 	"os"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 // An mmsgReader reads a UDP socket, a batch for each system call.
 type mmsgReader struct {
+	conn  *net.UDPConn
 	raw   syscall.RawConn
-	udp   *udpConn
 	zones zones
-	size  int
-	msgs  []unix.Mmsghdr
-	iovs  []unix.Iovec
-	names []sockaddr
-	bufs  [][]byte
+	msgs  messages
 
-	// What the kernel said, and the functions that ask it, bound once: a closure for
-	// each call would be an allocation.
+	// What the kernel is asked and what it said, and the functions that ask it, bound
+	// once: a closure for each call would be an allocation.
 	call  mmsgCall
+	asked int
 	n     int
 	errno syscall.Errno
 	wait  func(fd uintptr) bool
 	look  func(fd uintptr)
 }
 
-func newMmsgReader(raw syscall.RawConn, udp *udpConn, cfg *Config) *mmsgReader {
-	batch := cfg.batch()
-	r := &mmsgReader{
-		raw: raw, udp: udp, size: cfg.readSize() + 1, call: recvmmsg,
-		msgs: make([]unix.Mmsghdr, batch), iovs: make([]unix.Iovec, batch), names: make([]sockaddr, batch),
-	}
+func newMmsgReader(conn *net.UDPConn, raw syscall.RawConn) *mmsgReader {
+	r := &mmsgReader{conn: conn, raw: raw, call: recvmmsg}
 	r.wait = func(fd uintptr) bool { r.receive(fd); return r.errno != unix.EAGAIN }
 	r.look = r.receive
 	return r
 }
 
-// allocate makes the buffers when it turns out that somebody reads.
-func (r *mmsgReader) allocate() {
-	r.bufs = buffers(len(r.msgs), r.size)
-	for i := range r.msgs {
-		r.iovs[i].Base = &r.bufs[i][0]
-		r.iovs[i].SetLen(r.size)
-		h := &r.msgs[i].Hdr
-		h.Name, h.Namelen = &r.names[i][0], uint32(len(r.names[i]))
-		h.Iov = &r.iovs[i]
-		h.SetIovlen(1)
-	}
-}
-
 func (r *mmsgReader) receive(fd uintptr) {
 	for {
-		r.n, r.errno = r.call(fd, r.msgs)
+		r.n, r.errno = r.call(fd, r.msgs.hdrs[:r.asked])
 		if r.errno != unix.EINTR {
 			return
 		}
 	}
 }
 
-func (r *mmsgReader) read(pkts []Packet) ([]Packet, error) {
-	if r.bufs == nil {
-		r.allocate()
-	}
+// ReadBatch is that of [BatchReader].
+func (r *mmsgReader) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (int, error) {
+	r.ask(bufs)
 	if err := r.raw.Read(r.wait); err != nil {
-		return pkts, err
+		return 0, err
 	}
-	return r.packets(pkts)
+	return r.answer(sizes, segments, from)
 }
 
-func (r *mmsgReader) poll(pkts []Packet) ([]Packet, error) {
-	if r.bufs == nil {
-		r.allocate()
-	}
+// pollBatch is that of batchPoller.
+func (r *mmsgReader) pollBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (int, error) {
+	r.ask(bufs)
 	// Control looks at no deadline.
 	if err := r.raw.Control(r.look); err != nil {
-		return pkts, err
+		return 0, err
 	}
 	if r.errno == unix.EAGAIN {
-		return pkts, nil
+		return 0, nil
 	}
-	return r.packets(pkts)
+	return r.answer(sizes, segments, from)
 }
 
-// packets appends what the kernel has handed over.
-func (r *mmsgReader) packets(pkts []Packet) ([]Packet, error) {
+// ask prepares the messages. Where a sender's address goes, and how long it may be,
+// must be said each time: the kernel has put there how long it was.
+func (r *mmsgReader) ask(bufs [][]byte) {
+	r.asked = min(len(bufs), mostBatch)
+	r.msgs.reserve(r.asked)
+	for i, b := range bufs[:r.asked] {
+		h := &r.msgs.hdrs[i].Hdr
+		h.Name, h.Namelen = &r.msgs.names[i][0], unix.SizeofSockaddrInet6
+		r.msgs.iovs[i].Base = unsafe.SliceData(b)
+		r.msgs.iovs[i].SetLen(len(b))
+	}
+}
+
+// answer says what the kernel has handed over.
+func (r *mmsgReader) answer(sizes, segments []int, from []netip.AddrPort) (int, error) {
+	clear(r.msgs.iovs[:r.asked]) // the buffers are the caller's again
 	if r.errno != 0 {
-		return pkts, &net.OpError{
-			Op: "read", Net: "udp", Source: r.udp.conn.LocalAddr(),
+		return 0, &net.OpError{
+			Op: "read", Net: "udp", Source: r.conn.LocalAddr(),
 			Err: os.NewSyscallError("recvmmsg", r.errno),
 		}
 	}
 	for i := range r.n {
-		m := &r.msgs[i]
-		from := r.names[i].addrPort(m.Hdr.Namelen, &r.zones)
-		pkts = appendPacket(pkts, r.bufs[i][:m.Len], from)
-		m.Hdr.Namelen = uint32(len(r.names[i])) // the kernel has put there what it used
+		m := &r.msgs.hdrs[i]
+		sizes[i], segments[i] = int(m.Len), 0
+		from[i] = r.msgs.names[i].addrPort(m.Hdr.Namelen, &r.zones)
 	}
-	return pkts, nil
+	return r.n, nil
 }

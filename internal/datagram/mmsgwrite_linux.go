@@ -12,30 +12,24 @@ import (
 
 // An mmsgWriter writes a UDP socket, a batch for each system call.
 type mmsgWriter struct {
+	conn   *net.UDPConn
 	raw    syscall.RawConn
-	udp    *udpConn
 	family int
+	remote netip.AddrPort // valid if the socket is connected
 	zones  zones
-	msgs   []unix.Mmsghdr
-	iovs   []unix.Iovec
-	names  []sockaddr
+	msgs   messages
 
+	// As those of mmsgReader.
 	call  mmsgCall
-	count int // of msgs, how many to send
+	asked int
 	n     int
 	errno syscall.Errno
 	wait  func(fd uintptr) bool
 }
 
-func newMmsgWriter(raw syscall.RawConn, udp *udpConn, family int, cfg *Config) *mmsgWriter {
-	batch := cfg.batch()
+func newMmsgWriter(conn *net.UDPConn, raw syscall.RawConn, family int) *mmsgWriter {
 	w := &mmsgWriter{
-		raw: raw, udp: udp, family: family, call: sendmmsg,
-		msgs: make([]unix.Mmsghdr, batch), iovs: make([]unix.Iovec, batch), names: make([]sockaddr, batch),
-	}
-	for i := range w.msgs {
-		w.msgs[i].Hdr.Iov = &w.iovs[i]
-		w.msgs[i].Hdr.SetIovlen(1)
+		conn: conn, raw: raw, family: family, remote: addrPort(conn.RemoteAddr()), call: sendmmsg,
 	}
 	w.wait = func(fd uintptr) bool { w.send(fd); return w.errno != unix.EAGAIN }
 	return w
@@ -43,57 +37,62 @@ func newMmsgWriter(raw syscall.RawConn, udp *udpConn, family int, cfg *Config) *
 
 func (w *mmsgWriter) send(fd uintptr) {
 	for {
-		w.n, w.errno = w.call(fd, w.msgs[:w.count])
+		w.n, w.errno = w.call(fd, w.msgs.hdrs[:w.asked])
 		if w.errno != unix.EINTR {
 			return
 		}
 	}
 }
 
-func (w *mmsgWriter) write(pkts []Packet) (int, error) {
-	pkts = pkts[:min(len(pkts), len(w.msgs))]
-	if err := w.pack(pkts); w.count == 0 {
-		return 0, err
+// WriteBatch is that of [BatchWriter].
+func (w *mmsgWriter) WriteBatch(bufs [][]byte, to []netip.AddrPort) (n int, err error) {
+	for n < len(bufs) {
+		k, err := w.write(bufs[n:], to[n:])
+		if err != nil {
+			return n, err
+		}
+		n += k
 	}
-	// The packets are the caller's again.
-	defer w.unpack()
+	return n, nil
+}
+
+// write sends one packet or more, or says what is wrong with the first.
+func (w *mmsgWriter) write(bufs [][]byte, to []netip.AddrPort) (int, error) {
+	if err := w.ask(bufs, to); w.asked == 0 {
+		return 0, writeError(w.conn, to[0], err)
+	}
+	defer clear(w.msgs.iovs[:w.asked]) // the packets are the caller's again
 	if err := w.raw.Write(w.wait); err != nil {
 		return 0, err
 	}
-	if w.errno == 0 {
-		return w.n, nil
+	if w.errno != 0 {
+		w.zones.forget() // an interface may have come back with another number
+		return 0, writeError(w.conn, to[0], os.NewSyscallError("sendmmsg", w.errno))
 	}
-	w.zones.forget() // an interface may have come back with another number
-	return 0, writeError(w.udp.conn, pkts[0].Addr, os.NewSyscallError("sendmmsg", w.errno))
+	return w.n, nil
 }
 
-// pack prepares the messages for as many of pkts as have a destination that the socket
-// can reach; err is about the first that has not.
-func (w *mmsgWriter) pack(pkts []Packet) error {
-	w.count = 0
-	for i, p := range pkts {
-		h := &w.msgs[i].Hdr
-		if err := w.udp.check(p.Addr); err != nil {
+// ask prepares the messages for as many packets as have a destination that the socket
+// can reach; the error is about the first that has not.
+func (w *mmsgWriter) ask(bufs [][]byte, to []netip.AddrPort) error {
+	w.asked = 0
+	bufs = bufs[:min(len(bufs), mostBatch)]
+	w.msgs.reserve(len(bufs))
+	for i, b := range bufs {
+		h := &w.msgs.hdrs[i].Hdr
+		if err := mayReach(w.remote, to[i]); err != nil {
 			return err
 		}
-		if h.Name, h.Namelen = nil, 0; !w.udp.remote.IsValid() {
-			n, err := w.names[i].set(p.Addr, w.family, &w.zones)
+		if h.Name, h.Namelen = nil, 0; !w.remote.IsValid() {
+			n, err := w.msgs.names[i].set(to[i], w.family, &w.zones)
 			if err != nil {
-				return writeError(w.udp.conn, p.Addr, err)
+				return err
 			}
-			h.Name, h.Namelen = &w.names[i][0], n
+			h.Name, h.Namelen = &w.msgs.names[i][0], n
 		}
-		w.iovs[i].Base = unsafe.SliceData(p.Data)
-		w.iovs[i].SetLen(len(p.Data))
-		w.count++
+		w.msgs.iovs[i].Base = unsafe.SliceData(b)
+		w.msgs.iovs[i].SetLen(len(b))
+		w.asked++
 	}
 	return nil
-}
-
-func (w *mmsgWriter) unpack() { clear(w.iovs[:w.count]) }
-
-func writeError(conn *net.UDPConn, to netip.AddrPort, err error) error {
-	return &net.OpError{
-		Op: "write", Net: "udp", Source: conn.LocalAddr(), Addr: net.UDPAddrFromAddrPort(to), Err: err,
-	}
 }

@@ -5,4 +5,4 @@ package datagram
 import "net"
 
 // system is the system's own way to read and write many packets at once: none here.
-func system(*net.UDPConn, *Config) (reader, writer, bool) { return nil, nil, false }
+func system(*net.UDPConn) (BatchReader, BatchWriter) { return nil, nil }

@@ -39,8 +39,8 @@ func (c *udpConn) write(pkts []Packet) (int, error) {
 }
 
 func (c *udpConn) writeOne(p Packet) error {
-	if err := c.check(p.Addr); err != nil {
-		return err
+	if err := mayReach(c.remote, p.Addr); err != nil {
+		return writeError(c.conn, p.Addr, err)
 	}
 	if c.remote.IsValid() {
 		_, err := c.conn.Write(p.Data)
@@ -50,13 +50,21 @@ func (c *udpConn) writeOne(p Packet) error {
 	return err
 }
 
-// check reports whether the socket may send there.
-func (c *udpConn) check(to netip.AddrPort) error {
+// mayReach reports whether a socket that is connected to remote, if that is valid, may
+// send there.
+func mayReach(remote, to netip.AddrPort) error {
 	switch {
 	case !to.IsValid():
 		return errNoAddr
-	case c.remote.IsValid() && to != c.remote:
-		return errElsewhere
+	case remote.IsValid() && to != remote:
+		return net.ErrWriteToConnected
 	}
 	return nil
+}
+
+// writeError is an error of writing, as the net package has them.
+func writeError(conn *net.UDPConn, to netip.AddrPort, err error) error {
+	return &net.OpError{
+		Op: "write", Net: "udp", Source: conn.LocalAddr(), Addr: net.UDPAddrFromAddrPort(to), Err: err,
+	}
 }

@@ -3,6 +3,7 @@ package wholefile
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -254,9 +255,7 @@ func TestCommit(t *testing.T) {
 				}
 				f := mustCreate(t, dir, "name", "new text")
 				want := make(map[string]string)
-				for name, text := range test.before {
-					want[name] = text
-				}
+				maps.Copy(want, test.before)
 				err := f.Commit(test.replace)
 				if test.after != "" {
 					want["name"] = test.after
