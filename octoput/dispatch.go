@@ -1,0 +1,247 @@
+package octoput
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/ferrygo/ferry/internal/datagram"
+)
+
+// A key tells one transfer from all others: by session and address.
+type key struct {
+	peer    netip.AddrPort
+	session uint32
+}
+
+// A dispatch is one call of Send or Serve. Its methods run in that call's
+// goroutine, which alone owns all of it.
+type dispatch struct {
+	sender *Sender
+	trace  Trace
+	conn   *datagram.Conn
+
+	only       *delivery // Send's
+	fsys       fs.FS     // Serve's
+	room       int
+	deliveries map[key]*delivery
+	wake       time.Time // nothing is due before this
+
+	batch        []datagram.Packet
+	errPacket    []byte
+	bad, foreign uint64 // packets that belong to no delivery
+	err          error  // how Send ended
+}
+
+func (s *Sender) newDispatch() *dispatch {
+	v := &dispatch{sender: s, room: s.MaxTransfers, deliveries: make(map[key]*delivery)}
+	if v.room <= 0 {
+		v.room = DefaultMaxTransfers
+	}
+	if s.Trace != nil {
+		v.trace = *s.Trace
+	}
+	return v
+}
+
+// run sends what is due, reads what arrives and feeds it to the deliveries, until there is
+// nothing left to do.
+func (v *dispatch) run(ctx context.Context, conn net.PacketConn, now time.Time) error {
+	v.conn = datagram.Open(ctx, conn, datagram.Config{ReadSize: maxPacket})
+	defer v.conn.Release()
+	if v.only != nil {
+		if err := v.admit(now, v.only); err != nil {
+			return v.end(err)
+		}
+	}
+	for {
+		if err := v.tick(now); err != nil {
+			return v.end(err)
+		}
+		if v.only != nil && len(v.deliveries) == 0 {
+			return v.err
+		}
+		packets, err := v.conn.Read(v.wake)
+		now = time.Now()
+		for _, p := range packets {
+			if err := v.arrived(now, p); err != nil {
+				return v.end(err)
+			}
+		}
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return v.end(err)
+		}
+	}
+}
+
+// admit takes up a delivery.
+func (v *dispatch) admit(now time.Time, d *delivery) error {
+	v.deliveries[key{d.peer, d.session}] = d
+	if err := d.load(); err != nil {
+		v.fail(now, d, err)
+		return nil
+	}
+	return v.step(now, d)
+}
+
+// tick lets the deliveries do what is due.
+func (v *dispatch) tick(now time.Time) error {
+	if v.wake.IsZero() || now.Before(v.wake) {
+		return nil
+	}
+	v.wake = time.Time{}
+	for _, d := range v.deliveries {
+		if err := v.step(now, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step does what outbound asks for, and sees to it that tick looks again in time.
+func (v *dispatch) step(now time.Time, d *delivery) error {
+	s, wake, given := d.next(now)
+	if given {
+		v.finish(now, d, d.given(nil))
+		return nil
+	}
+	if v.wake.IsZero() || wake.Before(v.wake) {
+		v.wake = wake
+	}
+	if s.kind == 0 {
+		return nil
+	}
+	err := v.shoot(now, d, s)
+	d.digest()
+	return err
+}
+
+// arrived takes one packet from the conn. An error is the conn's.
+func (v *dispatch) arrived(now time.Time, pkt datagram.Packet) error {
+	p, err := ParsePacket(pkt.Data)
+	if err != nil {
+		v.ignored(pkt.Addr, nil, err)
+		return nil
+	}
+	if p.Type == Open && p.Flags == ask && v.fsys != nil {
+		return v.asked(now, pkt.Addr, p)
+	}
+	d := v.deliveries[key{pkt.Addr, p.Session}]
+	switch {
+	case p.Type != Ack && p.Type != Err:
+		v.ignored(pkt.Addr, d, ErrType) // this is the side that sends these
+	case d == nil:
+		v.ignored(pkt.Addr, nil, v.stranger(pkt.Addr))
+	case p.Type == Err:
+		v.refused(now, d, p)
+	default:
+		return v.acked(now, d, p)
+	}
+	return nil
+}
+
+// stranger says what is wrong with a packet of no delivery.
+func (v *dispatch) stranger(from netip.AddrPort) error {
+	if v.only != nil && v.only.peer != from {
+		return ErrForeign
+	}
+	return ErrSession
+}
+
+// refused ends the delivery, because the receiver says so.
+func (v *dispatch) refused(now time.Time, d *delivery, p Packet) {
+	v.received(d, Event{Type: Err, Block: p.Block, Before: d.held, After: d.held})
+	v.finish(now, d, d.given(&RemoteError{Peer: d.peer, Code: Code(p.Payload[0])}))
+}
+
+// acked takes an ACK.
+func (v *dispatch) acked(now time.Time, d *delivery, p Packet) error {
+	before := d.held
+	what, sample := d.outbound.acked(now, p.Block, p.Flags)
+	switch what {
+	case future:
+		v.ignored(d.peer, d, ErrBlock)
+		return nil
+	case odd:
+		v.ignored(d.peer, d, ErrFlag)
+		return nil
+	case stale:
+		d.report.Duplicates++
+	}
+	v.received(d, Event{Type: Ack, Block: p.Block, Flags: p.Flags, Before: before, After: d.held, Again: what == stale, RTT: sample})
+	if what == complete {
+		if err := d.confirmed(now); err != nil {
+			v.fail(now, d, err)
+			return nil
+		}
+		if d.phase == over {
+			v.finish(now, d, nil)
+			return nil
+		}
+	}
+	if what == stale {
+		return nil
+	}
+	return v.step(now, d)
+}
+
+func (v *dispatch) received(d *delivery, e Event) {
+	if v.trace.Received != nil {
+		e.Session = d.session
+		v.trace.Received(d.peer, e)
+	}
+}
+
+// ignored counts and traces a packet that was ignored. d may be nil.
+func (v *dispatch) ignored(from netip.AddrPort, d *delivery, err error) {
+	switch {
+	case errors.Is(err, ErrForeign):
+		v.foreign++
+	case d != nil:
+		d.report.Bad++
+	default:
+		v.bad++
+	}
+	if v.trace.Bad != nil {
+		v.trace.Bad(from, err)
+	}
+}
+
+// fail ends a delivery for a reason of this side's, and tells the receiver.
+func (v *dispatch) fail(now time.Time, d *delivery, err error) {
+	v.tell(d.peer, d.session, d.number(), CodeFailed)
+	v.finish(now, d, err)
+}
+
+// finish notes how a delivery ended; err is nil when the receiver has the file.
+func (v *dispatch) finish(now time.Time, d *delivery, err error) {
+	delete(v.deliveries, key{d.peer, d.session})
+	if d.file != nil {
+		// It was only read.
+		_ = d.file.Close()
+	}
+	d.report.RTT = d.rtt.SRTT()
+	d.report.Elapsed = now.Sub(d.start)
+	v.err = err
+	if v.trace.Finished != nil {
+		v.trace.Finished(d.offer(), d.report, err)
+	}
+}
+
+// end says goodbye to all receivers, because the conn or the context ended.
+func (v *dispatch) end(err error) error {
+	now := time.Now()
+	for _, d := range v.deliveries {
+		v.tell(d.peer, d.session, d.number(), CodeStopped)
+		v.finish(now, d, d.at(err))
+	}
+	if v.only != nil {
+		return v.err
+	}
+	return fmt.Errorf("octoput: serving: %w", err)
+}

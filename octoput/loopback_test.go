@@ -1,0 +1,159 @@
+package octoput
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"testing"
+
+	"github.com/ferrygo/ferry/lossy"
+)
+
+func listenLoopback(t testing.TB) net.PacketConn {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// loopback sends src over two real sockets to h, and returns the sender's report.
+func loopback(t testing.TB, from, at net.PacketConn, src Source, h Handler) Report {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	served := make(chan error)
+	go func() {
+		served <- (&Receiver{Transfers: 1}).Serve(ctx, at, h)
+	}()
+	var s Sender
+	report, err := s.Send(ctx, from, addrOf(at), src)
+	if err != nil {
+		t.Error(err)
+	}
+	cancel() // it need not linger
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	return report
+}
+
+func TestLoopback(t *testing.T) {
+	data := noise(1, 256<<10)
+	for name, wrap := range map[string]func(uint64, net.PacketConn) net.PacketConn{
+		"plain": func(_ uint64, c net.PacketConn) net.PacketConn { return c },
+		"lossy": func(seed uint64, c net.PacketConn) net.PacketConn {
+			return lossy.Wrap(c, lossy.Seed(seed), lossy.Ingress(lossy.Loss(0.2)))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got bytes.Buffer
+			loopback(t, wrap(1, listenLoopback(t)), wrap(2, listenLoopback(t)), source(data), To(&got))
+			if !bytes.Equal(got.Bytes(), data) {
+				t.Errorf("%d bytes, not what was sent", got.Len())
+			}
+		})
+	}
+}
+
+// TestLoopbackGet asks a server on a real socket for files.
+func TestLoopbackGet(t *testing.T) {
+	root, dir := openRoot(t)
+	data := noise(1, 100_003)
+	if err := os.WriteFile(dir+"/f", data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	at, conn := listenLoopback(t), listenLoopback(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error)
+	go func() { served <- (&Sender{}).Serve(ctx, at, root.FS()) }()
+	var got bytes.Buffer
+	if _, err := (&Receiver{Linger: -1}).Get(ctx, conn, addrOf(at), "f", To(&got)); err != nil || !bytes.Equal(got.Bytes(), data) {
+		t.Errorf("%d bytes, %v", got.Len(), err)
+	}
+	cancel()
+	<-served
+}
+
+// TestNoAllocationPerLeg compares a transfer with one ten times as long.
+func TestNoAllocationPerLeg(t *testing.T) {
+	const blocks = 1000
+	transfer := func(blocks int) uint64 {
+		data := make([]byte, BlockSize*blocks)
+		from, at := listenLoopback(t), listenLoopback(t)
+		var got counter
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		loopback(t, from, at, source(data), To(&got))
+		runtime.ReadMemStats(&after)
+		if int(got) != len(data) {
+			t.Errorf("%d bytes, want %d", got, len(data))
+		}
+		return after.Mallocs - before.Mallocs
+	}
+	transfer(blocks) // what is allocated once is allocated now
+	short, long := transfer(blocks/10), transfer(blocks)
+	if per := float64(int64(long)-int64(short)) / (LegsPerBlock * blocks * 0.9); per > 0.01 {
+		t.Errorf("%.3f allocations per octoleg (%d for %d octoblocks, %d for %d)", per, short, blocks/10, long, blocks)
+	}
+}
+
+// A counter counts what is written to it.
+type counter int
+
+func (c *counter) Write(b []byte) (int, error) {
+	*c += counter(len(b))
+	return len(b), nil
+}
+
+// TestAbortedTransfersLeaveNothing: neither goroutines nor descriptors nor files.
+func TestAbortedTransfersLeaveNothing(t *testing.T) {
+	root, dir := openRoot(t)
+	count := func() (goroutines, descriptors int) {
+		fds, _ := os.ReadDir("/proc/self/fd") // none where there is no /proc
+		return runtime.NumGoroutine(), len(fds)
+	}
+	goroutines, descriptors := count()
+	for i := range 300 {
+		ctx, cancel := context.WithCancel(context.Background())
+		a, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			(&Receiver{}).Serve(ctx, b, Dir(root))
+		}()
+		s := Sender{Trace: &Trace{Received: func(_ netip.AddrPort, e Event) {
+			switch {
+			case e.Block < 3:
+			case i%2 == 0:
+				cancel()
+			default:
+				a.Close()
+			}
+		}}}
+		if _, err := s.Send(ctx, a, addrOf(b), source(make([]byte, 5*BlockSize))); err == nil {
+			t.Fatal("the transfer was not aborted")
+		}
+		cancel()
+		<-done
+		a.Close()
+		b.Close()
+	}
+	// A goroutine of the runtime's may come or go; a leak would leave hundreds.
+	if g, d := count(); g > goroutines+5 || d > descriptors+5 {
+		t.Errorf("%d goroutines and %d descriptors, before %d and %d", g, d, goroutines, descriptors)
+	}
+	if left := names(t, dir); len(left) != 0 {
+		t.Errorf("files %q are left", left)
+	}
+}

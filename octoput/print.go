@@ -1,0 +1,56 @@
+package octoput
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+)
+
+// PrintTrace returns a Trace that prints a line to w for every packet, timeout and loss,
+// with flags and bitmaps as eight digits:
+//
+//	sent LEG 7 00100000, held 11000000
+//	received ACK 7 11011111, held 00000000 -> 11011111
+//	sent LEG 7 00100000 again, held 11011111
+//	timeout at LEG 7, held 11011111
+//	dropped LEG 7 00100000
+//
+// The number is the octoblock's. What is held is what the receiver holds of the octoblock in flight;
+// at the sender, as far as it knows. Errors of w are ignored.
+func PrintTrace(w io.Writer) *Trace {
+	return &Trace{
+		Sent: func(_ netip.AddrPort, e Event) {
+			fmt.Fprintf(w, "sent %v %d %v%s, held %s\n", e.Type, e.Block, e.Flags, again(e), held(e))
+		},
+		Received: func(_ netip.AddrPort, e Event) {
+			fmt.Fprintf(w, "received %v %d %v%s, held %s\n", e.Type, e.Block, e.Flags, again(e), held(e))
+		},
+		Timeout: func(_ netip.AddrPort, e Event) {
+			fmt.Fprintf(w, "timeout at %v %d, held %s\n", e.Type, e.Block, held(e))
+		},
+		Dropped: func(_ netip.AddrPort, p Packet) {
+			fmt.Fprintf(w, "dropped %v %d %v\n", p.Type, p.Block, p.Flags)
+		},
+		WriteFailed: func(to netip.AddrPort, err error) {
+			fmt.Fprintf(w, "not sent to %v: %v\n", to, err)
+		},
+		Bad: func(from netip.AddrPort, err error) {
+			fmt.Fprintf(w, "ignored, from %v: %v\n", from, err)
+		},
+	}
+}
+
+func again(e Event) string {
+	if e.Again {
+		return " again"
+	}
+	return ""
+}
+
+// held prints what an event changed.
+func held(e Event) string {
+	if e.Before == e.After {
+		return e.After.String()
+	}
+	return e.Before.String() + " -> " + e.After.String()
+}

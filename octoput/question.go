@@ -1,0 +1,87 @@
+package octoput
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/ferrygo/ferry/internal/datagram"
+	"github.com/ferrygo/ferry/internal/rtt"
+)
+
+// A question is the OPEN by which Get asks for a file. It is repeated until octolegs, or a FIN, show
+// that the server has the acknowledgement of its answer.
+type question struct {
+	to       netip.AddrPort
+	session  uint32
+	name     string
+	packet   []byte
+	rtt      rtt.Estimator
+	start    time.Time
+	due      time.Time
+	deadline time.Time
+	tries    uint64
+	patience time.Duration
+	unsent   error
+}
+
+// newQuestion makes v ask for a file, and take no other.
+func (v *serving) newQuestion(now time.Time, to netip.AddrPort, name string, patience time.Duration) error {
+	q := &question{
+		to: to, session: newSession(), name: name,
+		start: now, due: now, deadline: now.Add(patience), patience: patience,
+	}
+	payload, err := Opening{Name: name}.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	q.packet, err = Packet{Type: Open, Flags: ask, Session: q.session, Payload: payload}.MarshalBinary()
+	v.question, v.wake = q, now
+	return err
+}
+
+// ask sends the question when it is due. An error is the conn's, or that nobody answers.
+func (v *serving) ask(now time.Time) error {
+	q := v.question
+	switch {
+	case q == nil:
+		return nil
+	case v.last == nil && !now.Before(q.deadline):
+		e := &PeerError{Peer: q.to, Silence: q.patience, Err: ErrNoAnswer}
+		if q.unsent != nil {
+			e.Err = errors.Join(ErrNoAnswer, q.unsent)
+		}
+		return e
+	case now.Before(q.due):
+		v.schedule(q.due)
+		return nil
+	}
+	if q.tries > 0 {
+		q.rtt.TimedOut()
+	}
+	q.tries++
+	q.due = now.Add(q.rtt.RTO())
+	v.schedule(q.due)
+	if v.last == nil {
+		v.schedule(q.deadline)
+	}
+	_, err := v.conn.Write([]datagram.Packet{{Data: q.packet, Addr: q.to}})
+	switch {
+	case err == nil:
+	case datagram.Fatal(err):
+		return err
+	default:
+		q.unsent = &writeError{err}
+		if v.trace.WriteFailed != nil {
+			v.trace.WriteFailed(q.to, err)
+		}
+		return nil
+	}
+	if v.trace.Sent != nil {
+		v.trace.Sent(q.to, Event{Session: q.session, Type: Open, Flags: ask, Again: q.tries > 1})
+	}
+	return nil
+}
+
+// answered ends the asking: the server sends.
+func (v *serving) answered() { v.question = nil }

@@ -1,0 +1,136 @@
+package octoput
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// The defaults of a Sender.
+const (
+	DefaultJoinTimeout  = 5 * time.Second
+	DefaultGiveUp       = 10 * time.Second
+	DefaultMaxTransfers = 256
+)
+
+// A Sender sends files: one to a receiver, by [Sender.Send], or those of a directory to whoever
+// asks, by [Sender.Serve]. The zero value is ready to use. One Sender may run
+// several calls at the same time, each on a conn of its own.
+type Sender struct {
+	// Timeout fixes the retransmission timer. 0 means a timer that starts at 0.1 s,
+	// follows the measured round-trip time and doubles up to 1 s while nothing is heard
+	// from the receiver (RFC 6298).
+	Timeout time.Duration
+	// JoinTimeout is how long to wait for the receiver's first answer. 0 means
+	// DefaultJoinTimeout.
+	JoinTimeout time.Duration
+	// GiveUp is how long a receiver that has answered may take to acknowledge another
+	// octoleg. 0 means DefaultGiveUp. At the end it has at least 30 s, to write the file to its disk.
+	GiveUp time.Duration
+	// MaxTransfers bounds the transfers that Serve has under way at once. Each has an
+	// octoblock in memory and a file open. Beyond it a receiver is told that the server is busy. 0
+	// means DefaultMaxTransfers.
+	MaxTransfers int
+	// Trace observes the transfers. Nil observes nothing.
+	Trace *Trace
+}
+
+// Send sends src over conn to the receiver at to, and returns when that has confirmed that it has the
+// whole file.
+//
+// conn stays the caller's: Send neither closes it nor keeps it. It sets read
+// deadlines, and clears them before it returns. Nothing else may read from conn
+// meanwhile. Packets from other addresses are counted and ignored.
+//
+// The error is a [*PeerError] when the receiver did not answer, fell silent or ended the transfer: it wraps
+// [ErrNoAnswer], [ErrSilent] or a [*RemoteError], and [ErrUnconfirmed] where everything
+// was sent and only the receiver's last word is missing. It wraps ctx's cause when ctx ended
+// first, and the error of src or conn when one of them failed; the receiver is then told, once,
+// that the transfer is over. The Report is filled as far as the transfer went in every case.
+func (s *Sender) Send(ctx context.Context, conn net.PacketConn, to netip.AddrPort, src Source) (Report, error) {
+	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
+	if !to.IsValid() || to.Addr().IsUnspecified() || to.Port() == 0 {
+		return Report{}, fmt.Errorf("octoput: receiver %v is no address to send to", to)
+	}
+	if err := src.fault(); err != nil {
+		return Report{}, err
+	}
+	v := s.newDispatch()
+	now := time.Now()
+	d := v.newDelivery(now, to, src)
+	v.only = d
+	err := v.run(ctx, conn, now)
+	d.report.Bad += v.bad
+	d.report.Foreign += v.foreign
+	return d.report, err
+}
+
+// Serve gives the files of fsys to receivers that ask for them by [Receiver.Get], any number at
+// the same time, until ctx ends or conn fails; it returns ctx's cause, or conn's error. What
+// becomes of each transfer is told to Trace.Finished.
+//
+// A name is a path in fsys (fs.ValidPath) and must be a regular file's. What it may lead to is
+// fsys's to say: the FS of an *os.Root does not leave the directory, not even through a symbolic link;
+// that of os.DirFS follows links. Files are read in Serve's own goroutine, so fsys
+// should not block.
+//
+// conn stays the caller's, as with [Sender.Send]. To an address that has not
+// shown that it asked, Serve sends one packet for each that it gets, none longer than that.
+func (s *Sender) Serve(ctx context.Context, conn net.PacketConn, fsys fs.FS) error {
+	v := s.newDispatch()
+	v.fsys = fsys
+	return v.run(ctx, conn, time.Now())
+}
+
+// newSession returns a random session, which is not 0.
+func newSession() uint32 {
+	var b [4]byte
+	for {
+		// It never fails: crypto/rand ends the program where there is no randomness.
+		_, _ = rand.Read(b[:])
+		if n := binary.BigEndian.Uint32(b[:]); n != 0 {
+			return n
+		}
+	}
+}
+
+func orDefault(d, def time.Duration) time.Duration {
+	if d == 0 {
+		return def
+	}
+	return d
+}
+
+// errNoFile refuses what is there and is no regular file, as if it were not there.
+var errNoFile = fmt.Errorf("octoput: not a regular file: %w", fs.ErrNotExist)
+
+// openFile opens a file that was asked for.
+func openFile(fsys fs.FS, name string) (fs.File, int64, error) {
+	if !fs.ValidPath(name) {
+		return nil, 0, fs.ErrInvalid
+	}
+	// Before it is opened: to open a named pipe would block.
+	if info, err := fs.Stat(fsys, name); err != nil {
+		return nil, 0, err
+	} else if !info.Mode().IsRegular() {
+		return nil, 0, errNoFile
+	}
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errNoFile
+	}
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return f, info.Size(), nil
+}

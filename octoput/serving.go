@@ -1,0 +1,217 @@
+package octoput
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/ferrygo/ferry/internal/datagram"
+)
+
+// memory is how long Serve remembers finished transfers at least, where it goes on anyway.
+const memory = confirming
+
+// A serving is one call of Receive, Get or Serve. Its methods run in that call's
+// goroutine, which alone owns all of it.
+type serving struct {
+	handler  Handler
+	trace    Trace
+	giveUp   time.Duration
+	linger   time.Duration
+	room     int       // transfers under way at once
+	wanted   int       // transfers to complete; 0: no end
+	only     bool      // one transfer, whatever becomes of it: Receive and Get
+	question *question // Get's, until it is answered
+	asked    key       // whom Get asked, in which session; zero if it did not
+
+	conn      *datagram.Conn
+	transfers map[key]*transfer // under way, and remembered
+	active    int               // those under way
+	complete  int
+	wake      time.Time // nothing is due before this
+	answers   []datagram.Packet
+	bytes     []byte      // of the answers
+	touched   []*transfer // that may owe an acknowledgement, or have something to digest
+
+	last  *transfer // the latest one: Receive's
+	stray Report    // counts packets that belong to no transfer
+	err   error     // why Receive's transfer failed
+}
+
+func (r *Receiver) newServing(h Handler) *serving {
+	v := &serving{
+		handler:   h,
+		giveUp:    orDefault(r.GiveUp, DefaultGiveUp),
+		linger:    max(0, orDefault(r.Linger, DefaultLinger)),
+		room:      r.MaxTransfers,
+		transfers: make(map[key]*transfer),
+	}
+	if v.room <= 0 {
+		v.room = DefaultMaxTransfers
+	}
+	if r.Trace != nil {
+		v.trace = *r.Trace
+	}
+	return v
+}
+
+// one receives one transfer.
+func (v *serving) one(ctx context.Context, conn net.PacketConn) (Report, error) {
+	v.only, v.wanted, v.room = true, 1, 1
+	err := v.serve(ctx, conn)
+	report := v.stray
+	if v.last != nil {
+		report = v.last.report
+		report.Bad += v.stray.Bad
+		report.Foreign += v.stray.Foreign
+	}
+	return report, err
+}
+
+// serve reads packets, feeds them to the transfers and writes their
+// acknowledgements, until there is nothing left to do.
+func (v *serving) serve(ctx context.Context, conn net.PacketConn) error {
+	v.conn = datagram.Open(ctx, conn, datagram.Config{ReadSize: maxPacket})
+	defer v.conn.Release()
+	if v.question != nil {
+		v.asked = key{v.question.to, v.question.session}
+	}
+	for now := time.Now(); ; now = time.Now() {
+		if err := errors.Join(v.tick(now), v.flush()); err != nil {
+			return v.end(err)
+		}
+		if v.done() {
+			return v.err
+		}
+		packets, err := v.conn.Read(v.wake)
+		now = time.Now()
+		for _, p := range packets {
+			v.arrived(now, p)
+		}
+		if err := errors.Join(v.flush(), unlessTimeout(err)); err != nil {
+			return v.end(err)
+		}
+	}
+}
+
+func unlessTimeout(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil
+	}
+	return err
+}
+
+// done reports whether all transfers that were wanted are complete, and what
+// was to be remembered of them is forgotten.
+func (v *serving) done() bool {
+	if v.only && v.err != nil {
+		return true
+	}
+	return v.wanted > 0 && v.complete >= v.wanted && len(v.transfers) == 0
+}
+
+// end aborts what is under way because the conn or the context ended, and tells the senders. That is no
+// error any more when all that was wanted is complete.
+func (v *serving) end(err error) error {
+	if v.wanted > 0 && v.complete >= v.wanted {
+		return v.err
+	}
+	var nobody *PeerError
+	if !errors.As(err, &nobody) {
+		err = fmt.Errorf("octoput: receiving: %w", err)
+	}
+	for _, t := range v.transfers {
+		if t.underWay() {
+			v.fail(time.Now(), t, err, CodeStopped)
+		}
+	}
+	// Where the conn is gone, so is the way to tell anybody.
+	_ = v.flush()
+	return err
+}
+
+// tick asks, forgets what was remembered long enough, and gives up senders that
+// have fallen silent.
+func (v *serving) tick(now time.Time) error {
+	if v.wake.IsZero() || now.Before(v.wake) {
+		return nil
+	}
+	v.wake = time.Time{}
+	if err := v.ask(now); err != nil {
+		return err
+	}
+	for k, t := range v.transfers {
+		if now.Before(t.expires) {
+			v.schedule(t.expires)
+			continue
+		}
+		if t.underWay() {
+			v.fail(now, t, fmt.Errorf("%w for %v at octoblock %d", ErrSilent, v.giveUp, t.block.Number), CodeStopped)
+		}
+		delete(v.transfers, k)
+	}
+	return nil
+}
+
+// schedule sees to it that tick looks again at a time.
+func (v *serving) schedule(at time.Time) {
+	if v.wake.IsZero() || at.Before(v.wake) {
+		v.wake = at
+	}
+}
+
+// answer queues a packet for flush.
+func (v *serving) answer(to netip.AddrPort, p Packet) {
+	start := len(v.bytes)
+	v.bytes, _ = p.AppendBinary(v.bytes)
+	v.answers = append(v.answers, datagram.Packet{Data: v.bytes[start:len(v.bytes):len(v.bytes)], Addr: to})
+}
+
+// flush writes the acknowledgements, and then, while the senders build their next octoblocks, takes what was
+// written into the digests. An acknowledgement that cannot leave counts as lost.
+func (v *serving) flush() error {
+	for _, t := range v.touched {
+		v.settle(t)
+	}
+	for answers := v.answers; len(answers) > 0; {
+		n, err := v.conn.Write(answers)
+		if err == nil {
+			break
+		}
+		if datagram.Fatal(err) {
+			return err
+		}
+		if v.trace.WriteFailed != nil {
+			v.trace.WriteFailed(answers[n].Addr, err)
+		}
+		answers = answers[n+1:]
+	}
+	v.answers, v.bytes = v.answers[:0], v.bytes[:0]
+	for _, t := range v.touched {
+		t.touched = false
+		t.digest()
+	}
+	clear(v.touched)
+	v.touched = v.touched[:0]
+	return nil
+}
+
+// ignored counts and traces a packet that was ignored. t may be nil.
+func (v *serving) ignored(from netip.AddrPort, t *transfer, err error) {
+	r := &v.stray
+	if t != nil {
+		r = &t.report
+	}
+	if errors.Is(err, ErrForeign) {
+		r.Foreign++
+	} else {
+		r.Bad++
+	}
+	if v.trace.Bad != nil {
+		v.trace.Bad(from, err)
+	}
+}

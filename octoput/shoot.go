@@ -1,0 +1,88 @@
+package octoput
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/ferrygo/ferry/internal/datagram"
+)
+
+// shoot writes the packets that outbound asked for. An error is the conn's.
+func (v *dispatch) shoot(now time.Time, d *delivery, s shot) error {
+	if s.timeout {
+		d.report.Timeouts++
+		if v.trace.Timeout != nil {
+			v.trace.Timeout(d.peer, Event{Session: d.session, Type: s.kind, Block: d.number(), Before: d.held, After: d.held})
+		}
+	}
+	v.load(d, s)
+	for done := 0; done < len(v.batch); {
+		n, err := v.conn.Write(v.batch[done:])
+		for _, p := range v.batch[done : done+n] {
+			v.sent(d, p.Data, s.again)
+		}
+		if done += n; err == nil {
+			continue
+		}
+		done++ // lost
+		switch {
+		case datagram.Fatal(err):
+			return err
+		case datagram.TooLong(err):
+			v.finish(now, d, fmt.Errorf("octoput: octolegs of %d bytes are too long for the way to %v: %w", d.block.LegSize, d.peer, err))
+			return nil
+		}
+		d.unsent = &writeError{err}
+		v.writeFailed(d.peer, err)
+	}
+	return nil
+}
+
+// load puts into batch what outbound asked for.
+func (v *dispatch) load(d *delivery, s shot) {
+	v.batch = v.batch[:0]
+	if s.kind != Leg {
+		v.batch = append(v.batch, datagram.Packet{Data: d.buf, Addr: d.peer})
+		return
+	}
+	for i := range LegsPerBlock {
+		if s.legs.has(i) {
+			v.batch = append(v.batch, datagram.Packet{Data: d.packet(i), Addr: d.peer})
+		}
+	}
+	for i := range LegsPerBlock {
+		if s.twice.has(i) {
+			v.batch = append(v.batch, datagram.Packet{Data: d.packet(i), Addr: d.peer})
+		}
+	}
+}
+
+// sent counts a packet that left.
+func (v *dispatch) sent(d *delivery, packet []byte, again bool) {
+	d.report.Sent++
+	if again {
+		d.report.SentAgain++
+	}
+	if v.trace.Sent != nil {
+		v.trace.Sent(d.peer, Event{
+			Session: d.session, Type: Type(packet[0]), Block: d.number(), Flags: Legs(packet[1]),
+			Before: d.held, After: d.held, Again: again,
+		})
+	}
+}
+
+// tell sends an ERR. If it is lost, the other side waits and gives up.
+func (v *dispatch) tell(to netip.AddrPort, session uint32, block uint64, code Code) {
+	v.errPacket, _ = Packet{Type: Err, Session: session, Block: block, Payload: []byte{byte(code)}}.AppendBinary(v.errPacket[:0])
+	v.batch = append(v.batch[:0], datagram.Packet{Data: v.errPacket, Addr: to})
+	if _, err := v.conn.Write(v.batch); err != nil {
+		v.writeFailed(to, err)
+	}
+}
+
+func (v *dispatch) writeFailed(to netip.AddrPort, err error) {
+	if v.trace.WriteFailed != nil {
+		v.trace.WriteFailed(to, err)
+	}
+}

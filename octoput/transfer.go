@@ -1,0 +1,367 @@
+package octoput
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/ferrygo/ferry/internal/datagram"
+)
+
+// A transfer is one file from one sender. After its end it is remembered for
+// the linger time, without its sink and its octoblock.
+type transfer struct {
+	inbound
+	offer   Offer
+	sink    Sink
+	hash    hash.Hash
+	written []byte // the octoblock that was written and is not in the hash yet
+	code    Code   // why it failed, or was refused; 0 if it did not
+	sum     []byte // after its end, the digest of the file
+	report  Report
+	start   time.Time
+	expires time.Time
+
+	touched bool // it is in serving.touched
+	owing   bool // it owes an acknowledgement of what is held
+}
+
+func (t *transfer) underWay() bool { return t.sink != nil }
+
+// arrived takes one packet from the conn.
+func (v *serving) arrived(now time.Time, d datagram.Packet) {
+	p, err := ParsePacket(d.Data)
+	if err != nil {
+		v.ignored(d.Addr, nil, err)
+		return
+	}
+	t := v.transfers[key{d.Addr, p.Session}]
+	switch {
+	case p.Type == Ack || p.Type == Open && p.Flags == ask:
+		err = ErrType // this is the side that sends these
+	case p.Type == Err:
+		err = v.refused(now, d.Addr, p, t)
+	case p.Type == Open:
+		err = v.opened(now, d.Addr, p, t)
+	case t == nil:
+		err = v.unknown(d.Addr, p)
+	case t.code != 0:
+		v.tell(d.Addr, p, t.code)
+	case p.Type == Leg:
+		err = v.leg(now, t, p)
+	default:
+		err = v.fin(now, t, p)
+	}
+	if err != nil {
+		v.ignored(d.Addr, t, err)
+	}
+}
+
+// unknown tells the sender of an octoleg or a FIN that nobody here knows its transfer. The answer is
+// shorter than what it answers, and never answered.
+func (v *serving) unknown(from netip.AddrPort, p Packet) error {
+	if v.only && v.last != nil && v.last.offer.Peer != from {
+		return ErrForeign
+	}
+	v.tell(from, p, CodeUnknown)
+	return ErrSession
+}
+
+// tell queues an ERR in answer to p.
+func (v *serving) tell(to netip.AddrPort, p Packet, code Code) {
+	v.answer(to, Packet{Type: Err, Session: p.Session, Block: p.Block, Payload: []byte{byte(code)}})
+}
+
+// opened takes an OPEN that offers a file. The error says why it is ignored.
+func (v *serving) opened(now time.Time, from netip.AddrPort, p Packet, t *transfer) error {
+	o, err := ParseOpening(p.Payload)
+	switch {
+	case err != nil:
+		return err
+	case t == nil:
+		return v.admit(now, from, p, o)
+	case t.offer.Size != o.Size || t.offer.Name != o.Name:
+		return ErrSize
+	}
+	t.report.Duplicates++
+	t.rough = true
+	if t.code != 0 {
+		v.tell(from, p, t.code)
+		return nil
+	}
+	v.received(t, Event{Type: Open, Before: t.held, After: t.held, Again: true})
+	v.acknowledge(t, 0, AllLegs, true)
+	if t.underWay() {
+		v.extend(now, t, v.giveUp)
+	}
+	return nil
+}
+
+// admit begins a transfer. The error says why p is ignored.
+func (v *serving) admit(now time.Time, from netip.AddrPort, p Packet, o Opening) error {
+	if !v.expected(from, o) {
+		return ErrForeign
+	}
+	if v.only && v.last != nil || v.active >= v.room || v.wanted > 0 && v.complete+v.active >= v.wanted {
+		v.tell(from, p, CodeBusy)
+		return ErrForeign
+	}
+	t := &transfer{
+		offer:  Offer{Peer: from, Session: p.Session, Name: o.Name, Size: o.Size},
+		hash:   sha256.New(),
+		start:  now,
+		report: Report{Peer: from, Session: p.Session, Name: o.Name, Size: o.Size},
+	}
+	v.remember(t)
+	sink, err := v.handler.Accept(t.offer)
+	if err != nil {
+		v.finish(now, t, fmt.Errorf("octoput: refused: %w", err), codeOf(err, CodeRefused))
+		v.tell(from, p, t.code)
+		return nil
+	}
+	t.reset(o.Size)
+	t.sink = sink
+	v.active++
+	v.extend(now, t, v.giveUp)
+	if v.trace.Accepted != nil {
+		v.trace.Accepted(t.offer)
+	}
+	v.received(t, Event{Type: Open})
+	v.acknowledge(t, 0, AllLegs, false)
+	return nil
+}
+
+// expected reports whether a file may be offered: at Get only the one that was asked for, under its own
+// name, and elsewhere only one that was not the answer to a question.
+func (v *serving) expected(from netip.AddrPort, o Opening) bool {
+	if v.question != nil && o.Name != v.question.name {
+		return false
+	}
+	return o.Answers == v.asked.session && (o.Answers == 0 || from == v.asked.peer)
+}
+
+// remember makes t known, and forgets the finished transfer that would have
+// been forgotten next where there are too many.
+func (v *serving) remember(t *transfer) {
+	v.last = t
+	if len(v.transfers) >= 2*v.room {
+		var oldest *transfer
+		for _, t := range v.transfers {
+			if !t.underWay() && (oldest == nil || t.expires.Before(oldest.expires)) {
+				oldest = t
+			}
+		}
+		delete(v.transfers, key{oldest.offer.Peer, oldest.offer.Session})
+	}
+	v.transfers[key{t.offer.Peer, t.offer.Session}] = t
+}
+
+// leg does what inbound says about an octoleg.
+func (v *serving) leg(now time.Time, t *transfer, p Packet) error {
+	what, err := t.judge(p)
+	if what == ignore {
+		return err
+	}
+	v.answered()
+	if t.underWay() {
+		v.extend(now, t, v.giveUp)
+	}
+	before, block := t.held, t.block.Number
+	if what == repeat {
+		t.report.Duplicates++
+		v.received(t, Event{Type: Leg, Block: p.Block, Flags: p.Flags, Before: before, After: before, Again: true})
+		v.again(t, p)
+		return nil
+	}
+	t.digest() // before put overwrites it
+	whole := t.put(p)
+	v.received(t, Event{Type: Leg, Block: p.Block, Flags: p.Flags, Before: before, After: t.held})
+	v.touch(t)
+	if !whole {
+		t.owing = t.owing || t.owes(p)
+		return nil
+	}
+	// It is acknowledged only when it is written.
+	if err := write(t.sink, t.data()); err != nil {
+		v.fail(now, t, fmt.Errorf("octoput: writing octoblock %d: %w", block, err), codeOf(err, CodeFailed))
+		return nil
+	}
+	t.written = t.data()
+	t.report.Bytes += int64(len(t.written))
+	t.report.Blocks++
+	t.owing = false
+	v.acknowledge(t, block, AllLegs, false)
+	t.forward()
+	return nil
+}
+
+// again acknowledges an octoleg that is known: one of the block that is due with the others of it, one of a
+// finished block at once, but once only for all that arrived together.
+func (v *serving) again(t *transfer, p Packet) {
+	if p.Block == t.block.Number {
+		v.touch(t)
+		t.owing = true
+		return
+	}
+	for _, a := range v.answers {
+		if q, err := ParsePacket(a.Data); err == nil && q.Type == Ack && a.Addr == t.offer.Peer && q.Session == p.Session && q.Block == p.Block {
+			return
+		}
+	}
+	v.acknowledge(t, p.Block, AllLegs, true)
+}
+
+// touch remembers t for flush.
+func (v *serving) touch(t *transfer) {
+	if !t.touched {
+		t.touched = true
+		v.touched = append(v.touched, t)
+	}
+}
+
+// settle acknowledges the part of an octoblock that is held, once for all that arrived together.
+func (v *serving) settle(t *transfer) {
+	if t.owing && t.underWay() && t.held != 0 {
+		v.acknowledge(t, t.block.Number, t.held, false)
+	}
+	t.owing = false
+}
+
+// acknowledge queues an ACK.
+func (v *serving) acknowledge(t *transfer, block uint64, held Legs, again bool) {
+	for range t.copies() {
+		v.answer(t.offer.Peer, Packet{Type: Ack, Flags: held, Session: t.offer.Session, Block: block})
+		t.report.Sent++
+		if again {
+			t.report.SentAgain++
+		}
+		if v.trace.Sent != nil {
+			v.trace.Sent(t.offer.Peer, Event{
+				Session: t.offer.Session, Type: Ack, Block: block, Flags: held,
+				Before: t.held, After: t.held, Again: again,
+			})
+		}
+		again = true
+	}
+}
+
+// digest takes the octoblock that was written into the digest.
+func (t *transfer) digest() {
+	if t.written != nil {
+		t.hash.Write(t.written)
+		t.written = nil
+	}
+}
+
+// fin verifies and keeps the file; or says once more that it did. The error says why p is ignored.
+func (v *serving) fin(now time.Time, t *transfer, p Packet) error {
+	if p.Block != t.plan.count()+1 || !t.all() {
+		return ErrBlock
+	}
+	v.answered()
+	v.received(t, Event{Type: Fin, Block: p.Block, Again: !t.underWay()})
+	if !t.underWay() {
+		if !bytes.Equal(t.sum, p.Payload) {
+			return ErrDigest
+		}
+		t.report.Duplicates++
+		t.rough = true
+		v.acknowledge(t, p.Block, AllLegs, true)
+		v.rest(now, t)
+		return nil
+	}
+	t.digest()
+	t.sum = t.hash.Sum(nil)
+	if !bytes.Equal(t.sum, p.Payload) {
+		v.fail(now, t, ErrDigest, CodeDigest)
+		return nil
+	}
+	if err := t.sink.Commit(); err != nil {
+		v.fail(now, t, fmt.Errorf("octoput: keeping the file: %w", err), codeOf(err, CodeFailed))
+		return nil
+	}
+	v.acknowledge(t, p.Block, AllLegs, false)
+	v.complete++
+	v.finish(time.Now(), t, nil, 0) // Commit may have taken its time
+	return nil
+}
+
+// refused ends a transfer because its sender says so, or the asking because the server does. The
+// error says why p is ignored.
+func (v *serving) refused(now time.Time, from netip.AddrPort, p Packet, t *transfer) error {
+	said := &RemoteError{Peer: from, Code: Code(p.Payload[0])}
+	switch {
+	case t != nil && t.underWay():
+		v.received(t, Event{Type: Err, Block: p.Block, Before: t.held, After: t.held})
+		v.fail(now, t, said, CodeStopped)
+	case v.question != nil && v.last == nil && v.asked == key{from, p.Session}:
+		v.err = &PeerError{Peer: from, Err: said}
+	case t == nil:
+		return ErrSession
+	}
+	return nil
+}
+
+func (v *serving) received(t *transfer, e Event) {
+	if v.trace.Received != nil {
+		e.Session = t.offer.Session
+		v.trace.Received(t.offer.Peer, e)
+	}
+}
+
+// write fails also when w took less than it was given and kept silent about it.
+func write(w io.Writer, b []byte) error {
+	n, err := w.Write(b)
+	if err == nil && n < len(b) {
+		err = io.ErrShortWrite
+	}
+	return err
+}
+
+// fail ends a transfer that is under way, and tells its sender, unless that is where the news is
+// from.
+func (v *serving) fail(now time.Time, t *transfer, err error, code Code) {
+	t.sink.Abort(err)
+	var said *RemoteError
+	if !errors.As(err, &said) {
+		v.tell(t.offer.Peer, Packet{Session: t.offer.Session, Block: t.block.Number}, code)
+	}
+	v.finish(now, t, err, code)
+}
+
+// finish notes how a transfer ended; err is nil when the file is whole.
+func (v *serving) finish(now time.Time, t *transfer, err error, code Code) {
+	if t.underWay() {
+		v.active--
+	}
+	t.sink, t.buf, t.written, t.hash = nil, nil, nil, nil
+	t.code = code
+	if v.only {
+		v.err = err
+	}
+	v.rest(now, t)
+	t.report.Elapsed = now.Sub(t.start)
+	if v.trace.Finished != nil {
+		v.trace.Finished(t.offer, t.report, err)
+	}
+}
+
+// rest lets t be remembered for the linger time, or longer where the call goes on anyway.
+func (v *serving) rest(now time.Time, t *transfer) {
+	d := v.linger
+	if v.wanted == 0 {
+		d = max(d, memory)
+	}
+	v.extend(now, t, d)
+}
+
+// extend lets t expire after d, from now.
+func (v *serving) extend(now time.Time, t *transfer, d time.Duration) {
+	t.expires = now.Add(d)
+	v.schedule(t.expires)
+}
