@@ -60,7 +60,7 @@ func (t *inbound) judge(p Packet) (verdict, error) {
 }
 
 // put puts an octoleg that judge said to keep into its place. It reports whether
-// the octoblock is whole now: then the caller writes data, and calls forward.
+// the octoblock is whole now: then the caller takes data, and calls forward.
 func (t *inbound) put(p Packet) (whole bool) {
 	copy(t.buf[p.Flags.index()*t.block.LegSize:], p.Payload)
 	t.held |= p.Flags

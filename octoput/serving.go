@@ -35,7 +35,7 @@ type serving struct {
 	wake      time.Time // nothing is due before this
 	answers   []datagram.Packet
 	bytes     []byte      // of the answers
-	touched   []*transfer // that may owe an acknowledgement, or have something to digest
+	touched   []*transfer // that may owe an acknowledgement, or have something to write
 
 	last  *transfer // the latest one: Receive's
 	stray Report    // counts packets that belong to no transfer
@@ -171,12 +171,27 @@ func (v *serving) answer(to netip.AddrPort, p Packet) {
 	v.answers = append(v.answers, datagram.Packet{Data: v.bytes[start:len(v.bytes):len(v.bytes)], Addr: to})
 }
 
-// flush writes the acknowledgements, and then, while the senders build their next octoblocks, takes what was
-// written into the digests. An acknowledgement that cannot leave counts as lost.
+// flush writes the acknowledgements, and then, while the senders build their next octoblocks, gives the sinks
+// what arrived.
 func (v *serving) flush() error {
 	for _, t := range v.touched {
 		v.settle(t)
 	}
+	if err := v.send(); err != nil {
+		return err
+	}
+	now := time.Now()
+	for _, t := range v.touched {
+		t.touched = false
+		v.write(now, t)
+	}
+	clear(v.touched)
+	v.touched = v.touched[:0]
+	return v.send() // what there is to say of sinks that failed
+}
+
+// send writes the answers that are queued. One that cannot leave counts as lost.
+func (v *serving) send() error {
 	for answers := v.answers; len(answers) > 0; {
 		n, err := v.conn.Write(answers)
 		if err == nil {
@@ -191,12 +206,6 @@ func (v *serving) flush() error {
 		answers = answers[n+1:]
 	}
 	v.answers, v.bytes = v.answers[:0], v.bytes[:0]
-	for _, t := range v.touched {
-		t.touched = false
-		t.digest()
-	}
-	clear(v.touched)
-	v.touched = v.touched[:0]
 	return nil
 }
 

@@ -20,7 +20,7 @@ type transfer struct {
 	offer   Offer
 	sink    Sink
 	hash    hash.Hash
-	written []byte // the octoblock that was written and is not in the hash yet
+	fresh   []byte // the octoblock that was acknowledged and is to be written; part of buf
 	code    Code   // why it failed, or was refused; 0 if it did not
 	sum     []byte // after its end, the digest of the file
 	report  Report
@@ -171,14 +171,16 @@ func (v *serving) leg(now time.Time, t *transfer, p Packet) error {
 	if t.underWay() {
 		v.extend(now, t, v.giveUp)
 	}
-	before, block := t.held, t.block.Number
+	before := t.held
 	if what == repeat {
 		t.report.Duplicates++
 		v.received(t, Event{Type: Leg, Block: p.Block, Flags: p.Flags, Before: before, After: before, Again: true})
 		v.again(t, p)
 		return nil
 	}
-	t.digest() // before put overwrites it
+	if !v.write(now, t) { // before put overwrites it
+		return nil
+	}
 	whole := t.put(p)
 	v.received(t, Event{Type: Leg, Block: p.Block, Flags: p.Flags, Before: before, After: t.held})
 	v.touch(t)
@@ -186,16 +188,9 @@ func (v *serving) leg(now time.Time, t *transfer, p Packet) error {
 		t.owing = t.owing || t.owes(p)
 		return nil
 	}
-	// It is acknowledged only when it is written.
-	if err := write(t.sink, t.data()); err != nil {
-		v.fail(now, t, fmt.Errorf("octoput: writing octoblock %d: %w", block, err), codeOf(err, CodeFailed))
-		return nil
-	}
-	t.written = t.data()
-	t.report.Bytes += int64(len(t.written))
-	t.report.Blocks++
 	t.owing = false
-	v.acknowledge(t, block, AllLegs, false)
+	v.acknowledge(t, p.Block, AllLegs, false)
+	t.fresh = t.data()
 	t.forward()
 	return nil
 }
@@ -250,12 +245,22 @@ func (v *serving) acknowledge(t *transfer, block uint64, held Legs, again bool) 
 	}
 }
 
-// digest takes the octoblock that was written into the digest.
-func (t *transfer) digest() {
-	if t.written != nil {
-		t.hash.Write(t.written)
-		t.written = nil
+// write gives the sink the octoblock that arrived, and takes it into the digest. The sender is building the
+// next one meanwhile: what it was told is that it need not send this one again. That it is kept
+// is what the acknowledgement of the FIN says. It reports whether the transfer goes on.
+func (v *serving) write(now time.Time, t *transfer) bool {
+	if t.fresh == nil {
+		return true
 	}
+	if err := write(t.sink, t.fresh); err != nil {
+		v.fail(now, t, fmt.Errorf("octoput: writing octoblock %d: %w", t.block.Number-1, err), codeOf(err, CodeFailed))
+		return false
+	}
+	t.hash.Write(t.fresh)
+	t.report.Bytes += int64(len(t.fresh))
+	t.report.Blocks++
+	t.fresh = nil
+	return true
 }
 
 // fin verifies and keeps the file; or says once more that it did. The error says why p is ignored.
@@ -275,7 +280,9 @@ func (v *serving) fin(now time.Time, t *transfer, p Packet) error {
 		v.rest(now, t)
 		return nil
 	}
-	t.digest()
+	if !v.write(now, t) {
+		return nil
+	}
 	t.sum = t.hash.Sum(nil)
 	if !bytes.Equal(t.sum, p.Payload) {
 		v.fail(now, t, ErrDigest, CodeDigest)
@@ -339,7 +346,7 @@ func (v *serving) finish(now time.Time, t *transfer, err error, code Code) {
 	if t.underWay() {
 		v.active--
 	}
-	t.sink, t.buf, t.written, t.hash = nil, nil, nil, nil
+	t.sink, t.buf, t.fresh, t.hash = nil, nil, nil, nil
 	t.code = code
 	if v.only {
 		v.err = err
