@@ -1,0 +1,273 @@
+package tftp
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/ferrygo/ferry/internal/datagram"
+)
+
+// A link is what a transfer reads from and writes to: a *datagram.Conn of its own,
+// or its share of a server's only one.
+type link interface {
+	Read(deadline time.Time) ([]datagram.Packet, error)
+	Write(pkts []datagram.Packet) (int, error)
+	SetBuffers(read, write int) (gotRead, gotWrite int, err error)
+	Release()
+}
+
+// A conversation is one side's talk with the other in one transfer: it knows
+// who belongs to it and who does not, and counts. Its methods run in the transfer's
+// goroutine, which alone owns all of it.
+type conversation struct {
+	link    link
+	server  netip.AddrPort // where a client's request goes
+	peer    netip.AddrPort // the port is 0 until the other side has answered
+	session *session       // at a server
+	num     numbering
+	trace   Trace
+	request *Request
+	report  Report
+	start   time.Time
+	heard   time.Time // when the other side brought progress; at first the start
+	// How long it may bring none, at first and later.
+	answerIn, giveUp time.Duration
+	answered         bool // it has answered
+
+	pending  []datagram.Packet // read, not looked at yet
+	from     netip.AddrPort    // where the packet came from that receive returned
+	strays   int               // strangers that were answered
+	said     *Error            // what the other side ended the transfer with
+	finished bool
+
+	batch []datagram.Packet // to be written
+	small []byte            // the bytes of ACKs in batch
+}
+
+// mostStrays is how many strangers' packets are answered in one transfer.
+const mostStrays = 64
+
+// receive returns the next packet from the other side. Its payload is
+// valid until the next call. It returns os.ErrDeadlineExceeded (wrapped) when the
+// deadline passes; an [*Error] when the other side sent one; and an error around
+// ErrMalformed or ErrWidth for a packet that cannot be read, which "signals that the transaction ends" (UDP
+// file delivery assignment, "About TFTP", the paragraph after point 9).
+func (c *conversation) receive(deadline time.Time) (Packet, error) {
+	for {
+		if p, ok, err := c.take(); ok || err != nil {
+			return p, err
+		}
+		var err error
+		if c.pending, err = c.link.Read(deadline); err != nil {
+			return Packet{}, err
+		}
+	}
+}
+
+// take is receive without waiting: it returns false when all that was read has been
+// looked at.
+func (c *conversation) take() (Packet, bool, error) {
+	for len(c.pending) > 0 {
+		d := c.pending[0]
+		c.pending = c.pending[1:]
+		p, err := ParsePacket(d.Data, c.num.wide)
+		if !c.belongs(d.Addr) {
+			c.report.Foreign++
+			c.stray(d.Addr, p, err)
+			continue
+		}
+		switch {
+		case err == nil && p.Op == ERROR:
+			c.said = &Error{Code: p.Code, Message: p.Message}
+			return Packet{}, false, c.said
+		case err == nil:
+			c.from = d.Addr
+			return p, true, nil
+		case c.locked() || c.otherWidth(d.Data):
+			c.peer = d.Addr
+			c.report.Bad++
+			c.bad(d.Addr, err)
+			return Packet{}, false, c.malformed(d.Data, err)
+		}
+		c.report.Bad++
+		c.bad(d.Addr, err)
+	}
+	return Packet{}, false, nil
+}
+
+// locked reports whether the other side's port is known.
+func (c *conversation) locked() bool { return c.peer.Port() != 0 }
+
+// belongs reports whether an address is, or may be, the other side's: a server
+// answers from a port of its own choice (RFC 1350, section 4).
+func (c *conversation) belongs(from netip.AddrPort) bool {
+	return from == c.peer || !c.locked() && from.Addr() == c.peer.Addr()
+}
+
+// hear notes that the packet that receive returned last was what it should be.
+func (c *conversation) hear(now time.Time) {
+	c.heard, c.answered = now, true
+	c.peer = c.from
+}
+
+// stray tells the sender of a packet that it has no place in the transfer
+// (RFC 1350, section 4: error 5, "the original connection should not be disturbed"). An ERROR is
+// never answered, nor is what cannot be read.
+func (c *conversation) stray(from netip.AddrPort, p Packet, err error) {
+	c.bad(from, ErrForeign)
+	if err != nil || c.strays >= mostStrays || p.Op != DATA && p.Op != ACK && p.Op != OACK {
+		return
+	}
+	c.strays++
+	c.sayTo(from, Packet{Op: ERROR, Code: CodeUnknownID, Message: CodeUnknownID.String()})
+}
+
+// otherWidth reports whether b is a packet with a block number of the other width.
+func (c *conversation) otherWidth(b []byte) bool {
+	if len(b) < 4 {
+		return false
+	}
+	op := Opcode(binary.BigEndian.Uint16(b))
+	if c.num.wide {
+		return len(b) < headerLen(true) && (op == ACK || op == DATA)
+	}
+	return op == ACK && len(b) == headerLen(true)
+}
+
+// malformed makes the error of a packet that cannot be read.
+func (c *conversation) malformed(b []byte, err error) error {
+	if c.otherWidth(b) {
+		return c.wrongWidth()
+	}
+	return &peerError{CodeIllegal, "malformed packet", fmt.Errorf("%w: %w", ErrMalformed, err)}
+}
+
+func (c *conversation) wrongWidth() error {
+	if c.num.wide {
+		return &peerError{CodeIllegal, "block numbers have four bytes here", ErrWidth}
+	}
+	return &peerError{CodeIllegal, "block numbers have two bytes here", ErrWidth}
+}
+
+// fail tells the other side of err, if it has to be told, and returns err. What the other
+// side said, and its silence, are not answered.
+func (c *conversation) fail(err error) error {
+	var said *Error
+	if !c.locked() || errors.As(err, &said) && said == c.said {
+		return err
+	}
+	for _, quiet := range []error{ErrSilent, ErrNoAnswer, ErrUnconfirmed, ErrReplaced} {
+		if errors.Is(err, quiet) {
+			return err
+		}
+	}
+	c.sayTo(c.peer, tell(err))
+	return err
+}
+
+// to is where the other side is to be found.
+func (c *conversation) to() netip.AddrPort {
+	if c.locked() {
+		return c.peer
+	}
+	return c.server
+}
+
+// touch notes that the other side is alive.
+func (c *conversation) touch() {
+	if c.session != nil {
+		c.session.touch()
+	}
+}
+
+// askedAgain reports whether the client has repeated its request.
+func (c *conversation) askedAgain() bool { return c.session != nil && c.session.again.Swap(false) }
+
+// say queues a small packet for the other side.
+func (c *conversation) say(b []byte) {
+	start := len(c.small)
+	c.small = append(c.small, b...)
+	c.batch = append(c.batch, datagram.Packet{Data: c.small[start:], Addr: c.peer})
+}
+
+// ack queues an ACK.
+func (c *conversation) ack(block int64) {
+	start := len(c.small)
+	c.small = appendHeader(c.small, ACK, c.num.wire(block), c.num.wide)
+	c.batch = append(c.batch, datagram.Packet{Data: c.small[start:], Addr: c.peer})
+}
+
+// sayTo writes one packet at once. If it cannot leave it counts as lost.
+func (c *conversation) sayTo(to netip.AddrPort, p Packet) {
+	b, err := p.AppendBinary(nil)
+	if err == nil {
+		_, err = c.link.Write([]datagram.Packet{{Data: b, Addr: to}})
+	}
+	if err != nil && c.trace.WriteFailed != nil {
+		c.trace.WriteFailed(to, err)
+	}
+}
+
+// flush writes the batch. A packet that cannot leave counts as lost, unless none like
+// it ever can.
+func (c *conversation) flush() error {
+	for left := c.batch; len(left) > 0; {
+		n, err := c.link.Write(left)
+		if err == nil {
+			break
+		}
+		if datagram.Fatal(err) {
+			return err
+		}
+		if datagram.TooLong(err) {
+			return fmt.Errorf("tftp: a block of %d bytes is too long for the way to %v: %w", c.report.BlockSize, c.peer, err)
+		}
+		if c.trace.WriteFailed != nil {
+			c.trace.WriteFailed(left[n].Addr, err)
+		}
+		left = left[n+1:]
+	}
+	c.batch, c.small = c.batch[:0], c.small[:0]
+	return nil
+}
+
+// silence returns the error of having heard nothing for too long, nil if there is
+// time left.
+func (c *conversation) silence(now time.Time) error {
+	switch {
+	case now.Before(c.heard.Add(c.patience())):
+		return nil
+	case !c.answered:
+		return fmt.Errorf("%w from %v in %v", ErrNoAnswer, c.to(), c.answerIn)
+	}
+	return fmt.Errorf("%w for %v", ErrSilent, c.giveUp)
+}
+
+func (c *conversation) patience() time.Duration {
+	if c.answered {
+		return c.giveUp
+	}
+	return c.answerIn
+}
+
+// until is the time to wake up at: no later than silence has something to say.
+func (c *conversation) until(wake time.Time) time.Time {
+	return earlier(wake, c.heard.Add(c.patience()))
+}
+
+func (c *conversation) bad(from netip.AddrPort, err error) {
+	if c.trace.Bad != nil {
+		c.trace.Bad(from, err)
+	}
+}
+
+// adopt puts settings in force.
+func (c *conversation) adopt(s Settings) {
+	c.report.BlockSize, c.report.WindowSize, c.report.Size = s.BlockSize, s.WindowSize, s.Size
+	if c.trace.Began != nil {
+		c.trace.Began(c.request, c.peer, s)
+	}
+}

@@ -1,0 +1,2 @@
+// Package tftp is TFTP.
+package tftp

@@ -1,0 +1,186 @@
+package tftp
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"syscall"
+	"unicode/utf8"
+)
+
+// A Code is the error code of an ERROR packet.
+type Code uint16
+
+// The codes of RFC 1350, "Appendix", and RFC 2347.
+const (
+	CodeUndefined  Code = 0 // see the message
+	CodeNotFound   Code = 1
+	CodeAccess     Code = 2
+	CodeDiskFull   Code = 3
+	CodeIllegal    Code = 4 // illegal TFTP operation
+	CodeUnknownID  Code = 5 // unknown transfer ID
+	CodeExists     Code = 6
+	CodeNoSuchUser Code = 7
+	CodeOption     Code = 8 // a failure of option negotiation
+)
+
+// String returns the RFC's words for the code.
+func (c Code) String() string {
+	words := [...]string{
+		"error", "file not found", "access violation", "disk full or allocation exceeded",
+		"illegal TFTP operation", "unknown transfer ID", "file already exists", "no such user", "option refused",
+	}
+	if int(c) < len(words) {
+		return words[c]
+	}
+	return fmt.Sprintf("error code %d", uint16(c))
+}
+
+// An Error is an ERROR packet: what the other side said, or, returned by a [Handler]
+// or a [Sink], what it is to be told.
+//
+// errors.Is finds fs.ErrNotExist in code 1, fs.ErrPermission in code 2,
+// [ErrDiskFull] in code 3 and fs.ErrExist in code 6.
+type Error struct {
+	Code    Code
+	Message string
+}
+
+// Error returns the code's words and the message.
+func (e *Error) Error() string {
+	if e.Message == "" || e.Message == e.Code.String() {
+		return "tftp: the other side says: " + e.Code.String()
+	}
+	return fmt.Sprintf("tftp: the other side says: %v: %s", e.Code, printable(e.Message))
+}
+
+// printable keeps what the network sends from steering a terminal.
+func printable(s string) string {
+	for _, r := range s {
+		if r < ' ' || r == 0x7f || r == utf8.RuneError {
+			return fmt.Sprintf("%q", s)
+		}
+	}
+	return s
+}
+
+// Is maps codes onto the errors that people know.
+func (e *Error) Is(target error) bool {
+	switch e.Code {
+	case CodeNotFound:
+		return target == fs.ErrNotExist
+	case CodeAccess:
+		return target == fs.ErrPermission
+	case CodeDiskFull:
+		return target == ErrDiskFull
+	case CodeExists:
+		return target == fs.ErrExist
+	}
+	return false
+}
+
+// What is wrong with a packet; see [ParsePacket] and [Trace].
+var (
+	ErrTruncated = errors.New("tftp: packet shorter than what it says it is")
+	ErrOpcode    = errors.New("tftp: unknown opcode")
+	// ErrLength: an ACK with bytes behind its block number, or a block longer
+	// than was agreed.
+	ErrLength  = errors.New("tftp: packet longer than it can be")
+	ErrOptions = errors.New("tftp: option without a value")
+	// ErrBlock: a block number that this packet cannot have: an ACK of what was
+	// not sent yet, or a block from outside the window.
+	ErrBlock = errors.New("tftp: block number out of place")
+	// ErrForeign: a packet from an address that takes no part in the transfer.
+	ErrForeign = errors.New("tftp: packet from a stranger")
+	// ErrUnexpected: a packet of a kind that has no place here.
+	ErrUnexpected = errors.New("tftp: packet of a kind that is not for this side")
+)
+
+// Why a transfer failed.
+var (
+	// ErrNoAnswer: the other side never answered.
+	ErrNoAnswer = errors.New("tftp: no answer")
+	// ErrSilent: the other side took part and then fell silent.
+	ErrSilent = errors.New("tftp: silent")
+	// ErrUnconfirmed: everything was sent and all but the last block was
+	// acknowledged, so the other side may well have the whole file.
+	ErrUnconfirmed = errors.New("tftp: sent, not confirmed")
+	// ErrMalformed: the other side sent a packet that cannot be read; it was told.
+	ErrMalformed = errors.New("tftp: malformed packet")
+	// ErrWidth: one side counts blocks in two bytes and the other in four (Wide).
+	ErrWidth = errors.New("tftp: the two sides count blocks in numbers of different width")
+	// ErrNegotiation: the server answered options in a way that it may not.
+	ErrNegotiation = errors.New("tftp: options were not answered as they may be")
+	// ErrReplaced: the client began another transfer from the same port.
+	ErrReplaced = errors.New("tftp: the client began anew")
+	// ErrDiskFull is what a Sink may return where there is no room; it becomes code 3.
+	ErrDiskFull = errors.New("tftp: disk full")
+	// ErrBusy: a server has as many transfers under way as it may.
+	ErrBusy = errors.New("tftp: too many transfers")
+	// ErrServerClosed is what Serve returns after Shutdown.
+	ErrServerClosed = errors.New("tftp: server closed")
+)
+
+// A peerError is a failure that the other side caused, and what it was told.
+type peerError struct {
+	code Code
+	text string
+	err  error
+}
+
+func (e *peerError) Error() string { return fmt.Sprintf("%v: %s", e.err, e.text) }
+func (e *peerError) Unwrap() error { return e.err }
+
+// tell makes the ERROR that tells the other side of err: its kind, and nothing
+// about this machine.
+func tell(err error) Packet {
+	code, text := CodeUndefined, "the transfer failed"
+	var said *Error
+	var caused *peerError
+	switch {
+	case errors.As(err, &caused):
+		code, text = caused.code, caused.text
+	case errors.As(err, &said):
+		code, text = said.Code, said.Message
+	case errors.Is(err, fs.ErrNotExist):
+		code = CodeNotFound
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrInvalid):
+		code = CodeAccess
+	case errors.Is(err, fs.ErrExist):
+		code = CodeExists
+	case isDiskFull(err):
+		code = CodeDiskFull
+	}
+	if code != CodeUndefined && text == "the transfer failed" || text == "" {
+		text = code.String()
+	}
+	return Packet{Op: ERROR, Code: code, Message: sendable(text)}
+}
+
+// sendable makes a text fit for an ERROR: no zero byte, and short.
+func sendable(text string) string {
+	b := []byte(text)
+	if len(b) > maxMessage {
+		b = b[:maxMessage]
+	}
+	for i := range b {
+		if b[i] == 0 {
+			b[i] = ' '
+		}
+	}
+	return string(b)
+}
+
+// maxMessage is the length of the longest message that is sent, in bytes.
+const maxMessage = 128
+
+// isDiskFull reports whether err says that there is no room left.
+func isDiskFull(err error) bool {
+	if errors.Is(err, ErrDiskFull) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return true
+	}
+	var errno syscall.Errno
+	// ERROR_HANDLE_DISK_FULL and ERROR_DISK_FULL.
+	return runtime.GOOS == "windows" && errors.As(err, &errno) && (errno == 39 || errno == 112)
+}

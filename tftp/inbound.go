@@ -1,0 +1,197 @@
+package tftp
+
+import (
+	"time"
+
+	"github.com/ferrygo/ferry/internal/rtt"
+)
+
+// An inbound decides what the receiver of a file does with its blocks: the order,
+// the repetitions, what to acknowledge, and when. It reads no socket and no
+// clock.
+//
+// An ACK is for all blocks up to the one it names (RFC 7440), or, if selective, for that block alone (the
+// client of the UDP file delivery assignment).
+type inbound struct {
+	num       numbering
+	selective bool
+	window    int64 // blocks between two ACKs; how far ahead a block is kept
+	blockSize int
+
+	next  int64 // the lowest block that is missing
+	acked int64 // the highest that was acknowledged
+	last  int64 // the file's last block, 0 while unknown
+
+	held  [][]byte // blocks that came before next, by number modulo window
+	has   []bool
+	holds int
+
+	missed   time.Time // when the first block was held before the missing one
+	told     bool      // the gap was acknowledged
+	arrived  time.Time // the latest new block
+	lateness time.Duration
+
+	answered time.Time // when the latest ACK left that is to bring new blocks
+	measured bool      // its round trip was taken, or cannot be
+	timer    rtt.Estimator
+}
+
+func newInbound(num numbering, selective bool, s Settings, timer rtt.Config) *inbound {
+	window := s.WindowSize
+	if selective {
+		window = wideWindow
+	}
+	return &inbound{
+		num: num, selective: selective, window: int64(window), blockSize: s.BlockSize,
+		timer: rtt.Estimator{Config: timer}, next: 1, held: make([][]byte, window), has: make([]bool, window),
+	}
+}
+
+// wideWindow is how many blocks a Wide sender has under way at most, and how far
+// ahead a Wide receiver keeps one. The UDP file delivery assignment sets no bound;
+// its file has 45 blocks.
+const wideWindow = 1024
+
+// A verdict is what to do with a block.
+type verdict int
+
+const (
+	deliver verdict = iota // call taken, and write it and what takeHeld returns
+	keep                   // it was put by until those before it come
+	known                  // it came before
+	ignore                 // it has no place
+)
+
+// judge says what to do with a DATA packet, and which block it is.
+func (in *inbound) judge(now time.Time, number uint32, payload []byte) (verdict, int64) {
+	b := in.num.near(number, in.next)
+	switch {
+	case b < 1 || b >= in.next+in.window || in.last != 0 && b > in.last:
+		return ignore, b
+	case b < in.next || in.has[b%in.window]:
+		return known, b
+	case b > in.next && len(payload) < in.blockSize && in.beyond(b):
+		return ignore, b // the last, but blocks behind it have come
+	}
+	in.arrived = now
+	in.measure(now, b)
+	if len(payload) < in.blockSize {
+		in.last = b
+	}
+	if b == in.next {
+		return deliver, b
+	}
+	in.hold(now, b, payload)
+	return keep, b
+}
+
+// beyond reports whether a block behind b is held.
+func (in *inbound) beyond(b int64) bool {
+	for n := b + 1; n < in.next+in.window; n++ {
+		if in.has[n%in.window] {
+			return true
+		}
+	}
+	return false
+}
+
+// hold puts a block by.
+func (in *inbound) hold(now time.Time, b int64, payload []byte) {
+	i := b % in.window
+	in.held[i] = append(in.held[i][:0], payload...)
+	in.has[i] = true
+	if in.holds == 0 {
+		in.missed, in.told = now, false
+	}
+	in.holds++
+}
+
+// taken notes that the missing block is there.
+func (in *inbound) taken(now time.Time) {
+	if in.holds > 0 {
+		in.late(now)
+	}
+	// Another block may be missing behind this one.
+	in.missed, in.told = now, false
+	in.next++
+}
+
+// takeHeld returns the next block if it was put by, until taken is called.
+func (in *inbound) takeHeld() ([]byte, bool) {
+	i := in.next % in.window
+	if in.holds == 0 || !in.has[i] {
+		return nil, false
+	}
+	in.has[i] = false
+	in.holds--
+	return in.held[i], true
+}
+
+// late learns how much later than its successors a block may come: what was not sent
+// again came late.
+func (in *inbound) late(now time.Time) {
+	d := now.Sub(in.missed)
+	if in.told && (!in.timer.Measured() || now.Sub(in.answered) >= in.timer.SRTT()*3/4) {
+		return // the answer to our ACK, most likely
+	}
+	in.lateness = max(d, in.lateness-in.lateness/16)
+}
+
+// patience is how long a gap may be the work of jitter.
+func (in *inbound) patience() time.Duration {
+	return min(max(in.lateness*5/4, shortestGap), longestGap)
+}
+
+const (
+	shortestGap = time.Millisecond
+	longestGap  = 250 * time.Millisecond
+)
+
+// over reports whether the file is complete.
+func (in *inbound) over() bool { return in.last != 0 && in.next > in.last }
+
+// due names the block to acknowledge at now, for all blocks up to it; or says when it will
+// be time, zero if that is up to the next block. The first of all blocks missing makes
+// it block 0.
+func (in *inbound) due(now time.Time) (block int64, ok bool, wake time.Time) {
+	have := in.next - 1
+	switch {
+	case in.selective:
+		return 0, false, time.Time{}
+	case in.over() && in.acked < have, have-in.acked >= in.window:
+		return have, true, time.Time{}
+	case in.holds > 0 && !in.told:
+		wake = in.missed.Add(in.patience())
+	case have > in.acked && in.holds == 0:
+		// The rest of the window may be lost as well.
+		wake = in.arrived.Add(max(2*in.patience(), shortestTail))
+	default:
+		return 0, false, time.Time{}
+	}
+	return have, !now.Before(wake), wake
+}
+
+// shortestTail is how long the rest of a window may be on its way after a block.
+const shortestTail = 5 * time.Millisecond
+
+// acknowledged notes that an ACK of a block has left. again says that it repeats
+// an earlier one.
+func (in *inbound) acknowledged(now time.Time, block int64, again bool) {
+	if in.holds > 0 && block == in.next-1 {
+		in.told = true
+	}
+	if in.measured = again; again {
+		in.timer.TimedOut()
+	}
+	in.answered = now
+	in.acked = max(in.acked, block)
+}
+
+// measure takes the time from an ACK to the first block that it brought.
+func (in *inbound) measure(now time.Time, b int64) {
+	if in.measured || in.answered.IsZero() || b <= in.acked {
+		return
+	}
+	in.measured = true
+	in.timer.Sample(now.Sub(in.answered))
+}

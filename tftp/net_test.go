@@ -1,0 +1,180 @@
+package tftp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+
+	"github.com/ferrygo/ferry/lossy"
+)
+
+// A stage is a server and the network that it is on, in memory. It lives in a
+// synctest bubble.
+type stage struct {
+	t      testing.TB
+	net    *lossy.Network
+	server Server
+	files  *memory
+	addr   netip.AddrPort
+
+	conn *lossy.Conn
+	stop context.CancelCauseFunc
+	done chan error
+}
+
+// A memory is a Handler that keeps files in memory.
+type memory struct {
+	mu    sync.Mutex
+	files map[string][]byte
+	write bool
+}
+
+func newMemory() *memory { return &memory{files: make(map[string][]byte), write: true} }
+
+func (m *memory) Open(_ context.Context, r *Request) (Source, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b, ok := m.files[r.Name]
+	if !ok {
+		return Source{}, fs.ErrNotExist
+	}
+	return Source{R: bytes.NewReader(b), Size: int64(len(b))}, nil
+}
+
+func (m *memory) Create(_ context.Context, r *Request) (Sink, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.files[r.Name]; ok {
+		return nil, fs.ErrExist
+	}
+	if !m.write {
+		return nil, fs.ErrPermission
+	}
+	return &memorySink{m: m, name: r.Name}, nil
+}
+
+func (m *memory) names() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var names []string
+	for n := range maps.Keys(m.files) {
+		names = append(names, n)
+	}
+	return names
+}
+
+func (m *memory) get(name string) ([]byte, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b, ok := m.files[name]
+	return b, ok
+}
+
+type memorySink struct {
+	bytes.Buffer
+	m    *memory
+	name string
+}
+
+func (s *memorySink) Commit() error {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	s.m.files[s.name] = s.Bytes()
+	return nil
+}
+
+func (s *memorySink) Abort(error) {}
+
+// newStage prepares a server at 10.0.0.1:69.
+func newStage(t testing.TB, options ...lossy.Option) *stage {
+	p := &stage{t: t, net: lossy.NewNetwork(options...), files: newMemory()}
+	p.addr = netip.MustParseAddrPort("10.0.0.1:69")
+	p.conn = p.listen(p.addr)
+	p.server.Handler = p.files
+	p.server.ListenPacket = func(_ context.Context, a netip.AddrPort) (net.PacketConn, error) { return p.net.NewConn(a) }
+	return p
+}
+
+func (p *stage) listen(a netip.AddrPort) *lossy.Conn {
+	p.t.Helper()
+	c, err := p.net.NewConn(a)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return c
+}
+
+// clientAddr is a host that is not the server's.
+var clientAddr = netip.MustParseAddrPort("10.0.0.2:0")
+
+func (p *stage) client() *lossy.Conn { return p.listen(clientAddr) }
+
+func (p *stage) start() {
+	ctx, stop := context.WithCancelCause(context.Background())
+	p.stop, p.done = stop, make(chan error, 1)
+	go func() { p.done <- p.server.Serve(ctx, p.conn) }()
+}
+
+// end stops the server and waits for it.
+func (p *stage) end() {
+	p.stop(errEnd)
+	if err := <-p.done; !errors.Is(err, errEnd) {
+		p.t.Errorf("Serve: %v", err)
+	}
+	p.conn.Close()
+}
+
+var errEnd = errors.New("the test is over")
+
+// get reads a file with a conn of its own.
+func (p *stage) get(c Client, name string) ([]byte, Report, error) {
+	conn := p.client()
+	defer conn.Close()
+	var got bytes.Buffer
+	r, err := c.Get(context.Background(), conn, p.addr, name, &got)
+	return got.Bytes(), r, err
+}
+
+// put writes one.
+func (p *stage) put(c Client, name string, data []byte) (Report, error) {
+	conn := p.client()
+	defer conn.Close()
+	return c.Put(context.Background(), conn, p.addr, name, Source{R: bytes.NewReader(data), Size: int64(len(data))})
+}
+
+// noise returns bytes that repeat for a seed.
+func noise(seed uint64, n int) []byte {
+	b := make([]byte, n)
+	r := rand.New(rand.NewPCG(seed, 1))
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return b
+}
+
+// A failingReader yields n bytes and then fails.
+type failingReader struct {
+	n   int
+	err error
+}
+
+func (r *failingReader) Read(b []byte) (int, error) {
+	if r.n == 0 {
+		return 0, r.err
+	}
+	n := min(r.n, len(b))
+	r.n -= n
+	return n, nil
+}
+
+var errBroken = errors.New("broken at /home/secret")
+
+var _ io.Reader = (*failingReader)(nil)

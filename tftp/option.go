@@ -1,0 +1,206 @@
+package tftp
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// An Option is one pair of an RRQ, a WRQ or an OACK (RFC 2347). Names are
+// compared without regard to case.
+type Option struct{ Name, Value string }
+
+// The options that are understood.
+const (
+	optBlockSize  = "blksize"    // RFC 2348
+	optTimeout    = "timeout"    // RFC 2349
+	optSize       = "tsize"      // RFC 2349
+	optWindowSize = "windowsize" // RFC 7440
+)
+
+// The bounds of the options' values.
+const (
+	minBlockSize     = 8     // RFC 2348
+	MaxBlockSize     = 65464 // RFC 2348
+	MaxWindowSize    = 65535 // RFC 7440, section 3
+	maxTimeout       = 255   // seconds; RFC 2349
+	defaultBlockSize = 512   // RFC 1350, where there is no option
+)
+
+// Settings are the options in force in a transfer.
+type Settings struct {
+	// BlockSize is the payload of a full block in bytes; 512 without the option.
+	BlockSize int
+	// WindowSize is the number of blocks that follow one another without
+	// an ACK; 1 without the option.
+	WindowSize int
+	// Size is the file's length in bytes as one side announced it, -1 if
+	// it did not.
+	Size int64
+	// Timeout is the longest wait before a packet is sent again, as the client
+	// asked for it; 0 if it did not.
+	Timeout time.Duration
+}
+
+// plain is what holds without options.
+var plain = func() Settings { return Settings{BlockSize: defaultBlockSize, WindowSize: 1, Size: -1} }
+
+// number reads the value of an option: decimal digits alone.
+func number(s string, least, most int64) (int64, bool) {
+	if s == "" || strings.Trim(s, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil && n >= least && n <= most
+}
+
+// limits are what a server grants.
+type limits struct {
+	blockSize int                     // the largest
+	window    func(blockSize int) int // the largest for a block size
+	size      int64                   // of the file to be read, -1 if unknown
+	op        Opcode                  // RRQ or WRQ
+	netascii  bool                    // then the size on the wire is not that of the file
+}
+
+// grant works out what is in force after a request, and the options to answer:
+// those that were asked for, are known, and have a value that makes sense, in the order
+// in which they were asked. All others are as if they were not there (RFC 2347, "Negotiation Protocol").
+func grant(asked []Option, l limits) (s Settings, answer []Option) {
+	s = plain()
+	wanted := wishes(asked)
+	// The block size first: the window depends on it, whatever their order.
+	if n, ok := wanted[optBlockSize]; ok {
+		s.BlockSize = min(int(n), l.blockSize)
+	}
+	if n, ok := wanted[optWindowSize]; ok {
+		s.WindowSize = min(int(n), l.window(s.BlockSize))
+	}
+	if n, ok := wanted[optTimeout]; ok {
+		s.Timeout = time.Duration(n) * time.Second
+	}
+	if n, ok := wanted[optSize]; ok {
+		switch {
+		case l.op == WRQ:
+			s.Size = n
+		case l.netascii || l.size < 0:
+			delete(wanted, optSize)
+		default:
+			s.Size = l.size
+		}
+	}
+	for _, o := range asked {
+		name := strings.ToLower(o.Name)
+		if _, ok := wanted[name]; ok {
+			delete(wanted, name)
+			answer = append(answer, Option{o.Name, s.value(name)})
+		}
+	}
+	return s, answer
+}
+
+// wishes are the values of the known options that make sense. The first of a name counts.
+func wishes(asked []Option) map[string]int64 {
+	bounds := map[string][2]int64{
+		optBlockSize:  {minBlockSize, MaxBlockSize},
+		optWindowSize: {1, MaxWindowSize},
+		optTimeout:    {1, maxTimeout},
+		optSize:       {0, 1<<63 - 1},
+	}
+	wanted := make(map[string]int64)
+	for _, o := range asked {
+		name := strings.ToLower(o.Name)
+		b, known := bounds[name]
+		if !known {
+			continue
+		}
+		delete(bounds, name)
+		if n, ok := number(o.Value, b[0], b[1]); ok {
+			wanted[name] = n
+		}
+	}
+	return wanted
+}
+
+// value is an option's value as it is sent.
+func (s Settings) value(name string) string {
+	switch name {
+	case optBlockSize:
+		return strconv.Itoa(s.BlockSize)
+	case optWindowSize:
+		return strconv.Itoa(s.WindowSize)
+	case optTimeout:
+		return strconv.FormatInt(int64(s.Timeout/time.Second), 10)
+	}
+	return strconv.FormatInt(max(0, s.Size), 10)
+}
+
+// ask lists the options that a client sends for what it wants. tsize is
+// always among them where size is not -1: 0 asks for the size (RFC 2349).
+func ask(want Settings) []Option {
+	var options []Option
+	add := func(name string) { options = append(options, Option{name, want.value(name)}) }
+	if want.Size >= 0 {
+		add(optSize)
+	}
+	if want.BlockSize != defaultBlockSize {
+		add(optBlockSize)
+	}
+	if want.WindowSize != 1 {
+		add(optWindowSize)
+	}
+	if want.Timeout > 0 {
+		add(optTimeout)
+	}
+	return options
+}
+
+// accept works out what is in force after an OACK, at a client that asked for
+// want. A server may answer no option that was not asked for, and may lower sizes but not
+// raise them; anything else is to be refused with error 8 (RFC 2347, 2348, 2349, 7440).
+func accept(asked []Option, want Settings, op Opcode, answer []Option) (Settings, error) {
+	s := plain()
+	if op == WRQ {
+		s.Size = want.Size // what is being sent is known without the server
+	}
+	for i, o := range answer {
+		name := strings.ToLower(o.Name)
+		same := func(p Option) bool { return strings.EqualFold(p.Name, name) }
+		if !slices.ContainsFunc(asked, same) || slices.ContainsFunc(answer[:i], same) {
+			return s, refuse(o)
+		}
+		if !s.take(name, o.Value, want, op) {
+			return s, refuse(o)
+		}
+	}
+	return s, nil
+}
+
+// take puts one answered option in force, if its value may be.
+func (s *Settings) take(name, value string, want Settings, op Opcode) bool {
+	var n int64
+	var ok bool
+	switch name {
+	case optBlockSize:
+		n, ok = number(value, minBlockSize, int64(want.BlockSize))
+		s.BlockSize = int(n)
+	case optWindowSize:
+		n, ok = number(value, 1, int64(want.WindowSize))
+		s.WindowSize = int(n)
+	case optTimeout:
+		n, ok = number(value, 1, maxTimeout)
+		s.Timeout = time.Duration(n) * time.Second
+		ok = ok && s.Timeout == want.Timeout
+	case optSize:
+		n, ok = number(value, 0, 1<<63-1)
+		if op == RRQ {
+			s.Size = n
+		}
+	}
+	return ok
+}
+
+func refuse(o Option) error {
+	return &peerError{CodeOption, "option " + sendable(o.Name) + " was not asked for with such a value", ErrNegotiation}
+}

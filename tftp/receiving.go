@@ -1,0 +1,287 @@
+package tftp
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// A receiving is the half of a transfer that gets the file, at either side.
+type receiving struct {
+	*conversation
+	in   *inbound
+	sink Sink
+	out  *bufio.Writer // to the sink
+	text *netasciiWriter
+
+	opener  []byte    // repeated while there is no block to acknowledge; nil: ACK 0
+	opening knock     // its timer, and its bounds
+	repeat  time.Time // when to say the latest ACK again
+	latest  int64     // the block of that ACK
+	again   bool      // a block that came again is to be acknowledged again
+	done    bool      // the sink has committed
+}
+
+// writeBehind is how much is gathered before it is written to the sink.
+const writeBehind = 64 << 10
+
+// newReceiving prepares to receive into sink. opener is what is said until the
+// first block comes: an OACK at a server, nothing where ACK 0 is to be said. left is how often that
+// may be sent while the other side has not answered, or negative.
+func newReceiving(c *conversation, sink Sink, s Settings, opener []byte, left int) *receiving {
+	t := &receiving{
+		conversation: c,
+		in:           newInbound(c.num, c.num.wide, s, receiverTimer(s, c.num.wide)),
+		sink:         sink, opener: opener,
+	}
+	t.opening = knock{left: left}
+	t.opening.timer.Config = senderTimer(s)
+	t.out = bufio.NewWriterSize(sink, writeBehind)
+	if c.request.Mode == Netascii {
+		t.text = &netasciiWriter{w: t.out}
+	}
+	return t
+}
+
+// run receives until the file is whole, and safe with the sink. It ends by telling
+// the sink; lingering is the caller's.
+func (t *receiving) run() (err error) {
+	err = errPanic
+	defer func() {
+		t.report.RTT = t.in.timer.SRTT()
+		if err != nil {
+			t.sink.Abort(err)
+		}
+	}()
+	return t.transfer()
+}
+
+// errPanic is why a transfer ended if the sink panicked.
+var errPanic = errors.New("tftp: panic")
+
+func (t *receiving) transfer() error {
+	for {
+		now := time.Now()
+		wake := t.speak(now)
+		if err := t.flush(); err != nil {
+			return err
+		}
+		if t.done {
+			return nil
+		}
+		if err := t.silence(now); err != nil {
+			return err
+		}
+		p, err := t.receive(t.until(wake))
+		now = time.Now()
+		for ok := err == nil; ok && err == nil; p, ok, err = t.take() {
+			if err := t.arrived(now, p); err != nil {
+				return err
+			}
+		}
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !t.done {
+			return err
+		}
+	}
+}
+
+// speak queues what is to be said at now, and says when to look again.
+func (t *receiving) speak(now time.Time) (wake time.Time) {
+	block, ok, wake := t.in.due(now)
+	switch {
+	case ok:
+		t.acknowledge(now, block, false)
+		wake = time.Time{}
+	case t.again:
+		t.acknowledge(now, t.in.acked, true)
+	}
+	t.again = false
+	if t.in.next == 1 && t.in.holds == 0 && t.latest == 0 {
+		return earlier(wake, t.open(now))
+	}
+	if !t.repeat.IsZero() && !now.Before(t.repeat) {
+		t.acknowledge(now, t.latest, true)
+	}
+	return earlier(wake, t.repeat)
+}
+
+// open says again, until the first block comes, that it may come.
+func (t *receiving) open(now time.Time) (wake time.Time) {
+	if t.askedAgain() {
+		t.opening.renew()
+	}
+	send, wake := t.opening.next(now)
+	if !send {
+		return wake
+	}
+	if t.opener != nil {
+		t.say(t.opener)
+		t.in.acknowledged(now, 0, t.opening.tries > 1)
+		return wake
+	}
+	t.acknowledge(now, 0, t.opening.tries > 1)
+	return wake
+}
+
+// acknowledge queues an ACK.
+func (t *receiving) acknowledge(now time.Time, block int64, again bool) {
+	t.ack(block)
+	t.in.acknowledged(now, block, again)
+	t.latest = block
+	t.repeat = now.Add(2 * t.in.timer.RTO())
+	t.report.Sent++
+	if again {
+		t.report.SentAgain++
+	}
+	if t.trace.Acknowledged != nil {
+		t.trace.Acknowledged(t.peer, block, again)
+	}
+}
+
+// arrived takes one packet from the other side. An error ends the transfer.
+func (t *receiving) arrived(now time.Time, p Packet) error {
+	switch {
+	case p.Op == OACK && t.request.client && t.in.next == 1:
+		t.opening.sent = time.Time{} // our ACK 0 was lost: once more, now
+		return nil
+	case p.Op != DATA:
+		t.unexpected(p)
+		return nil
+	case len(p.Payload) > t.in.blockSize:
+		return &peerError{CodeIllegal, "block too long", fmt.Errorf("%w: %w", ErrMalformed, ErrLength)}
+	}
+	verdict, block := t.in.judge(now, p.Block, p.Payload)
+	switch verdict {
+	case ignore:
+		if t.in.next == 1 && t.in.holds == 0 && t.looksNarrow(p) {
+			return t.wrongWidth()
+		}
+		t.report.Bad++
+		t.bad(t.peer, ErrBlock)
+		return nil
+	case known:
+		t.report.Duplicates++
+		t.touch()
+		t.again = t.again || block == t.in.acked
+	case keep, deliver:
+		t.hear(now)
+		t.touch()
+		t.repeat = now.Add(2 * t.in.timer.RTO())
+		if verdict == deliver {
+			if err := t.deliver(now, p.Payload); err != nil {
+				return err
+			}
+		}
+	}
+	if t.trace.Received != nil {
+		t.trace.Received(t.peer, block, len(p.Payload), verdict == known, t.report.Bytes)
+	}
+	if t.in.selective {
+		t.again = false
+		t.acknowledge(now, block, verdict == known)
+	}
+	return nil
+}
+
+// looksNarrow reports whether a DATA that has no place here has a block number of the
+// other width: "3, 1, text" is, read as a number of four bytes, far from 1; and "3, 0, 1" is
+// block 0 in two.
+func (t *receiving) looksNarrow(p Packet) bool {
+	if t.num.wide {
+		return p.Block>>16 == 1
+	}
+	return p.Block == 0 && len(p.Payload) >= 2
+}
+
+// deliver writes the missing block and those behind it that were put by; and if that
+// was all, commits.
+func (t *receiving) deliver(now time.Time, payload []byte) error {
+	for ok := true; ok; payload, ok = t.in.takeHeld() {
+		if err := t.write(payload); err != nil {
+			return fmt.Errorf("tftp: writing block %d: %w", t.in.next, err)
+		}
+		t.in.taken(now)
+		t.report.Blocks++
+		t.report.Bytes += int64(len(payload))
+	}
+	if !t.in.over() {
+		return nil
+	}
+	if err := t.commit(); err != nil {
+		return fmt.Errorf("tftp: keeping the file: %w", err)
+	}
+	return nil
+}
+
+func (t *receiving) write(b []byte) error {
+	if t.text != nil {
+		return write(t.text, b)
+	}
+	return write(t.out, b)
+}
+
+// commit hands the whole file to the sink.
+func (t *receiving) commit() error {
+	var err error
+	if t.text != nil {
+		err = t.text.Close()
+	}
+	if err = errors.Join(err, t.out.Flush()); err != nil {
+		return err
+	}
+	if err := t.sink.Commit(); err != nil {
+		return err
+	}
+	t.done = true
+	return nil
+}
+
+// linger answers repeated blocks for a while: the last ACK may be lost, and "a courteous
+// client" is ready to say it again (UDP file delivery assignment, "About TFTP", point 9).
+func (t *receiving) linger(d time.Duration) {
+	start := time.Now()
+	end := start.Add(d)
+	for now := start; now.Before(end) && now.Sub(start) < mostLingers*d; now = time.Now() {
+		p, err := t.receive(end)
+		ok := err == nil
+		for ; ok && err == nil; p, ok, err = t.take() {
+			if t.remembers(p) {
+				end = time.Now().Add(d)
+			}
+		}
+		if err = errors.Join(err, t.flush()); err != nil {
+			return // the time is over, or the other side has ended it
+		}
+	}
+}
+
+// mostLingers bounds how long lingering goes on, as a multiple of its time.
+const mostLingers = 8
+
+// remembers acknowledges a block that came before, if p is one.
+func (t *receiving) remembers(p Packet) bool {
+	if p.Op != DATA {
+		return false
+	}
+	block := t.num.near(p.Block, t.in.last)
+	switch {
+	case block < 1 || block > t.in.last:
+		return false
+	case t.in.selective:
+		t.ack(block)
+	case block == t.in.last:
+		t.ack(block)
+	}
+	t.report.Duplicates++
+	return true
+}
+
+// lingerTime is how long to linger: eight times what the other side waits before it sends
+// again, as far as that can be told, and at most two seconds.
+func (t *receiving) lingerTime() time.Duration {
+	timer := t.in.timer
+	timer.Min = shortestRTO
+	return min(8*timer.RTO(), 2*time.Second)
+}

@@ -1,0 +1,63 @@
+package tftp
+
+import "time"
+
+// SelectiveRepeat keeps N blocks under way and gives each a timer of its own:
+// what is not acknowledged in time is sent again, alone. It is for an other side that
+// keeps what comes out of order and acknowledges each block (UDP file delivery
+// assignment, "Your job", TftpClient).
+type SelectiveRepeat struct {
+	// N is how many blocks are under way, 16 by default.
+	N int
+}
+
+// Begin makes the plan of one transfer.
+func (s SelectiveRepeat) Begin() Plan {
+	if s.N <= 0 {
+		s.N = 16
+	}
+	return &selectivePlan{n: s.N}
+}
+
+type selectivePlan struct{ n int }
+
+func (p *selectivePlan) Next(now time.Time, f *Flight) (int64, time.Time) {
+	b, wake := overdue(now, f, f.RTO())
+	if b != 0 {
+		return b, wake
+	}
+	if f.Unacked() < p.n {
+		if b := f.Fresh(); b != 0 {
+			return b, wake
+		}
+	}
+	return 0, wake
+}
+
+func (p *selectivePlan) Acked(time.Time, *Flight, int64, bool) {}
+
+// overdue names the lowest block that was sent longer ago than timeout, or 0
+// and when there will be one.
+func overdue(now time.Time, f *Flight, timeout time.Duration) (block int64, wake time.Time) {
+	for b := f.First(); b <= f.Sent(); b++ {
+		if f.Acked(b) {
+			continue
+		}
+		due := f.SentAt(b).Add(timeout)
+		if !now.Before(due) {
+			return b, time.Time{}
+		}
+		wake = earlier(wake, due)
+	}
+	return 0, wake
+}
+
+// oldest names the block that is not acknowledged and was sent the longest ago, or 0.
+func oldest(f *Flight) (block int64) {
+	for b := f.First(); b <= f.Sent(); b++ {
+		if !f.Acked(b) && (block == 0 || f.SentAt(b).Before(f.SentAt(block))) {
+			block = b
+		}
+	}
+	return block
+}

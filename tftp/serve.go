@@ -1,0 +1,205 @@
+package tftp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"time"
+
+	"github.com/ferrygo/ferry/internal/datagram"
+	"github.com/ferrygo/ferry/internal/rtt"
+)
+
+// A service is one transfer at a server, from the request to its end. Its methods run in the
+// transfer's goroutine.
+type service struct {
+	conversation
+	v     *serving
+	ctx   context.Context
+	close func() // of the transfer's own conn
+
+	opening rtt.Estimator // what was learned about the round trip before the first block
+}
+
+// run serves one request.
+func (v *serving) run(ctx context.Context, s *session, r *Request) {
+	t := &service{v: v, ctx: ctx, close: func() {}}
+	t.conversation = conversation{
+		peer: s.client, num: numbering{wide: v.server.Wide, toOne: v.server.RollToOne},
+		trace: v.trace, request: r, session: s, start: s.began, heard: s.began,
+		giveUp: orDefault(v.server.GiveUp, DefaultServerGiveUp),
+		report: Report{Peer: s.client, Size: -1},
+	}
+	t.answerIn = t.giveUp / 3
+	defer func() { t.close() }()
+	err := t.guard(t.serve)
+	if errors.Is(err, errEnded) {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		err = fmt.Errorf("tftp: %v: %w", r.Op, err)
+		if t.link != nil {
+			t.fail(err)
+		} else if !errors.Is(err, ErrReplaced) {
+			v.say(s.client, tell(err))
+		}
+	}
+	t.finish(err)
+}
+
+// errEnded stands for the end of the transfer's context.
+var errEnded = errors.New("tftp: ended")
+
+// guard calls f and makes a panic of the Handler's an error.
+func (t *service) guard(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("tftp: panic in a handler: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return f()
+}
+
+func (t *service) serve() error {
+	switch {
+	case t.v.server.Handler == nil:
+		return errNoHandler
+	case t.request.Op == WRQ:
+		return t.write()
+	}
+	return t.read()
+}
+
+// open opens the transfer's conn.
+func (t *service) open(readSize, batch, buffer int) error {
+	t.heard = time.Now() // the Handler may have taken its time
+	if b := t.session.branch; b != nil {
+		t.link = b
+		return nil
+	}
+	pc, err := t.v.server.listen(t.ctx, t.v.local)
+	if err != nil {
+		return fmt.Errorf("tftp: opening a port for a transfer: %w", err)
+	}
+	conn := datagram.Open(t.ctx, pc, datagram.Config{ReadSize: readSize, Batch: batch})
+	_, _, _ = conn.SetBuffers(buffer, 0)
+	t.link = conn
+	t.close = func() {
+		conn.Release()
+		_ = pc.Close()
+	}
+	return nil
+}
+
+// read serves an RRQ. The file is opened before anything is answered: clients take an error
+// after the OACK badly.
+func (t *service) read() error {
+	src, err := t.v.server.Handler.Open(t.ctx, t.request)
+	if err != nil {
+		return err
+	}
+	if c, ok := src.R.(io.Closer); ok {
+		defer c.Close()
+	}
+	if src.R == nil {
+		return errors.New("tftp: the handler returned no reader")
+	}
+	s, answer := grant(t.request.Options, limits{
+		blockSize: t.v.blockLimit(t.peer.Addr()),
+		window:    func(blockSize int) int { return min(t.v.maxWindow(), windowFor(usualBuffer, blockSize)) },
+		size:      src.Size, op: RRQ, netascii: t.request.Mode == Netascii,
+	})
+	if err := t.open(smallPacket, batchFor(s.WindowSize, t.num.wide), 0); err != nil {
+		return err
+	}
+	t.adopt(s)
+	proven := false
+	if len(answer) > 0 {
+		if err := t.offer(s, answer); err != nil || t.report.Probe {
+			return err
+		}
+		proven = true
+	}
+	out := newSending(&t.conversation, src, strategyFor(t.num.wide, t.v.server.Strategy, s), s, proven)
+	if t.opening.Measured() {
+		out.out.timer.Sample(t.opening.SRTT())
+	}
+	return out.run()
+}
+
+// offer sends an OACK until the client acknowledges it as block 0. Some ask only for the size of
+// a file, and end with error 8 what they never wanted to begin.
+func (t *service) offer(s Settings, answer []Option) error {
+	b, err := Packet{Op: OACK, Options: answer}.AppendBinary(nil)
+	if err != nil {
+		return err
+	}
+	k := &knock{left: unprovenPackets}
+	k.timer.Config = senderTimer(s)
+	_, err = t.knock(k, b, func(p Packet) (bool, error) { return p.Op == ACK && p.Block == 0, nil })
+	if t.said != nil && t.said.Code == CodeOption {
+		t.report.Probe = true
+		return nil
+	}
+	t.opening = k.timer
+	t.touch()
+	return err
+}
+
+// write serves a WRQ.
+func (t *service) write() error {
+	for _, o := range t.request.Options {
+		if n, ok := wishes([]Option{o})[optSize]; ok {
+			t.request.Size = n
+		}
+	}
+	sink, err := t.v.server.Handler.Create(t.ctx, t.request)
+	if err != nil {
+		return err
+	}
+	if sink == nil {
+		return errors.New("tftp: the handler returned no sink")
+	}
+	buffer := usualBuffer
+	if t.session.branch != nil {
+		buffer = t.v.buffer
+	}
+	s, answer := grant(t.request.Options, limits{
+		blockSize: t.v.blockLimit(t.peer.Addr()),
+		window:    func(blockSize int) int { return min(t.v.maxWindow(), windowFor(buffer, blockSize)) },
+		op:        WRQ, netascii: t.request.Mode == Netascii,
+	})
+	if err := t.open(headerLen(t.num.wide)+max(s.BlockSize, smallPacket), batchFor(s.WindowSize, t.num.wide), t.writeBuffer(s)); err != nil {
+		sink.Abort(err)
+		return err
+	}
+	t.adopt(s)
+	var opener []byte
+	if len(answer) > 0 {
+		opener, _ = Packet{Op: OACK, Options: answer}.AppendBinary(nil)
+	}
+	in := newReceiving(&t.conversation, sink, s, opener, unprovenPackets)
+	if err := in.run(); err != nil {
+		return err
+	}
+	t.finish(nil)
+	t.v.settled(t.session)
+	if d := orDefault(t.v.server.Linger, DefaultServerLinger); d > 0 {
+		in.linger(d)
+	}
+	return nil
+}
+
+// writeBuffer is the receive buffer that a write would like to have.
+func (t *service) writeBuffer(s Settings) int {
+	if t.num.wide {
+		return wideBuffer
+	}
+	return s.WindowSize * footprint(s.BlockSize)
+}
+
+func (v *serving) maxWindow() int {
+	return max(1, orDefault(v.server.MaxWindow, DefaultMaxWindow))
+}
