@@ -78,6 +78,11 @@ func TestRTO(t *testing.T) {
 			},
 		},
 		{
+			name:   "a start of one's own",
+			config: Config{Initial: 300 * ms},
+			steps:  []step{{look, 0, 300 * ms}, {timedOut, 0, 600 * ms}, {sample, 40 * ms, 120 * ms}},
+		},
+		{
 			name:   "a floor of one's own",
 			config: Config{Min: 200 * ms},
 			steps:  []step{{look, 0, 200 * ms}, {sample, ms, 200 * ms}, {timedOut, 0, 400 * ms}},

@@ -52,10 +52,8 @@ func (f *File) rename(replace bool) error {
 		_ = f.remove()
 		return nil
 	}
-	if errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	// No links here. If the reason is another one, Rename finds it, too.
+	// The name is taken, or there are no links here. If the reason is another one, Rename
+	// finds it, too.
 	if _, err := f.dir.Lstat(f.name); err == nil {
 		return &fs.PathError{Op: "rename", Path: f.name, Err: fs.ErrExist}
 	} else if !errors.Is(err, fs.ErrNotExist) {

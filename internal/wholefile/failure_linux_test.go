@@ -91,3 +91,35 @@ func TestDiskFull(t *testing.T) {
 	}
 	wantContents(t, root, map[string]string{})
 }
+
+// No way to end leaves a descriptor open.
+func TestNoDescriptorLeft(t *testing.T) {
+	root := openRoot(t)
+	before := descriptors(t)
+	for range 20 {
+		for _, end := range []func(*File) error{
+			func(f *File) error { return f.Commit(true) },
+			func(f *File) error { return f.Commit(false) },
+			func(f *File) error { return f.Abort() },
+			func(f *File) error { _ = f.Truncate(-1); return f.Commit(true) },
+		} {
+			f, err := Create(root, "name", 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = end(f)
+		}
+	}
+	if after := descriptors(t); after != before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip(err)
+	}
+	return len(entries)
+}

@@ -14,8 +14,9 @@ import (
 type fakeDir struct {
 	*os.Root
 	link, rename, remove, open error
-	exist                      int   // how many temporary names are taken
-	openFile                   error // after those
+	dir                        *os.File // what Open returns
+	exist                      int      // how many temporary names are taken
+	openFile                   error    // after those
 	tries                      int
 	stat                       error
 }
@@ -51,6 +52,9 @@ func (d *fakeDir) Lstat(name string) (fs.FileInfo, error) {
 func (d *fakeDir) Open(name string) (*os.File, error) {
 	if d.open != nil {
 		return nil, d.open
+	}
+	if d.dir != nil {
+		return d.dir, nil
 	}
 	return d.Root.Open(name)
 }
@@ -123,29 +127,57 @@ func TestCommitFails(t *testing.T) {
 	}
 }
 
+// What could not be written to the disk does not get the name.
 func TestSyncFails(t *testing.T) {
 	root := openRoot(t)
 	f := mustCreate(t, root, "name", "text")
 	f.file.Close()
-	if err := f.Commit(true); !errors.Is(err, fs.ErrClosed) {
-		t.Errorf("Commit: %v", err)
+	f.file = unsyncable(t)
+	if err := f.Commit(true); err == nil {
+		t.Error("Commit works")
 	}
 	wantContents(t, root, map[string]string{})
 }
 
+// unsyncable is a file of which the system says that it cannot be synced.
+func unsyncable(t *testing.T) *os.File {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	if err := w.Sync(); err == nil {
+		t.Skip("a pipe can be synced here")
+	}
+	return w
+}
+
 // That the directory cannot be written to the disk is said, and changes nothing else.
+// Where there is no such thing, nothing is missing.
 func TestSyncDirFails(t *testing.T) {
+	closed := unsyncable(t)
+	closed.Close()
 	for _, test := range []struct {
-		open error
-		ok   bool
-	}{{errBroken, false}, {fs.ErrPermission, true}} {
-		root := openRoot(t)
-		f := mustCreate(t, &fakeDir{Root: root, open: test.open}, "name", "text")
-		err := f.Commit(true)
-		if test.ok && err != nil || !test.ok && !errors.Is(err, test.open) {
-			t.Errorf("%v: Commit: %v", test.open, err)
-		}
-		wantContents(t, root, map[string]string{"name": "text"})
+		name string
+		dir  fakeDir
+		want error
+	}{
+		{"open", fakeDir{open: errBroken}, errBroken},
+		{"may not open", fakeDir{open: fs.ErrPermission}, nil},
+		{"sync", fakeDir{dir: closed}, fs.ErrClosed},
+		{"cannot sync", fakeDir{dir: unsyncable(t)}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			root := openRoot(t)
+			dir := test.dir
+			dir.Root = root
+			f := mustCreate(t, &dir, "name", "text")
+			if err := f.Commit(true); !errors.Is(err, test.want) {
+				t.Errorf("Commit: %v, want %v", err, test.want)
+			}
+			wantContents(t, root, map[string]string{"name": "text"})
+		})
 	}
 }
 

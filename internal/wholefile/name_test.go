@@ -123,6 +123,18 @@ func TestCheckName(t *testing.T) {
 	}
 }
 
+func TestDevicePorts(t *testing.T) {
+	for _, port := range "0123456789¹²³" {
+		for _, name := range []string{"COM", "lpt"} {
+			for _, suffix := range []string{"", ".txt"} {
+				if err := CheckName(name + string(port) + suffix); !errors.Is(err, ErrDevice) {
+					t.Errorf("%s%c%s: %v", name, port, suffix, err)
+				}
+			}
+		}
+	}
+}
+
 func TestNameErrorText(t *testing.T) {
 	// What a terminal would obey is quoted.
 	want := `wholefile: "\x1b[2J": name holds a control character`
