@@ -1,0 +1,250 @@
+package directory
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"iter"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/ferrygo/ferry/internal/datagram"
+	"github.com/ferrygo/ferry/internal/wholefile"
+)
+
+// The defaults of a Client.
+const (
+	// DefaultGiveUp is long enough for 26 tries. Where each way loses 30 % of the datagrams,
+	// one request in forty million needs more.
+	DefaultGiveUp = 20 * time.Second
+	DefaultPort   = 7777
+)
+
+// A Client asks a central directory, and registers peers there. It is a [Locator] and a
+// [Publisher].
+//
+// Conn and Directory are required; they and the other fields are not changed while
+// calls run. The methods may be called by any number of goroutines: one request is under way at a
+// time, the others wait. A Client must not be copied.
+type Client struct {
+	// Conn carries the requests. It stays the caller's, who closes it after the last
+	// call; nothing else may read from it.
+	Conn net.PacketConn
+	// Directory is the directory's address.
+	Directory netip.AddrPort
+	// GiveUp is how long a request may go without progress. 0 means DefaultGiveUp.
+	GiveUp time.Duration
+	// Trace observes the calls. Nil observes nothing.
+	Trace *Trace
+
+	once   sync.Once
+	turn   chan struct{} // holds one element while a request is under way
+	timer  timer
+	latest []byte // the fragment of an answer that was accepted last
+	after  int    // the number after it
+}
+
+var (
+	_ Locator   = (*Client)(nil)
+	_ Publisher = (*Client)(nil)
+)
+
+// A Registration is what a directory knows of one peer.
+type Registration struct {
+	Addr  netip.AddrPort // of its HTTP server
+	Files []string       // that it shares
+	Heard time.Time      // when it was heard last, by the directory's clock
+}
+
+// Contents are what a directory holds.
+type Contents struct {
+	// Total is the number of peers there are. It exceeds len(Peers) where the directory has cut
+	// its answer.
+	Total int
+	// Peers are in the order in which they were heard last, the one that was silent for the
+	// longest time first.
+	Peers []Registration
+}
+
+// Publish registers a peer with the files that it shares, in place of those that it
+// shared before, or says that it is still there. A directory forgets a peer that does
+// not do so for [DefaultExpiry].
+//
+// peer is the address of the peer's HTTP server. Its IP must be the one that Conn sends from,
+// unless the directory allows others; an unspecified one stands for it.
+//
+// The error is a [*RefusedError] where the directory says no, and wraps [ErrNoAnswer] or
+// [ErrSilent] where it says nothing.
+func (c *Client) Publish(ctx context.Context, peer netip.AddrPort, files []string) error {
+	body, err := peerBody(peer)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := wholefile.CheckName(f); err != nil {
+			return fmt.Errorf("directory: publishing: %w", err)
+		}
+		body = append(AppendField(body, f), ' ')
+	}
+	_, err = c.ask(ctx, Update, "", body)
+	return err
+}
+
+// Withdraw removes a peer from the directory. It is no error if it is not there.
+func (c *Client) Withdraw(ctx context.Context, peer netip.AddrPort) error {
+	body, err := peerBody(peer)
+	if err != nil {
+		return err
+	}
+	_, err = c.ask(ctx, Exit, "", body)
+	return err
+}
+
+func peerBody(peer netip.AddrPort) ([]byte, error) {
+	peer = unmap(peer)
+	if !peer.IsValid() || peer.Port() == 0 || peer.Addr().Zone() != "" {
+		return nil, fmt.Errorf("directory: %v is no address of a peer", peer)
+	}
+	return appendAddr(nil, peer), nil
+}
+
+// Lookup returns the peers that have a file, at least one. If nobody has it the error is a
+// [*RefusedError] that is an fs.ErrNotExist.
+func (c *Client) Lookup(ctx context.Context, name string) ([]netip.AddrPort, error) {
+	if err := wholefile.CheckName(name); err != nil {
+		return nil, fmt.Errorf("directory: looking up: %w", err)
+	}
+	r, err := c.ask(ctx, Lookup, name, append(AppendField(nil, name), ' '))
+	if err != nil {
+		return nil, err
+	}
+	return parseFound(r.fields[1:])
+}
+
+// View returns what the directory holds.
+func (c *Client) View(ctx context.Context) (Contents, error) {
+	// The document shows no request of this type. Ours holds a random word, which makes it
+	// another request than the one before, and long enough for an answer that is proof
+	// against forgery; a directory does not look at it.
+	r, err := c.ask(ctx, View, "", []byte(rand.Text()[:13]+" "))
+	if err != nil {
+		return Contents{}, err
+	}
+	return parseListing(r.fields)
+}
+
+// Locate yields the peers that have a file, and ends with an error if there is one.
+// It asks the directory when the first is wanted.
+func (c *Client) Locate(ctx context.Context, name string) iter.Seq2[Source, error] {
+	return func(yield func(Source, error) bool) {
+		found, err := c.Lookup(ctx, name)
+		if err != nil {
+			yield(Source{}, err)
+			return
+		}
+		for _, a := range found {
+			if !yield(Source{Addr: a}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// ask carries out a request when it is its turn.
+func (c *Client) ask(ctx context.Context, typ Type, name string, body []byte) (result, error) {
+	c.once.Do(func() { c.turn = make(chan struct{}, 1) })
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return result{}, context.Cause(ctx)
+	}
+	if c.Conn == nil {
+		return result{}, errors.New("directory: a Client without a Conn")
+	}
+	to := unmap(c.Directory)
+	if !to.IsValid() || to.Port() == 0 || to.Addr().IsUnspecified() {
+		return result{}, fmt.Errorf("directory: %v is no address of a directory", c.Directory)
+	}
+	start := time.Now()
+	x := newExchange(start, typ, name, body, &c.timer, orDefault(c.GiveUp, DefaultGiveUp))
+	x.latest, x.next = c.latest, c.after
+	err := c.run(ctx, x, to)
+	c.latest, c.after = x.latest, x.next
+	if c.Trace != nil && c.Trace.Asked != nil {
+		c.Trace.Asked(typ, Exchange{Sent: x.packets, SentAgain: x.again, Bad: x.bad, RTT: c.timer.est, Elapsed: time.Since(start)}, err)
+	}
+	if err != nil {
+		return result{}, err
+	}
+	return x.result, nil
+}
+
+// run writes what the exchange wants sent, and feeds it what arrives.
+func (c *Client) run(ctx context.Context, x *exchange, to netip.AddrPort) error {
+	conn := datagram.Open(ctx, c.Conn, datagram.Config{ReadSize: 2048, Batch: 4})
+	defer conn.Release()
+	buf := make([]byte, 0, MaxDatagram)
+	for {
+		out, wake := x.step(time.Now(), buf[:0])
+		if x.done {
+			return x.end(to)
+		}
+		if err := c.write(conn, out, to); err != nil {
+			return err
+		}
+		packets, err := conn.Read(wake)
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return fmt.Errorf("directory: %v at %v: %w", x.typ, to, err)
+		}
+		now := time.Now()
+		for _, p := range packets {
+			if err := c.arrived(conn, x, now, p, to); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (c *Client) arrived(conn *datagram.Conn, x *exchange, now time.Time, p datagram.Packet, to netip.AddrPort) error {
+	err := ErrForeign
+	var ack []byte
+	if p.Addr == to {
+		ack, err = x.arrived(now, p.Data, nil)
+	}
+	if err != nil {
+		x.bad++
+		if c.Trace != nil && c.Trace.Bad != nil {
+			c.Trace.Bad(p.Addr, err)
+		}
+	}
+	return c.write(conn, ack, to)
+}
+
+// write sends a datagram, if there is one. One that cannot leave counts as lost.
+func (c *Client) write(conn *datagram.Conn, b []byte, to netip.AddrPort) error {
+	if len(b) == 0 {
+		return nil
+	}
+	_, err := conn.Write([]datagram.Packet{{Data: b, Addr: to}})
+	switch {
+	case err == nil:
+	case datagram.Fatal(err):
+		return fmt.Errorf("directory: writing to %v: %w", to, err)
+	case c.Trace != nil && c.Trace.WriteFailed != nil:
+		c.Trace.WriteFailed(to, err)
+	}
+	return nil
+}
+
+// end returns the error that an exchange ended with.
+func (x *exchange) end(to netip.AddrPort) error {
+	if x.err == ErrNoAnswer || x.err == ErrSilent {
+		return fmt.Errorf("%w: %v, nothing for %v", x.err, to, x.giveUp)
+	}
+	return x.err
+}

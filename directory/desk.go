@@ -1,0 +1,440 @@
+package directory
+
+import (
+	"bytes"
+	"container/heap"
+	"hash/maphash"
+	"net/netip"
+	"time"
+
+	"github.com/ferrygo/ferry/internal/datagram"
+)
+
+// A desk is a directory without its conn: it is given the datagrams that arrive, and has
+// those that are to be sent. It reads no socket and no clock.
+//
+// Most datagrams are an update in one piece that says nothing new. Such a one costs a look at the registry
+// and an acknowledgement, and leaves no trace. Everything else has a session.
+type desk struct {
+	registry   *registry
+	local      netip.AddrPort // the directory's own address
+	anyAddress bool
+	limits     deskLimits
+	trace      Trace
+	stats      Stats
+
+	seed     maphash.Seed
+	sessions map[netip.AddrPort]*session
+	progress queue[session] // the one without progress for the longest time first
+	wakes    sessionHeap
+	tokens   tokens
+
+	out     []datagram.Packet
+	arena   []byte // what out's packets hold
+	gone    []netip.AddrPort
+	found   []netip.AddrPort
+	scratch []byte
+}
+
+// deskLimits bound what the network can make a desk keep.
+type deskLimits struct {
+	request  int // bytes of a request
+	answer   int // bytes of an answer
+	sources  int // in an answer to a look-up
+	sessions int
+}
+
+const (
+	// patience is how long a session without progress is kept.
+	patience = 5 * time.Second
+	// expiriesPerTurn is how much of the registry's expiry is done for each batch of
+	// datagrams at most.
+	expiriesPerTurn = 64
+)
+
+// begin forgets what was sent: the memory is used again.
+func (d *desk) begin() { d.out, d.arena = d.out[:0], d.arena[:0] }
+
+// arrived takes a datagram.
+func (d *desk) arrived(now time.Time, from netip.AddrPort, b []byte) {
+	d.stats.Received++
+	if from == d.local || from.Port() == 0 {
+		d.bad(from, ErrForeign)
+		return
+	}
+	p, err := parsePacket(b)
+	switch {
+	case err != nil:
+	case p.isAck():
+		err = d.acked(now, from, p, len(b))
+	case !p.typ.isRequest():
+		err = ErrUnexpected // an answer: it came from another directory, or from nowhere
+	case p.total == 1 && (p.typ == Update || p.typ == Exit):
+		d.whole(now, from, p, b)
+	default:
+		err = d.fragment(now, from, p, b)
+	}
+	if err != nil {
+		d.bad(from, err)
+	}
+}
+
+// bad counts a datagram that is ignored.
+func (d *desk) bad(from netip.AddrPort, err error) {
+	d.stats.Bad++
+	if d.trace.Bad != nil {
+		d.trace.Bad(from, err)
+	}
+}
+
+// whole takes an update or exit of one fragment, which needs no session unless it is
+// refused: nothing is remembered of it, and a repetition does the same again.
+func (d *desk) whole(now time.Time, from netip.AddrPort, p packet, b []byte) {
+	_, code, ok := d.obey(now, from, p.typ, p.body)
+	if ok {
+		d.acknowledge(from, p)
+		return
+	}
+	if s := d.sessions[from]; s != nil && s.refused && s.answering() && s.latest == d.digest(b) {
+		s.got += len(b) // the refusal is under way
+		d.unhold(s)
+		return
+	}
+	s := d.open(now, from, p)
+	s.got += len(b)
+	s.latest, s.next = d.digest(b), 2
+	d.refuse(now, s, code, p, len(b))
+}
+
+// fragment takes a fragment of a request.
+func (d *desk) fragment(now time.Time, from netip.AddrPort, p packet, b []byte) error {
+	s := d.sessions[from]
+	sum := d.digest(b)
+	switch {
+	case s != nil && p.seq == s.next-1 && sum == s.latest && (s.answering() || p.total > 1):
+		d.repeated(now, s, p, len(b))
+		return nil
+	case s != nil && p.seq == 1 && s.opening == sum && s.next <= s.total:
+		return ErrUnexpected // a late copy of this request's beginning
+	case p.seq == 1:
+		// "SEQ 1 of other content starts anew", and so does a request whose answer is done.
+		if p.total > d.limits.request/2 { // two bytes are the shortest fragment that says anything
+			return ErrTooLong
+		}
+		s = d.open(now, from, p)
+		s.opening = sum
+	case s == nil, p.seq != s.next, p.typ != s.typ, p.total != s.total:
+		return ErrUnexpected
+	}
+	if len(s.body)+len(p.body) > d.limits.request {
+		d.close(s)
+		return ErrTooLong
+	}
+	s.got += len(b)
+	s.latest = sum
+	s.next++
+	d.moved(now, s)
+	if s.total == 1 {
+		s.body = p.body // for the moment
+	} else {
+		s.body = append(s.body, p.body...)
+	}
+	if s.next <= s.total {
+		d.reply(s, p)
+		return nil
+	}
+	d.complete(now, s, p, len(b))
+	s.body = nil
+	return nil
+}
+
+// repeated takes the fragment that was accepted last, once more: "If a duplicate packet
+// is received it drops the packet and resends the acknowledgement" (CEN 502 project 2,
+// part II, 1.1).
+func (d *desk) repeated(now time.Time, s *session, p packet, n int) {
+	d.stats.Duplicates++
+	s.got += n
+	s.timer.heard()
+	d.unhold(s)
+	if s.refused {
+		return
+	}
+	if s.typ == Update && s.next > s.total {
+		d.registry.keep(now, s.peer)
+	}
+	d.reply(s, p)
+}
+
+// complete does what a request asks for, now that all of it is there. p is its last fragment.
+func (d *desk) complete(now time.Time, s *session, p packet, n int) {
+	answer, code, ok := d.obey(now, s.from, s.typ, s.body)
+	if !ok && (s.typ == Update || s.typ == Exit) {
+		d.refuse(now, s, code, p, n)
+		return
+	}
+	d.reply(s, p)
+	switch {
+	case code == CodeNotFound:
+		d.fail(now, s, code, s.body, n)
+	case !ok:
+		d.fail(now, s, code, nil, n)
+	case s.typ == Lookup && !s.setAnswer(Found, answer, n, &d.tokens):
+		d.fail(now, s, CodeTooLong, nil, n)
+	case s.typ == Lookup:
+		d.transmit(now, s)
+	case s.typ == View:
+		for most := d.limits.answer; !s.setAnswer(Listing, d.listing(now, most), n, &d.tokens); {
+			most /= 2
+		}
+		d.transmit(now, s)
+	case s.typ == Update:
+		s.peer, _, _ = d.subject(s.from, s.body)
+	}
+}
+
+// obey does what a request asks for, and returns the answer to a look-up, or the code with which the
+// request is refused.
+func (d *desk) obey(now time.Time, from netip.AddrPort, typ Type, body []byte) (answer []byte, code Code, ok bool) {
+	switch typ {
+	case Lookup:
+		return d.lookup(now, from, body)
+	case View:
+		d.stats.Views++
+		return nil, 0, true
+	}
+	peer, files, ok := d.subject(from, body)
+	switch {
+	case !ok:
+		return nil, CodeMalformed, false
+	case !d.anyAddress && peer.Addr() != from.Addr().WithZone(""):
+		return nil, CodeForbidden, false
+	case typ == Exit:
+		d.exit(peer)
+		return nil, 0, true
+	}
+	d.stats.Updates++
+	if d.registry.touch(now, peer, files) {
+		return nil, 0, true
+	}
+	if code, ok := d.registry.update(now, peer, files); !ok {
+		return nil, code, false
+	}
+	if d.trace.Updated != nil {
+		d.trace.Updated(peer, d.registry.peers[peer].files)
+	}
+	return nil, 0, true
+}
+
+// subject takes the address of the peer that an update or exit is about from its body. An
+// unspecified IP stands for the one that the request came from.
+func (d *desk) subject(from netip.AddrPort, body []byte) (peer netip.AddrPort, files []byte, ok bool) {
+	ip, rest := nextWord(body)
+	word, files := nextWord(rest)
+	port := 0
+	for _, c := range word {
+		if c < '0' || c > '9' || port > 65535 {
+			return peer, nil, false
+		}
+		port = port*10 + int(c-'0')
+	}
+	if port < 1 || port > 65535 || word[0] == '0' {
+		return peer, nil, false
+	}
+	own := from.Addr().WithZone("")
+	// Nearly always it is the address that the request came from: comparing spares
+	// the parsing.
+	d.scratch = own.AppendTo(d.scratch[:0])
+	if bytes.Equal(d.scratch, ip) {
+		return netip.AddrPortFrom(own, uint16(port)), files, true
+	}
+	addr, err := netip.ParseAddr(string(ip))
+	addr = addr.Unmap()
+	switch {
+	case err != nil, addr.Zone() != "", addr.IsMulticast():
+		return peer, nil, false
+	case addr.IsUnspecified():
+		addr = own
+	}
+	return netip.AddrPortFrom(addr, uint16(port)), files, true
+}
+
+// exit forgets a peer. That there is none is as good.
+func (d *desk) exit(peer netip.AddrPort) {
+	d.stats.Exits++
+	if d.registry.remove(peer) && d.trace.Removed != nil {
+		d.trace.Removed(peer, false)
+	}
+}
+
+// acked takes an acknowledgement.
+func (d *desk) acked(now time.Time, from netip.AddrPort, p packet, n int) error {
+	s := d.sessions[from]
+	if s == nil || !s.answering() || !p.acknowledges(s.answer.at(s.current)) {
+		return ErrUnexpected
+	}
+	s.got += n
+	s.proved, s.held = true, false
+	if s.tries == 1 {
+		s.timer.sample(now.Sub(s.first))
+	} else {
+		s.timer.heard()
+	}
+	if s.current == s.answer.total() {
+		d.stats.Answered++
+		d.finish(s)
+		return nil
+	}
+	s.current++
+	s.tries = 0
+	d.moved(now, s)
+	d.transmit(now, s)
+	return nil
+}
+
+// finish ends a session whose answer is done. A request of several fragments is
+// remembered, so that a late copy of its last one does not start anything.
+func (d *desk) finish(s *session) {
+	s.current = 0
+	s.answer = fragments{}
+	if s.total == 1 {
+		d.close(s)
+		return
+	}
+	d.schedule(s, s.moved.Add(patience))
+}
+
+// acknowledge sends the acknowledgement of p.
+func (d *desk) acknowledge(to netip.AddrPort, p packet) int { return d.send(to, ackOf(p)) }
+
+// reply acknowledges a fragment of a session.
+func (d *desk) reply(s *session, p packet) { s.sent += d.acknowledge(s.from, p) }
+
+// refuse answers an update or exit instead of acknowledging it, so that whoever sent it
+// cannot take it for done.
+func (d *desk) refuse(now time.Time, s *session, code Code, p packet, n int) {
+	s.refused = true
+	d.fail(now, s, code, nil, n)
+}
+
+// fail begins the answer that a request is refused. fields are those of a look-up.
+func (d *desk) fail(now time.Time, s *session, code Code, fields []byte, n int) {
+	d.stats.Refused++
+	if d.trace.Refused != nil {
+		d.trace.Refused(s.from, s.typ, code)
+	}
+	s.setAnswer(Failure, failureBody(code, s.typ, fields), n, &d.tokens)
+	d.transmit(now, s)
+}
+
+// transmit sends the fragment in flight, unless that would be too much for an address that
+// has proved nothing.
+func (d *desk) transmit(now time.Time, s *session) {
+	p := s.answer.at(s.current)
+	d.scratch = appendPacket(d.scratch[:0], p)
+	if !s.mayStill(len(d.scratch)) {
+		s.held = true
+		d.schedule(s, s.moved.Add(patience))
+		return
+	}
+	if s.tries == 0 {
+		s.first = now
+	} else {
+		s.timer.timedOut()
+		d.stats.SentAgain++
+	}
+	s.tries++
+	s.last = now
+	s.sent += d.send(s.from, p)
+	d.schedule(s, s.due())
+}
+
+// unhold lets a transmission that waited for bytes from the address be tried again.
+func (d *desk) unhold(s *session) {
+	if s.held {
+		s.held = false
+		d.schedule(s, s.due())
+	}
+}
+
+// send queues a datagram and returns its length.
+func (d *desk) send(to netip.AddrPort, p packet) int {
+	start := len(d.arena)
+	d.arena = appendPacket(d.arena, p)
+	b := d.arena[start:len(d.arena):len(d.arena)]
+	d.out = append(d.out, datagram.Packet{Data: b, Addr: to})
+	d.stats.Sent++
+	return len(b)
+}
+
+// open begins a session with the first fragment of a request. What the address had begun is over.
+func (d *desk) open(now time.Time, from netip.AddrPort, p packet) *session {
+	if old := d.sessions[from]; old != nil {
+		d.close(old)
+	}
+	if len(d.sessions) >= d.limits.sessions {
+		d.stats.Evicted++
+		d.close(d.progress.oldest.owner)
+	}
+	s := &session{from: from, typ: p.typ, total: p.total, next: 1, wake: now.Add(patience)}
+	s.place.owner = s
+	d.sessions[from] = s
+	heap.Push(&d.wakes, s)
+	d.moved(now, s)
+	return s
+}
+
+// close forgets a session.
+func (d *desk) close(s *session) {
+	delete(d.sessions, s.from)
+	d.progress.remove(&s.place)
+	heap.Remove(&d.wakes, s.index)
+}
+
+// moved notes progress.
+func (d *desk) moved(now time.Time, s *session) {
+	s.moved = now
+	d.progress.touch(&s.place)
+	if !s.answering() {
+		d.schedule(s, now.Add(patience))
+	}
+}
+
+// schedule sees to it that tick looks at s in time.
+func (d *desk) schedule(s *session, at time.Time) {
+	s.wake = at
+	if end := s.moved.Add(patience); end.Before(at) {
+		s.wake = end
+	}
+	heap.Fix(&d.wakes, s.index)
+}
+
+// tick does what is due at now, and says when to call it again if nothing arrives
+// before.
+func (d *desk) tick(now time.Time) (wake time.Time) {
+	for len(d.wakes) > 0 && !now.Before(d.wakes[0].wake) {
+		s := d.wakes[0]
+		switch {
+		case now.Sub(s.moved) >= patience:
+			if s.answering() {
+				d.stats.Unconfirmed++
+			}
+			d.close(s)
+		case s.answering():
+			d.transmit(now, s)
+		}
+	}
+	d.gone = d.registry.expire(now, expiriesPerTurn, d.gone[:0])
+	d.stats.Expired += uint64(len(d.gone))
+	if d.trace.Removed != nil {
+		for _, peer := range d.gone {
+			d.trace.Removed(peer, true)
+		}
+	}
+	wake, ok := d.registry.wake()
+	if len(d.wakes) > 0 && (!ok || d.wakes[0].wake.Before(wake)) {
+		wake = d.wakes[0].wake
+	}
+	return wake
+}
+
+func (d *desk) digest(b []byte) uint64 { return maphash.Bytes(d.seed, b) }

@@ -1,0 +1,142 @@
+package directory
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/netip"
+)
+
+// What is wrong with a datagram; see [Trace].
+var (
+	ErrMalformed = errors.New("directory: malformed datagram")
+	// ErrUnexpected: a datagram that has no place where it arrived: an answer
+	// or an acknowledgement of nothing, a fragment that is not the next, two requests mixed.
+	ErrUnexpected = errors.New("directory: unexpected datagram")
+	// ErrForeign: a datagram from an address that takes no part.
+	ErrForeign = errors.New("directory: datagram from a stranger")
+	// ErrTooLong: a request or answer of more fragments or bytes than are allowed.
+	ErrTooLong = errors.New("directory: too long")
+)
+
+// Why a request failed at the client.
+var (
+	// ErrNoAnswer: the directory acknowledged nothing.
+	ErrNoAnswer = errors.New("directory: no answer from the directory")
+	// ErrSilent: the directory answered and then fell silent.
+	ErrSilent = errors.New("directory: the directory fell silent")
+)
+
+// A Code says why a directory refuses a request. The numbers are those of HTTP, of which
+// the document shows one, "(404, 'file not found')" (CEN 502 project 2, part II, 3, test 4).
+type Code int
+
+// The codes.
+const (
+	CodeMalformed Code = 400 // it cannot be understood
+	CodeForbidden Code = 403 // it is about another host's peer
+	CodeNotFound  Code = 404 // nobody has the file
+	CodeTooLong   Code = 413 // more files, or a longer name, than are allowed
+	CodeFull      Code = 503 // the directory has no room for another peer
+)
+
+// String returns what the code says.
+func (c Code) String() string {
+	switch c {
+	case CodeMalformed:
+		return "malformed request"
+	case CodeForbidden:
+		return "not the peer's own address"
+	case CodeNotFound:
+		return "nobody has the file"
+	case CodeTooLong:
+		return "too many files"
+	case CodeFull:
+		return "directory full"
+	}
+	return fmt.Sprintf("code %d", int(c))
+}
+
+// A RefusedError is what a directory answers when it does not do as it is asked.
+type RefusedError struct {
+	Request Type
+	Name    string // of a file, in a look-up
+	Code    Code
+}
+
+// Error says what was refused, and why.
+func (e *RefusedError) Error() string {
+	if e.Name != "" {
+		return fmt.Sprintf("directory: %v of %q: %v", e.Request, e.Name, e.Code)
+	}
+	return fmt.Sprintf("directory: %v: %v", e.Request, e.Code)
+}
+
+// Is says that CodeNotFound is an fs.ErrNotExist, CodeForbidden an fs.ErrPermission, and
+// CodeMalformed an fs.ErrInvalid.
+func (e *RefusedError) Is(target error) bool {
+	switch e.Code {
+	case CodeNotFound:
+		return target == fs.ErrNotExist
+	case CodeForbidden:
+		return target == fs.ErrPermission
+	case CodeMalformed:
+		return target == fs.ErrInvalid
+	}
+	return false
+}
+
+// Why a source was dropped during a fetch, or a fetch failed.
+var (
+	// ErrNoSource: nobody has the file.
+	ErrNoSource = fmt.Errorf("directory: no source: %w", fs.ErrNotExist)
+	// ErrDigest: bytes that are not those that were announced.
+	ErrDigest = errors.New("directory: wrong digest")
+	// ErrDifferent: the source has another file under the name than the one
+	// that is fetched.
+	ErrDifferent = errors.New("directory: another file of the same name")
+	// ErrStalled: the source delivered nothing for [Fetcher.Stall].
+	ErrStalled = errors.New("directory: stalled")
+	// ErrResponse: the source does not speak HTTP as it should: a range other
+	// than the one asked for, a body of another length, a piece list that makes no sense.
+	ErrResponse = errors.New("directory: bad response")
+	// ErrTooLarge: the file is larger than [Fetcher.MaxSize].
+	ErrTooLarge = errors.New("directory: file too large")
+)
+
+// A SourceError says why one source failed.
+type SourceError struct {
+	Source Source
+	Err    error
+}
+
+// Error returns "ADDRESS: what happened".
+func (e *SourceError) Error() string { return fmt.Sprintf("%v: %v", e.Source.Addr, e.Err) }
+
+// Unwrap returns Err.
+func (e *SourceError) Unwrap() error { return e.Err }
+
+// A StatusError is an HTTP status other than success.
+type StatusError int
+
+// Error returns the code with the standard's text.
+func (e StatusError) Error() string {
+	return fmt.Sprintf("directory: HTTP status %d %s", int(e), http.StatusText(int(e)))
+}
+
+// Is says that 404 and 410 are an fs.ErrNotExist, and 401 and 403 an fs.ErrPermission.
+func (e StatusError) Is(target error) bool {
+	switch int(e) {
+	case http.StatusNotFound, http.StatusGone:
+		return target == fs.ErrNotExist
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return target == fs.ErrPermission
+	}
+	return false
+}
+
+// unmap returns an address as ferry shows it: an IPv4 address is never written as IPv6.
+func unmap(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}

@@ -1,0 +1,145 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/ferrygo/ferry/internal/datagram"
+)
+
+// The defaults of a Server.
+const (
+	// DefaultExpiry is three times [DefaultPeriod].
+	DefaultExpiry      = 21 * time.Second
+	DefaultMaxPeers    = 100_000
+	DefaultMaxFiles    = 1000
+	DefaultMaxEntries  = 4 << 20
+	DefaultMaxRequest  = 64 << 10
+	DefaultMaxAnswer   = 64 << 10
+	DefaultMaxSources  = 100
+	DefaultMaxSessions = 4096
+)
+
+// A Server is a central directory: it knows which peer has which file. The zero value is
+// ready to use. One Server may run several calls at the same time, each on a
+// conn, and with a registry, of its own.
+type Server struct {
+	// Expiry is how long a peer may be silent before it is forgotten. 0 means
+	// DefaultExpiry.
+	Expiry time.Duration
+	// AnyAddress lets a peer register, and remove, any address. Without it a peer speaks
+	// only for the IP address that it sends from, so that nobody can direct downloads
+	// to a third party.
+	AnyAddress bool
+
+	// MaxPeers, MaxFiles of one peer, and MaxEntries, the files of all peers together,
+	// bound the registry: what exceeds them is refused. 0 means the default. An entry takes about
+	// 40 bytes, and a peer 250.
+	MaxPeers, MaxFiles, MaxEntries int
+	// MaxRequest and MaxAnswer bound the bytes of a request and of an answer, the framing of
+	// datagrams apart. A longer request is ignored. A longer view is cut, and says so. 0 means the
+	// default.
+	MaxRequest, MaxAnswer int
+	// MaxSources bounds the peers in the answer to a look-up. Where more have the file, the next
+	// answer begins with the others. 0 means DefaultMaxSources.
+	MaxSources int
+	// MaxSessions bounds the requests in fragments, and the answers, that are under
+	// way. Beyond it the one without progress for the longest time is forgotten. 0 means
+	// DefaultMaxSessions.
+	MaxSessions int
+
+	// Trace observes the calls. Nil observes nothing.
+	Trace *Trace
+}
+
+// Serve is a directory on conn until ctx ends, and then returns ctx's cause; or the error of
+// conn, if that failed before. Its registry begins empty, and ends with the call.
+//
+// conn stays the caller's: Serve neither closes it nor keeps it. It sets read deadlines,
+// and clears them before it returns. Nothing else may read from conn meanwhile.
+//
+// One goroutine serves all requests. None of them waits for another: an answer of
+// several datagrams, or a request that comes in several, goes on beside all others.
+func (s *Server) Serve(ctx context.Context, conn net.PacketConn) (Stats, error) {
+	c := datagram.Open(ctx, conn, datagram.Config{ReadSize: 2048})
+	defer c.Release()
+	// What comes in a burst waits in the socket. If the system does not give as much, it is
+	// lost, and comes again.
+	_, _, _ = c.SetBuffers(1<<20, 1<<20)
+	d := s.newDesk(c.LocalAddr())
+	for {
+		d.begin()
+		wake := d.tick(time.Now())
+		if err := d.write(c); err != nil {
+			return d.stats, err
+		}
+		packets, err := c.Read(wake)
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return d.stats, fmt.Errorf("directory: serving: %w", err)
+		}
+		d.begin()
+		now := time.Now()
+		for _, p := range packets {
+			d.arrived(now, p.Addr, p.Data)
+		}
+		if err := d.write(c); err != nil {
+			return d.stats, err
+		}
+	}
+}
+
+func (s *Server) newDesk(local netip.AddrPort) *desk {
+	d := &desk{
+		registry: newRegistry(
+			orDefault(s.Expiry, DefaultExpiry),
+			orDefault(s.MaxPeers, DefaultMaxPeers),
+			orDefault(s.MaxFiles, DefaultMaxFiles),
+			orDefault(s.MaxEntries, DefaultMaxEntries)),
+		local:      local,
+		anyAddress: s.AnyAddress,
+		limits: deskLimits{
+			request:  orDefault(s.MaxRequest, DefaultMaxRequest),
+			answer:   orDefault(s.MaxAnswer, DefaultMaxAnswer),
+			sources:  orDefault(s.MaxSources, DefaultMaxSources),
+			sessions: orDefault(s.MaxSessions, DefaultMaxSessions),
+		},
+		seed:     maphash.MakeSeed(),
+		sessions: make(map[netip.AddrPort]*session),
+	}
+	if s.Trace != nil {
+		d.trace = *s.Trace
+	}
+	return d
+}
+
+// orDefault returns what a field that is 0 means. Less than nothing means the default, too.
+func orDefault[T int | int64 | time.Duration](v, def T) T {
+	if v <= 0 {
+		return def
+	}
+	return v
+}
+
+// write sends what is queued. What cannot leave counts as lost.
+func (d *desk) write(c *datagram.Conn) error {
+	for out := d.out; len(out) > 0; {
+		n, err := c.Write(out)
+		if err == nil {
+			break
+		}
+		if datagram.Fatal(err) {
+			return fmt.Errorf("directory: serving: %w", err)
+		}
+		if d.trace.WriteFailed != nil {
+			d.trace.WriteFailed(out[n].Addr, err)
+		}
+		out = out[n+1:]
+	}
+	return nil
+}
