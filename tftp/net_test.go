@@ -3,6 +3,7 @@ package tftp
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"io/fs"
@@ -152,12 +153,12 @@ func (p *stage) put(c Client, name string, data []byte) (Report, error) {
 
 // noise returns bytes that repeat for a seed.
 func noise(seed uint64, n int) []byte {
-	b := make([]byte, n)
+	b := make([]byte, n+8)
 	r := rand.New(rand.NewPCG(seed, 1))
-	for i := range b {
-		b[i] = byte(r.Uint32())
+	for i := 0; i < n; i += 8 {
+		binary.LittleEndian.PutUint64(b[i:], r.Uint64())
 	}
-	return b
+	return b[:n:n]
 }
 
 // A failingReader yields n bytes and then fails.
