@@ -1,0 +1,168 @@
+package relay
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// channelServer is the server that most would write: a goroutine that reads each client by
+// lines, and one that writes it from a channel, which blocks when it is full.
+func channelServer(l net.Listener) {
+	var mu sync.RWMutex
+	all := make(map[int]chan []byte)
+	for id := 1; ; id++ {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		out := make(chan []byte, 256)
+		mu.Lock()
+		all[id] = out
+		mu.Unlock()
+		go func() {
+			for b := range out {
+				if _, err := conn.Write(b); err != nil {
+					break
+				}
+			}
+			conn.Close()
+			for range out { // until it is closed
+			}
+		}()
+		go func() {
+			for in := bufio.NewReader(conn); ; {
+				line, err := in.ReadBytes('\n')
+				if err != nil {
+					break
+				}
+				b := fmt.Appendf(nil, "%d: %s", id, line)
+				mu.RLock()
+				for other, to := range all {
+					if other != id {
+						to <- b
+					}
+				}
+				mu.RUnlock()
+			}
+			mu.Lock()
+			delete(all, id)
+			mu.Unlock()
+			close(out)
+		}()
+	}
+}
+
+// ours serves l with s until the benchmark ends.
+func ours(b testing.TB, s *Server, l net.Listener) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.Serve(ctx, l)
+	}()
+	b.Cleanup(func() { cancel(); <-done })
+}
+
+func listen(t testing.TB) net.Listener {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func dial(t testing.TB, addr net.Addr) net.Conn {
+	conn, err := net.Dial("tcp", addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// flood lets one client of 50 send lines of 64 bytes, and checks that every other gets
+// every line whole, with its sender. One iteration is one line.
+func flood(b *testing.B, serve func(net.Listener), deaf bool) {
+	const clients = 50
+	l := listen(b)
+	serve(l)
+	conns := make([]net.Conn, clients)
+	for i := range conns {
+		conns[i] = dial(b, l.Addr())
+		// What a client says arrives at all that joined before.
+		introduce(b, conns[:i+1])
+	}
+	if deaf {
+		dial(b, l.Addr())
+	}
+	lines := b.N
+	line := append(bytes.Repeat([]byte{'x'}, 63), '\n')
+	want := append([]byte("1: "), line...)
+	var readers sync.WaitGroup
+	var wrong atomic.Int64
+	b.SetBytes(int64(len(want) * (clients - 1)))
+	b.ReportAllocs()
+	b.ResetTimer()
+	for _, c := range conns[1:] {
+		readers.Go(func() {
+			in := bufio.NewReaderSize(c, 64<<10)
+			got := make([]byte, len(want))
+			for range lines {
+				if _, err := io.ReadFull(in, got); err != nil || !bytes.Equal(got, want) {
+					wrong.Add(1)
+					return
+				}
+			}
+		})
+	}
+	out := bufio.NewWriterSize(conns[0], 16<<10)
+	for range lines {
+		out.Write(line)
+	}
+	out.Flush()
+	readers.Wait()
+	b.ReportMetric(float64(lines)*(clients-1)/b.Elapsed().Seconds(), "deliveries/s")
+	if n := wrong.Load(); n > 0 {
+		b.Errorf("%d clients got something else", n)
+	}
+}
+
+// introduce lets the last of conns say something and all others hear it, so that it is
+// known to be there. The first is known when the second is.
+func introduce(t testing.TB, conns []net.Conn) {
+	last := len(conns) - 1
+	if last == 0 {
+		return
+	}
+	io.WriteString(conns[last], "hi\n")
+	for _, c := range conns[:last] {
+		want := fmt.Sprintf("%d: hi\n", last+1)
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(c, got); err != nil || string(got) != want {
+			t.Fatalf("got %q, %v; want %q", got, err, want)
+		}
+	}
+}
+
+func BenchmarkFlood(b *testing.B) {
+	b.Run("relay", func(b *testing.B) {
+		flood(b, func(l net.Listener) { ours(b, &Server{MaxClients: -1}, l) }, false)
+	})
+	b.Run("relay-wait", func(b *testing.B) {
+		flood(b, func(l net.Listener) { ours(b, &Server{MaxClients: -1, Slow: Wait}, l) }, false)
+	})
+	b.Run("relay-deaf", func(b *testing.B) {
+		flood(b, func(l net.Listener) { ours(b, &Server{MaxClients: -1}, l) }, true)
+	})
+	b.Run("channels", func(b *testing.B) {
+		flood(b, func(l net.Listener) { go channelServer(l) }, false)
+	})
+}

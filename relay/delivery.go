@@ -1,0 +1,66 @@
+package relay
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// mostBatch bounds the bytes of one delivery that holds more than one message.
+const mostBatch = 64 << 10
+
+// exit is the message that ends a client: CSCI 351 project 4, "Handler function for a
+// Thread".
+const exit = "exit"
+
+// A delivery is one message or several of one client, encoded once for all that it
+// goes to. It is not changed once it is made.
+type delivery struct {
+	data     []byte // whole lines
+	messages int
+}
+
+// A batcher encodes the messages of one client. label is "ID: ".
+type batcher struct {
+	label []byte
+	delivery
+}
+
+func newBatcher(id uint64) *batcher {
+	return &batcher{label: append(strconv.AppendUint(nil, id, 10), ": "...)}
+}
+
+// fits reports whether text may join what is there.
+func (b *batcher) fits(text []byte) bool {
+	return b.messages == 0 || len(b.data)+b.length(text) <= mostBatch
+}
+
+func (b *batcher) length(text []byte) int { return len(b.label) + len(text) + 1 }
+
+// add encodes a message. rest is what else has been read: the first message makes room
+// for the lines in it, and no more, because a delivery may lie in a queue for long.
+func (b *batcher) add(text, rest []byte) {
+	if b.messages == 0 {
+		size := b.length(text)
+		lines := rest[:bytes.LastIndexByte(rest, '\n')+1]
+		more := len(lines) + bytes.Count(lines, []byte{'\n'})*len(b.label)
+		b.data = make([]byte, 0, max(size, min(size+more, mostBatch)))
+	}
+	b.data = append(b.data, b.label...)
+	b.data = append(b.data, text...)
+	b.data = append(b.data, '\n')
+	b.messages++
+}
+
+// take returns what was added, and begins anew.
+func (b *batcher) take() delivery {
+	d := b.delivery
+	b.delivery = delivery{}
+	return d
+}
+
+// appendNotice encodes a line of the server itself.
+func appendNotice(b []byte, text string) []byte {
+	b = append(b, "* "...)
+	b = append(b, text...)
+	return append(b, '\n')
+}

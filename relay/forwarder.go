@@ -1,0 +1,218 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// DefaultMaxConns is how many clients a Forwarder serves at once.
+const DefaultMaxConns = 1024
+
+// A Forwarder carries connections on to another host, byte by byte, in both directions. The
+// zero value is ready to use. One Forwarder may run several calls at the same time.
+type Forwarder struct {
+	// Dial connects to the upstream host. Nil means a zero net.Dialer's DialContext.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Listen opens ListenAndForward's listener. Nil means a zero net.ListenConfig's Listen.
+	Listen func(ctx context.Context, network, address string) (net.Listener, error)
+	// Retry is the time between two tries to reach the upstream host. 0 means
+	// that there is one try only.
+	Retry time.Duration
+	// MaxConns is how many clients are served at once; more wait to be accepted. 0
+	// means DefaultMaxConns.
+	MaxConns int
+	// Trace observes what happens. Nil observes nothing.
+	Trace *Trace
+}
+
+// ListenAndForward does what CSCI 351 project 4, question 2 asks for, in its order: it connects to
+// the upstream host at to, then listens at address, and the first client gets that
+// connection. Each later one gets a connection of its own. If
+// the upstream host has closed the connection before there is a client, a new one is made.
+//
+// It returns an [*UpstreamError] if the upstream host cannot be reached and Retry is 0, or the error
+// of listening. After that it is as [Forwarder.Forward].
+func (f *Forwarder) ListenAndForward(ctx context.Context, address, to string) error {
+	w := f.newForwarding(to)
+	up, err := w.dial(ctx, netip.AddrPort{})
+	if err != nil {
+		return err
+	}
+	w.ready <- up
+	listen := f.Listen
+	if listen == nil {
+		listen = (&net.ListenConfig{}).Listen
+	}
+	l, err := listen(ctx, "tcp", address)
+	if err != nil {
+		up.Close()
+		return fmt.Errorf("relay: %w", err)
+	}
+	defer l.Close()
+	return w.forward(ctx, l)
+}
+
+// Forward accepts clients from l, connects to the upstream host at to for each of them, and carries bytes both
+// ways until both sides have closed. A side that closes only its sending direction still receives. A
+// client for which the upstream host cannot be reached is closed.
+//
+// It returns when ctx ends, with its cause, or when l fails, after all connections are closed and all goroutines gone. l
+// stays the caller's, as with [Server.Serve].
+func (f *Forwarder) Forward(ctx context.Context, l net.Listener, to string) error {
+	return f.newForwarding(to).forward(ctx, l)
+}
+
+// A forwarding is one call of Forward. It accepts in the goroutine of that call; each client
+// has a goroutine for either direction.
+type forwarding struct {
+	*Forwarder
+	to    string
+	trace Trace
+	ready chan net.Conn // the connection made before there was a client
+	slots chan struct{}
+	conns sync.WaitGroup
+}
+
+func (f *Forwarder) newForwarding(to string) *forwarding {
+	w := &forwarding{
+		Forwarder: f,
+		to:        to,
+		ready:     make(chan net.Conn, 1),
+		slots:     make(chan struct{}, max(1, orDefault(f.MaxConns, DefaultMaxConns))),
+	}
+	if f.Trace != nil {
+		w.trace = *f.Trace
+	}
+	return w
+}
+
+// forward runs until ctx ends or l fails.
+func (w *forwarding) forward(parent context.Context, l net.Listener) error {
+	ctx, cancel := context.WithCancel(parent)
+	defer cancel()
+	release := interruptAccept(ctx, l)
+	at := addrPort(l.Addr())
+	err := acceptLoop(ctx, l, acceptHooks{
+		waiting: func() {
+			if w.trace.Waiting != nil {
+				w.trace.Waiting(at)
+			}
+		},
+		failed:   w.trace.AcceptFailed,
+		accepted: func(c net.Conn) { w.admit(ctx, c) },
+	})
+	cancel()
+	w.conns.Wait()
+	release()
+	select {
+	case up := <-w.ready:
+		up.Close()
+	default:
+	}
+	if parent.Err() != nil {
+		return fmt.Errorf("relay: forwarding: %w", context.Cause(parent))
+	}
+	return fmt.Errorf("relay: accepting: %w", err)
+}
+
+// admit gives a client its goroutine, when there is a slot for it.
+func (w *forwarding) admit(ctx context.Context, c net.Conn) {
+	select {
+	case w.slots <- struct{}{}:
+	case <-ctx.Done():
+		c.Close()
+		return
+	}
+	w.conns.Go(func() {
+		defer func() { <-w.slots }()
+		defer c.Close()
+		w.attend(ctx, c)
+	})
+}
+
+// attend connects one client to the upstream host.
+func (w *forwarding) attend(ctx context.Context, c net.Conn) {
+	from := addrPort(c.RemoteAddr())
+	up, early, err := w.upstream(ctx, from)
+	if err != nil {
+		return // traced; nothing more can be done for the client
+	}
+	defer up.Close()
+	defer watch(ctx, func() { c.Close(); up.Close() })()
+	if w.trace.Connected != nil {
+		w.trace.Connected(from)
+	}
+	start := time.Now()
+	report, err := join(c, up, early)
+	report.Elapsed = time.Since(start)
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if w.trace.Closed != nil {
+		w.trace.Closed(from, report, err)
+	}
+}
+
+// upstream returns the connection that was made before if it is still there, or a new one. early
+// is what came from there already.
+func (w *forwarding) upstream(ctx context.Context, from netip.AddrPort) (up net.Conn, early []byte, err error) {
+	select {
+	case up = <-w.ready:
+		if early, ok := w.alive(ctx, up); ok {
+			return up, early, nil
+		}
+		up.Close()
+	default:
+	}
+	up, err = w.dial(ctx, from)
+	return up, nil, err
+}
+
+// glance is how long alive waits for what has arrived already.
+const glance = time.Millisecond
+
+// alive reports whether the other side has not closed conn, and returns what it
+// has sent: the only way to know is to read.
+func (w *forwarding) alive(ctx context.Context, conn net.Conn) (early []byte, ok bool) {
+	defer watch(ctx, func() { conn.Close() })()
+	if err := conn.SetReadDeadline(time.Now().Add(glance)); err != nil {
+		return nil, false
+	}
+	early = make([]byte, 4096)
+	n, err := conn.Read(early)
+	var timeout net.Error
+	if err != nil && !(errors.As(err, &timeout) && timeout.Timeout()) {
+		return nil, false
+	}
+	return early[:n], conn.SetReadDeadline(time.Time{}) == nil
+}
+
+// dial connects to the upstream host, again and again if so wished.
+func (w *forwarding) dial(ctx context.Context, from netip.AddrPort) (net.Conn, error) {
+	dial := w.Dial
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	for {
+		up, err := dial(ctx, "tcp", w.to)
+		if err == nil {
+			return up, nil
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("relay: forwarding: %w", context.Cause(ctx))
+		}
+		err = &UpstreamError{To: w.to, Err: err}
+		if w.trace.Unreachable != nil {
+			w.trace.Unreachable(from, err)
+		}
+		if w.Retry <= 0 {
+			return nil, err
+		}
+		sleep(ctx, w.Retry)
+	}
+}

@@ -1,0 +1,68 @@
+package relay
+
+import (
+	"io"
+	"net"
+	"sync"
+)
+
+// join carries bytes between a client and the upstream host, early first, until both have closed
+// or one broke. The conns meet in io.Copy as they are: so the kernel moves the bytes between two
+// TCP sockets by itself (splice).
+func join(client, up net.Conn, early []byte) (r ConnReport, err error) {
+	var broken once
+	var both sync.WaitGroup
+	both.Go(func() {
+		n, err := carry(up, client)
+		r.Up = n
+		broken.breakOff(err, client, up)
+	})
+	n, err := client.Write(early)
+	r.Down = int64(n)
+	if err == nil {
+		var more int64
+		more, err = carry(client, up)
+		r.Down += more
+	}
+	broken.breakOff(err, client, up)
+	both.Wait()
+	return r, broken.err
+}
+
+// carry copies until src ends, and then says so to dst, whose other direction may go
+// on. A dst that cannot be half-closed is closed.
+func carry(dst, src net.Conn) (int64, error) {
+	n, err := io.Copy(dst, src)
+	if err != nil {
+		return n, err
+	}
+	if half, ok := dst.(interface{ CloseWrite() error }); ok {
+		return n, half.CloseWrite()
+	}
+	return n, dst.Close()
+}
+
+// A once remembers the first error of two directions.
+type once struct {
+	mu  sync.Mutex
+	err error
+}
+
+// breakOff closes both conns if err is one, and in such a way that neither side takes what it has
+// for all there was: by a reset, if the conns are TCP.
+func (o *once) breakOff(err error, conns ...net.Conn) {
+	if err == nil {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil {
+		o.err = err
+	}
+	for _, c := range conns {
+		if tcp, ok := c.(interface{ SetLinger(sec int) error }); ok {
+			_ = tcp.SetLinger(0)
+		}
+		c.Close()
+	}
+}

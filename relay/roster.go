@@ -1,0 +1,66 @@
+package relay
+
+import (
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// A roster knows who is there. Delivering reads its list without a lock; joining and
+// leaving replace it.
+type roster struct {
+	members atomic.Pointer[[]*client]
+
+	mu    sync.Mutex
+	last  uint64 // the ID given last
+	count Stats  // what clients did that have left
+}
+
+// all returns the clients in the order of their IDs. It is not changed.
+func (r *roster) all() []*client {
+	if p := r.members.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// join makes conn a client, or returns nil if there are as many as there may be.
+func (r *roster) join(conn net.Conn, o options) *client {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.all()
+	if o.maxClients >= 0 && len(now) >= o.maxClients {
+		r.count.Refused++
+		return nil
+	}
+	r.last++
+	r.count.Joined++
+	c := newClient(r.last, conn, o)
+	// Nobody else ever sees what is beyond the length of the list, so that appending in
+	// place changes nothing for those who read it.
+	next := append(now, c)
+	r.members.Store(&next)
+	return c
+}
+
+// leave removes c, whose ID is not given again.
+func (r *roster) leave(c *client) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next := slices.DeleteFunc(slices.Clone(r.all()), func(o *client) bool { return o == c })
+	r.members.Store(&next)
+	r.count.add(c.report())
+}
+
+// stats sums up the clients that are there and those that have left.
+func (r *roster) stats() Stats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.count
+	for _, c := range r.all() {
+		s.Clients++
+		s.add(c.report())
+	}
+	return s
+}

@@ -1,0 +1,220 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	// mostPartings bounds the connections that a Serve has ended and whose other side has
+	// not.
+	mostPartings = 1024
+	// partingTime is how long it waits for that, and how long a refused client may take
+	// to be told why.
+	partingTime = time.Second
+	// mostIgnored bounds the bytes that it reads meanwhile, and does not look at.
+	mostIgnored = 1 << 20
+)
+
+// A serving is one call of Serve. It accepts clients in the goroutine of that call. Each
+// client has two more: one reads and delivers to the queues of others, one empties its own
+// queue.
+type serving struct {
+	options
+	room  *roster
+	trace Trace
+	l     net.Listener
+
+	hard  context.Context // ends with Serve's context and with Close
+	kill  context.CancelCauseFunc
+	soft  context.Context // ends also with Shutdown
+	drain context.CancelCauseFunc
+
+	conns    sync.WaitGroup
+	partings chan struct{} // has an element for each
+	done     chan struct{} // closed at the end
+}
+
+// accept takes clients until soft ends or the listener fails.
+func (v *serving) accept() error {
+	at := addrPort(v.l.Addr())
+	return acceptLoop(v.soft, v.l, acceptHooks{
+		waiting: func() {
+			if v.trace.Waiting != nil {
+				v.trace.Waiting(at)
+			}
+		},
+		failed: v.trace.AcceptFailed,
+		accepted: func(conn net.Conn) {
+			if c := v.room.join(conn, v.options); c != nil {
+				v.conns.Go(func() { v.attend(c) })
+			} else {
+				v.refuse(conn)
+			}
+		},
+	})
+}
+
+// refuse tells a client that there is no room for it.
+func (v *serving) refuse(conn net.Conn) {
+	if v.trace.Refused != nil {
+		v.trace.Refused(addrPort(conn.RemoteAddr()), ErrFull)
+	}
+	words := appendNotice(nil, fmt.Sprintf("full: at most %d clients", v.maxClients))
+	select {
+	case v.partings <- struct{}{}:
+		v.conns.Go(func() {
+			defer func() { <-v.partings }()
+			defer watch(v.hard, func() { conn.Close() })()
+			_ = conn.SetWriteDeadline(time.Now().Add(partingTime))
+			if _, err := conn.Write(words); err == nil {
+				part(conn)
+			}
+			conn.Close()
+		})
+	default:
+		// So many have not gone when they were told: this one gets what fits at once.
+		_ = conn.SetWriteDeadline(time.Now().Add(time.Millisecond))
+		_, _ = conn.Write(words)
+		conn.Close()
+	}
+}
+
+// part closes our side of a connection and waits for the other to close its own. If it
+// were closed while there is something to read, the system would reset it, and what was written
+// last would be lost on the way.
+func part(conn net.Conn) {
+	half, ok := conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(partingTime))
+	_, _ = io.CopyN(io.Discard, conn, mostIgnored)
+}
+
+// attend serves one client from its first byte to its last.
+func (v *serving) attend(c *client) {
+	unhook := watch(v.hard, func() { c.fail(context.Cause(v.hard)) })
+	unstop := watch(v.soft, c.stopReading)
+	var writer sync.WaitGroup
+	writer.Go(c.write)
+	if v.trace.Joined != nil {
+		v.trace.Joined(c.Client)
+	}
+	if v.notices {
+		c.offer(notice(fmt.Sprintf("you are %d", c.ID)))
+		v.deliver(c, notice(fmt.Sprintf("%d joined", c.ID)))
+	}
+	words, err := v.read(c)
+	v.room.leave(c)
+	unstop() // parting sets a deadline of its own
+	if v.notices {
+		v.deliver(c, notice(fmt.Sprintf("%d left", c.ID)))
+	}
+	c.finish(words)
+	writer.Wait()
+	v.hangUp(c)
+	unhook()
+	if err = c.cause(err); v.trace.Left != nil {
+		v.trace.Left(c.Client, c.report(), err)
+	}
+}
+
+// hangUp closes the connection of a client whose queue is empty.
+func (v *serving) hangUp(c *client) {
+	defer c.conn.Close()
+	if c.failed() || c.heardAll {
+		return
+	}
+	select {
+	case v.partings <- struct{}{}:
+		part(c.conn)
+		<-v.partings
+	default:
+	}
+}
+
+// read delivers what c says until it ends. words, if any, are to be said to it
+// as the last.
+func (v *serving) read(c *client) (words string, err error) {
+	in := splitter{framing: v.framing, max: v.maxMessage}
+	out := newBatcher(c.ID)
+	if err := c.expect(v.idleTimeout); err != nil {
+		return "", err
+	}
+	for {
+		n, errRead := c.conn.Read(in.room())
+		in.took(n)
+		if errRead == io.EOF {
+			c.heardAll = true
+			in.finish()
+		}
+		before := c.messages.Load()
+		over, err := v.pass(c, &in, out)
+		switch {
+		case err != nil:
+			return fmt.Sprintf("message longer than %d bytes", v.maxMessage), err
+		case over || errRead == io.EOF:
+			return "", nil
+		case errRead != nil:
+			return c.whyNoMore(errRead)
+		}
+		if v.idleTimeout > 0 && c.messages.Load() > before {
+			if err := c.expect(v.idleTimeout); err != nil {
+				return "", err
+			}
+		}
+	}
+}
+
+// pass delivers all messages that have been read. It reports whether one was "exit".
+func (v *serving) pass(c *client, in *splitter, out *batcher) (over bool, err error) {
+	defer func() { v.deliver(c, out.take()) }()
+	for {
+		text, ok, err := in.next()
+		if !ok || err != nil {
+			return false, err
+		}
+		c.messages.Add(1)
+		if v.trace.Message != nil {
+			v.trace.Message(c.Client, text)
+		}
+		if string(text) == exit {
+			return true, nil
+		}
+		if !out.fits(text) {
+			v.deliver(c, out.take())
+		}
+		out.add(text, in.waiting())
+	}
+}
+
+// deliver puts d in the queues of all but from. Who has no room is waited for only after
+// all others have it.
+func (v *serving) deliver(from *client, d delivery) {
+	if len(d.data) == 0 {
+		return
+	}
+	full := from.full[:0]
+	for _, c := range v.room.all() {
+		if c == from {
+			continue
+		}
+		if ok, lost := c.offer(d); !ok {
+			full = append(full, c)
+		} else if lost > 0 && v.trace.Lost != nil {
+			v.trace.Lost(c.Client, lost)
+		}
+	}
+	for _, c := range full {
+		c.insist(d, from)
+	}
+	clear(full)
+	from.full = full
+}
+
+func notice(text string) delivery { return delivery{data: appendNotice(nil, text), messages: 1} }

@@ -1,0 +1,126 @@
+package relay
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// split feeds reads to a splitter, and then the end.
+func split(f Framing, limit int, reads ...string) (texts []string, err error) {
+	s := splitter{framing: f, max: limit}
+	for i, r := range append(reads, "") {
+		for first := true; first || r != ""; first = false {
+			n := copy(s.room(), r)
+			r = r[n:]
+			s.took(n)
+			if i == len(reads) {
+				s.finish()
+			}
+			for {
+				text, ok, err := s.next()
+				if err != nil {
+					return texts, err
+				}
+				if !ok {
+					break
+				}
+				texts = append(texts, string(text))
+			}
+		}
+	}
+	return texts, nil
+}
+
+func TestSplitter(t *testing.T) {
+	long := strings.Repeat("x", 100_000)
+	for _, tt := range []struct {
+		name    string
+		framing Framing
+		max     int
+		reads   []string
+		want    []string
+		err     error
+	}{
+		{"nothing", Auto, 10, nil, nil, nil},
+		{"chunks", Auto, 10, []string{"a", "bc", "d e"}, []string{"a", "bc", "d e"}, nil},
+		{"a newline later does not make it lines", Auto, 10, []string{"a", "b\nc"}, []string{"a", "b", "c"}, nil},
+		{"lines", Auto, 10, []string{"a\nb", "c\n"}, []string{"a", "bc"}, nil},
+		{"lines from the start", Line, 10, []string{"a", "b\n"}, []string{"ab"}, nil},
+		{"chunks of lines", Chunk, 10, []string{"a\n", "\n", "b\nc"}, []string{"a", "", "b", "c"}, nil},
+		{"carriage returns", Auto, 10, []string{"a\r\n\r\nb\rc\r\n"}, []string{"a", "", "b\rc"}, nil},
+		{"one byte at a time", Line, 10, strings.Split("ab\ncd\n", ""), []string{"ab", "cd"}, nil},
+		{"no newline at the end", Line, 10, []string{"a\nb"}, []string{"a", "b"}, nil},
+		{"as long as may be", Line, 3, []string{"abc\nabc\r\nabc"}, []string{"abc", "abc", "abc"}, nil},
+		{"too long", Line, 3, []string{"abc\nabcd\n"}, []string{"abc"}, ErrTooLong},
+		{"too long without a newline", Line, 3, []string{"abcd"}, nil, ErrTooLong},
+		{"as long as may be, so far", Line, 3, []string{"abc", "\n"}, []string{"abc"}, nil},
+		{"a long chunk", Chunk, 3, []string{"abcdefg"}, []string{"abc", "def", "g"}, nil},
+		{"a long line in a chunk", Chunk, 3, []string{"ab\ncdefgh\n"}, []string{"ab", "cde", "fgh", ""}, nil},
+		{"longer than the buffer", Line, 100_000, []string{long + "\n" + long + "\n"}, []string{long, long}, nil},
+		{"longer than the buffer by one", Line, 100_000, []string{long + "x\n"}, nil, ErrTooLong},
+		{"binary", Auto, 10, []string{"\x00\xff\n\x80\n"}, []string{"\x00\xff", "\x80"}, nil},
+	} {
+		got, err := split(tt.framing, tt.max, tt.reads...)
+		if !slices.Equal(got, tt.want) || !errors.Is(err, tt.err) {
+			t.Errorf("%s: %.60q, %v; want %.60q, %v", tt.name, got, err, tt.want, tt.err)
+		}
+	}
+}
+
+// FuzzSplitter: however a stream is cut into reads, the lines are the same, no message
+// holds a newline or is too long, and nothing is lost.
+func FuzzSplitter(f *testing.F) {
+	f.Add([]byte("a\nb\r\n\n"), uint8(1), uint8(3))
+	f.Add([]byte("abcdefgh"), uint8(2), uint8(2))
+	f.Add([]byte("\x02\nab\n0123456789"), uint8(0), uint8(5))
+	f.Fuzz(func(t *testing.T, stream []byte, kind, size uint8) {
+		framing, limit := Framing(kind%3), 1+int(size)
+		for _, step := range []int{1, 3, len(stream) + 1} {
+			var reads []string
+			for part := range slices.Chunk(stream, step) {
+				reads = append(reads, string(part))
+			}
+			texts, err := split(framing, limit, reads...)
+			for _, text := range texts {
+				if len(text) > limit || strings.Contains(text, "\n") {
+					t.Fatalf("message %q, limit %d", text, limit)
+				}
+			}
+			if err != nil && framing == Chunk {
+				t.Fatal(err)
+			}
+			if err == nil && framing == Line {
+				want := strings.Split(strings.ReplaceAll(string(stream), "\r\n", "\n"), "\n")
+				if want[len(want)-1] == "" {
+					want = want[:len(want)-1]
+				}
+				if !slices.Equal(texts, want) {
+					t.Fatalf("lines %q, want %q", texts, want)
+				}
+			}
+			if got := strings.Join(texts, ""); err == nil && !strings.Contains(string(stream), "\r") &&
+				got != string(bytes.ReplaceAll(stream, []byte("\n"), nil)) {
+				t.Fatalf("bytes %q of %q", got, stream)
+			}
+		}
+	})
+}
+
+// TestSplitterMemory: a client that says little has a small buffer.
+func TestSplitterMemory(t *testing.T) {
+	s := splitter{max: 1 << 20}
+	for range 1000 {
+		s.took(copy(s.room(), "hello\n"))
+		s.next()
+	}
+	if len(s.buf) != firstRead {
+		t.Errorf("a buffer of %d bytes, want %d", len(s.buf), firstRead)
+	}
+	s.took(len(s.room()))
+	if len(s.buf) != 2*firstRead {
+		t.Errorf("after a full read, a buffer of %d bytes, want %d", len(s.buf), 2*firstRead)
+	}
+}
