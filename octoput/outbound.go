@@ -238,6 +238,11 @@ func (o *outbound) acked(now time.Time, block uint64, legs Legs) (a answer, samp
 // comes when the file is safe on a disk, and that to a question is an OPEN.
 func (o *outbound) measure(now time.Time, news Legs) time.Duration {
 	if o.again || o.phase == finishing || o.phase == opening && o.asked {
+		if o.phase == opening && !o.asked {
+			// Whichever OPEN this answers, the round trip is not longer. Until there is a sample, a
+			// shorter timer could send everything twice for nothing.
+			o.rtt.Initial = now.Sub(o.deadline.Add(-o.silence))
+		}
 		o.rtt.Heard()
 		return 0
 	}

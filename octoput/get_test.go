@@ -1,0 +1,344 @@
+package octoput
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/fstest"
+	"testing/synctest"
+	"time"
+
+	"github.com/ferrygo/ferry/lossy"
+)
+
+// newServer runs Sender.Serve on the pair's sending side.
+func newServer(t testing.TB, s Sender, fsys fs.FS, options ...lossy.Option) *pair {
+	p := newPair(t, options...)
+	p.start(func(ctx context.Context) error { return s.Serve(ctx, p.sender, fsys) })
+	return p
+}
+
+// get asks the server for a file.
+func (p *pair) get(r Receiver, name string, h Handler) (Report, error) {
+	return r.Get(context.Background(), p.receiver, p.sender.AddrPort(), name, h)
+}
+
+func TestGet(t *testing.T) {
+	for _, loss := range []float64{0, 0.3} {
+		synctest.Test(t, func(t *testing.T) {
+			files := fstest.MapFS{"empty": {}, "f": {Data: noise(1, 1000)}, "a/b/c": {Data: noise(2, 3*BlockSize+13)}}
+			p := newServer(t, Sender{GiveUp: time.Hour}, files, lossy.Seed(3), lossy.Loss(loss), lossy.Jitter(time.Millisecond, 5*time.Millisecond))
+			for name, f := range files {
+				var s sinks
+				report, err := p.get(Receiver{JoinTimeout: time.Hour, Linger: time.Minute}, name, &s)
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				m := s.all[0]
+				if m.committed != 1 || !bytes.Equal(m.Bytes(), f.Data) || m.offer.Name != name || report.Bytes != int64(len(f.Data)) {
+					t.Errorf("%s: committed %d times, %d bytes, report %+v", name, m.committed, m.Len(), report)
+				}
+			}
+			p.stop()
+			if !errors.Is(p.err, context.Canceled) {
+				t.Errorf("Serve: %v", p.err)
+			}
+		})
+	}
+}
+
+// Every way out of the directory, and everything that is no regular file, is absent or no name.
+func TestGetRefused(t *testing.T) {
+	root, dir := openRoot(t)
+	for name, data := range map[string]string{"f": "inside", "../outside": "outside"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer os.Remove(filepath.Join(dir, "../outside"))
+	if err := os.Mkdir(filepath.Join(dir, "sub"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOOS == "linux" {
+		if err := os.Symlink("../outside", filepath.Join(dir, "link")); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p := newServer(t, Sender{}, root.FS())
+		for name, want := range map[string]error{
+			"nonsuch":                fs.ErrNotExist,
+			"sub":                    fs.ErrNotExist,
+			".":                      fs.ErrNotExist,
+			"pipe":                   fs.ErrNotExist,
+			"f/":                     fs.ErrInvalid,
+			"":                       fs.ErrInvalid,
+			"/etc/passwd":            fs.ErrInvalid,
+			"../outside":             fs.ErrInvalid,
+			"sub/../f":               fs.ErrInvalid,
+			"\xff":                   fs.ErrInvalid,
+			"f\x00":                  nil, // which error is the system's to say
+			"link":                   nil,
+			strings.Repeat("x", 255): nil,
+		} {
+			var s sinks
+			start := time.Now()
+			_, err := p.get(Receiver{}, name, &s)
+			var said *RemoteError
+			if !errors.As(err, &said) || want != nil && !errors.Is(err, want) || len(s.all) != 0 || time.Since(start) > time.Second {
+				t.Errorf("%q: %v, %d transfers, after %v", name, err, len(s.all), time.Since(start))
+			}
+			if err != nil && (strings.Contains(err.Error(), dir) || !strings.HasPrefix(err.Error(), "octoput: 10.0.0.1:8888: refused: ")) {
+				t.Errorf("%q: %v", name, err)
+			}
+		}
+		p.stop()
+	})
+}
+
+func TestGetFromNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t)
+		start := time.Now()
+		_, err := p.get(Receiver{}, "f", &sinks{})
+		if !errors.Is(err, ErrNoAnswer) || err.Error() != "octoput: 10.0.0.1:8888: no answer in 5s" || time.Since(start) != 5*time.Second {
+			t.Errorf("Get: %v after %v", err, time.Since(start))
+		}
+		if _, err := p.get(Receiver{}, strings.Repeat("x", 256), &sinks{}); !errors.Is(err, ErrLength) {
+			t.Errorf("a name of 256 bytes: %v", err)
+		}
+		if _, err := (&Receiver{}).Get(context.Background(), p.receiver, netip.AddrPort{}, "f", &sinks{}); err == nil {
+			t.Error("no server: no error")
+		}
+		p.stop()
+	})
+}
+
+// newClientHand plays the client against a server that runs.
+func newClientHand(t *testing.T, s Sender, fsys fs.FS) (*pair, *hand) {
+	p := newServer(t, s, fsys)
+	return p, &hand{t: t, conn: p.receiver, to: p.sender.AddrPort()}
+}
+
+func asking(session uint32, name string) Packet {
+	p := open(session, Opening{Name: name})
+	p.Flags = ask
+	return p
+}
+
+// To an address that has not shown that it asked, the server sends a packet for each that it gets, none longer.
+func TestServeDoesNotAmplify(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, h := newClientHand(t, Sender{}, fstest.MapFS{"f": {Data: noise(1, 1000)}})
+		q := asking(7, "f")
+		for range 3 {
+			h.writes(q)
+			o := h.wants(Open, 0, 0)
+			if got, err := ParseOpening(o.Payload); err != nil || got != (Opening{Size: 1000, Answers: 7, Name: "f"}) {
+				t.Errorf("the answer is %+v, %v", got, err)
+			}
+			if len(o.Payload) > len(q.Payload) {
+				t.Errorf("an answer of %d bytes to %d", len(o.Payload), len(q.Payload))
+			}
+			if o.Session == 7 {
+				t.Error("whoever asks knows the session of the answer before he gets it")
+			}
+			h.wantsNothing()
+		}
+		// A forger who does not see the answer must guess its session.
+		h.writes(Packet{Type: Ack, Flags: AllLegs, Session: 7})
+		if _, ok := h.reads(); ok {
+			t.Error("the file is sent to somebody who did not get the answer")
+		}
+		h.writes(asking(8, "nonsuch"))
+		h.wantsCode(CodeAbsent)
+		h.wantsNothing()
+		p.stop()
+	})
+}
+
+// A forged question starts nothing between a server and a receiver, two servers, or one and itself.
+func TestServersDoNotTalkToEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newServer(t, Sender{}, fstest.MapFS{"f": {Data: noise(1, 1000)}})
+		server := p.sender.AddrPort()
+		packets := 0
+		for _, run := range []func(context.Context) error{
+			func(ctx context.Context) error { return (&Receiver{}).Serve(ctx, p.receiver, &sinks{}) },
+			func(ctx context.Context) error { return (&Sender{}).Serve(ctx, p.receiver, fstest.MapFS{"f": {}}) },
+		} {
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan struct{})
+			go func() {
+				run(ctx)
+				close(done)
+			}()
+			before := p.net.Stats().Packets
+			p.receiver.WriteToUDPAddrPort(raw(asking(7, "f")), server)
+			time.Sleep(time.Minute)
+			packets += p.net.Stats().Packets - before
+			cancel()
+			<-done
+		}
+		if packets != 4 { // twice the question and its answer, which nobody answers
+			t.Errorf("%d packets, want 4", packets)
+		}
+		p.stop()
+	})
+}
+
+// The question is repeated until the server has the acknowledgement of its answer.
+func TestGetLosesAnything(t *testing.T) {
+	for n := 1; n <= 6; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			data := noise(1, 1000)
+			p := newServer(t, Sender{}, fstest.MapFS{"f": {Data: data}}, lossy.DropNth(n), lossy.Delay(time.Millisecond))
+			var s sinks
+			if _, err := p.get(Receiver{}, "f", &s); err != nil || !bytes.Equal(s.all[0].Bytes(), data) || s.all[0].committed != 1 {
+				t.Errorf("the packets number %d are lost: %v", n, err)
+			}
+			p.stop()
+		})
+	}
+}
+
+// What the server calls the file is not the client's to keep.
+func TestGetOtherThanAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t)
+		h := &hand{t: t, conn: p.sender, to: p.to}
+		stranger := &hand{t: t, conn: p.listen(), to: p.to}
+		var s sinks
+		var err error
+		p.start(func(context.Context) error {
+			_, err = p.get(Receiver{}, "f", &s)
+			return nil
+		})
+		q := h.wants(Open, 0, ask)
+		h.writes(open(8, Opening{Answers: q.Session, Name: "../f"}))
+		h.writes(open(8, Opening{Answers: q.Session + 1, Name: "f"}))
+		h.writes(open(8, Opening{Name: "f"}))
+		stranger.writes(open(8, Opening{Answers: q.Session, Name: "f"}))
+		stranger.writes(Packet{Type: Err, Session: q.Session, Payload: []byte{1}})
+		h.wantsNothing()
+		stranger.wantsNothing()
+		h.writes(open(8, Opening{Answers: q.Session, Name: "f"}))
+		h.wants(Ack, 0, AllLegs)
+		h.writes(fin(8, nil))
+		h.wants(Ack, 1, AllLegs)
+		p.wait()
+		if err != nil || len(s.all) != 1 || s.all[0].committed != 1 {
+			t.Errorf("Get: %v, %d transfers", err, len(s.all))
+		}
+		stranger.conn.Close()
+	})
+}
+
+func TestGetCanceled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if _, err := (&Receiver{}).Get(ctx, p.receiver, p.sender.AddrPort(), "f", &sinks{}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Get: %v", err)
+		}
+		p.stop()
+	})
+}
+
+// Clients that vanish cost a place for a time, and then none; beyond the places a client is told that the
+// server is busy.
+func TestServeBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opened := 0
+		fsys := countingFS{fstest.MapFS{"f": {Data: noise(1, 1000)}}, &opened}
+		p, h := newClientHand(t, Sender{MaxTransfers: 2}, fsys)
+		for session := range uint32(2) {
+			h.writes(asking(session+1, "f"))
+			h.wants(Open, 0, 0)
+		}
+		h.writes(asking(3, "f"))
+		h.wantsCode(CodeBusy)
+		if opened != 2 {
+			t.Errorf("%d files are open, want 2", opened)
+		}
+		time.Sleep(DefaultJoinTimeout)
+		h.writes(asking(3, "f"))
+		h.wants(Open, 0, 0)
+		if opened != 1 {
+			t.Errorf("%d files are open, want 1", opened)
+		}
+		p.stop()
+		if opened != 0 {
+			t.Errorf("%d files are open at the end", opened)
+		}
+	})
+}
+
+// A countingFS counts the files that are open.
+type countingFS struct {
+	fs.FS
+	open *int
+}
+
+type countedFile struct {
+	fs.File
+	open *int
+}
+
+func (c countingFS) Open(name string) (fs.File, error) {
+	f, err := c.FS.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	*c.open++
+	return countedFile{f, c.open}, nil
+}
+
+func (c countedFile) Close() error {
+	*c.open--
+	return c.File.Close()
+}
+
+// Many clients are served at once.
+func TestServeManyClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const clients = 20
+		data := noise(1, 5*BlockSize+3)
+		p := newServer(t, Sender{}, fstest.MapFS{"f": {Data: data}}, lossy.Seed(1), lossy.Loss(0.05), lossy.Delay(10*time.Millisecond))
+		start := time.Now()
+		done := make(chan error, clients)
+		for range clients {
+			conn := p.listen()
+			go func() {
+				defer conn.Close()
+				var s sinks
+				_, err := (&Receiver{Linger: -1}).Get(context.Background(), conn, p.sender.AddrPort(), "f", &s)
+				if err == nil && !bytes.Equal(s.all[0].Bytes(), data) {
+					err = errBroken
+				}
+				done <- err
+			}()
+		}
+		for range clients {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(start); took > 3*time.Second {
+			t.Errorf("it took %v, as if one came after the other", took)
+		}
+		p.stop()
+	})
+}
