@@ -1,6 +1,8 @@
 package lossy
 
 import (
+	"fmt"
+	"math"
 	"math/bits"
 	"testing"
 	"time"
@@ -55,38 +57,53 @@ func TestCrowdingCliff(t *testing.T) {
 }
 
 // TestCrowdingExample is the text's "if you deliver a packet just once every
-// 50 ms, then n would be 4, so the drop probability would be 0.2". When
-// deliveries are counted it takes four in a row.
+// 50 ms, then n would be 4, so the drop probability would be 0.2".
 func TestCrowdingExample(t *testing.T) {
-	check := func(n int, base, perPacket float64, readings ...Reading) error {
-		hits, total := 0, 0
-		delivered := 0 // in a row
-		m := Crowding(assignmentWindow, base, perPacket, readings...)
-		for i, f := range judgeN(n, 50*time.Millisecond, 1, m) {
-			if i >= 4 && (delivered >= 4 || readings[0] == CountAttempts) {
-				total++
-				hits += drops([]fate{f})
-			}
-			if delivered++; f.cause != "" {
-				delivered = 0
-			}
-		}
-		return checkShare(hits, total, 0.2)
-	}
 	for _, readings := range fourReadings {
-		if err := check(1<<16, 0.1, 1.0/40, readings...); err != nil {
+		if err := checkCrowd(0.1, 1.0/40, assignmentCrowding(readings...), readings[0]); err != nil {
 			t.Errorf("%v: %v", readings, err)
 		}
+		plausible(t, fmt.Sprint(readings, ": base"), func(scale float64) error {
+			m := Crowding(assignmentWindow, 0.4*scale, 0.05, readings...)
+			return checkCrowd(0.4, 0.05, m, readings[0])
+		})
+		plausible(t, fmt.Sprint(readings, ": per packet"), func(scale float64) error {
+			m := Crowding(assignmentWindow, 0.1, 0.15*scale, readings...)
+			return checkCrowd(0.1, 0.15, m, readings[0])
+		})
 	}
-	plausible(t, "base", func(scale float64) error { return check(1<<19, 0.1*scale, 1.0/40, CountAttempts) })
-	plausible(t, "per packet", func(scale float64) error { return check(1<<19, 0.1, scale/40, CountAttempts) })
+}
+
+// checkCrowd sends a packet every quarter of the window and compares the
+// drops with the sum of the probabilities that each packet had, given how many
+// of the four before it count.
+func checkCrowd(base, perPacket float64, m Model, counted Reading) error {
+	const n = 1 << 17 / raceFactor
+	var sum, variance float64
+	var last [4]bool // whether they count
+	fates := judgeN(n, assignmentWindow/4, 1, m)
+	for i, f := range fates {
+		p := base
+		for _, counts := range last {
+			if counts {
+				p += perPacket
+			}
+		}
+		sum += p
+		variance += p * (1 - p)
+		last[i%4] = counted == CountAttempts || f.cause == ""
+	}
+	if got := float64(drops(fates)); math.Abs(got-sum) > 5*math.Sqrt(variance) {
+		return fmt.Errorf("%v of %d dropped, want %.0f ± %.0f", got, n, sum, 5*math.Sqrt(variance))
+	}
+	return nil
 }
 
 // TestCrowdingDeliveries compares the loss when deliveries are counted, at a
 // packet every 50 ms, with that of the Markov chain whose states are the fates
 // of the last four packets.
 func TestCrowdingDeliveries(t *testing.T) {
-	const n = 1 << 18
+	const n = 1 << 18 / raceFactor
 	var states [16]float64
 	states[0] = 1
 	loss := 0.0
@@ -111,7 +128,7 @@ func TestCrowdingDeliveries(t *testing.T) {
 // TestCrowdingBothWays sends a packet each way every 100 ms: each way there
 // are 2 in 200 ms, and both ways 4 (or 5, for the second of an instant).
 func TestCrowdingBothWays(t *testing.T) {
-	const n = 1 << 17
+	const n = 1 << 17 / raceFactor
 	loss := func(readings ...Reading) (first, second int) {
 		c := testChain(1, assignmentCrowding(readings...))
 		there := testFlow(1)
@@ -186,7 +203,7 @@ func TestCrowdingMemory(t *testing.T) {
 
 // TestAssignment checks that the preset is what the text says.
 func TestAssignment(t *testing.T) {
-	const n = 1 << 18
+	const n = 1 << 18 / raceFactor
 	fates := judgeN(n, 50*time.Millisecond, 9, Assignment())
 	if err := checkShare(drops(fates), n, 0.2); err != nil {
 		t.Error(err)

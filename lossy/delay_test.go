@@ -19,7 +19,7 @@ func TestDelay(t *testing.T) {
 }
 
 func TestNormalDelay(t *testing.T) {
-	const n = 100000
+	const n = 100000 / raceFactor
 	cdf := func(mean, stddev time.Duration) func(time.Duration) float64 {
 		return func(d time.Duration) float64 {
 			return 0.5 * math.Erfc(-float64(d-mean)/float64(stddev)/math.Sqrt2)
@@ -40,7 +40,7 @@ func TestNormalDelay(t *testing.T) {
 // assignment gives for its network: 68.2 % within 40 and 60 ms, and 2.2 % (2.3
 // by the tables) below 30 ms and above 70 ms.
 func TestNormalDelayTails(t *testing.T) {
-	const n = 1 << 18
+	const n = 1 << 18 / raceFactor
 	var within, below, above int
 	for _, d := range delays(judgeN(n, 0, 3, NormalDelay(50*time.Millisecond, 10*time.Millisecond))) {
 		switch ms := float64(d) / millisecond; {
@@ -69,7 +69,7 @@ func TestNormalDelayTails(t *testing.T) {
 
 // TestNormalDelayClamped checks that a negative delay is none.
 func TestNormalDelayClamped(t *testing.T) {
-	const n = 1 << 18
+	const n = 1 << 18 / raceFactor
 	none := 0
 	for _, d := range delays(judgeN(n, 0, 1, NormalDelay(time.Millisecond, 10*time.Millisecond))) {
 		if d < 0 {
@@ -95,7 +95,7 @@ func TestNormalDelayClamped(t *testing.T) {
 }
 
 func TestJitter(t *testing.T) {
-	const n = 100000
+	const n = 100000 / raceFactor
 	least, most := 10*time.Millisecond, 30*time.Millisecond
 	uniform := func(d time.Duration) float64 {
 		return min(1, max(0, float64(d-least)/float64(most-least)))
@@ -117,7 +117,7 @@ func TestJitter(t *testing.T) {
 }
 
 func TestDuplicate(t *testing.T) {
-	const n = 1 << 18
+	const n = 1 << 18 / raceFactor
 	copies := func(models ...Model) Stats {
 		c := testChain(5, models...)
 		f := c.flows.get(testFlow(1))

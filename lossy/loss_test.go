@@ -3,12 +3,12 @@ package lossy
 import "testing"
 
 func TestLoss(t *testing.T) {
-	const n = 1 << 19
-	for _, p := range []float64{0.1, 0.4} {
+	for p, n := range map[float64]int{0.1: 1 << 19 / raceFactor, 0.4: 1 << 17 / raceFactor} {
 		plausible(t, "Loss", func(scale float64) error {
 			return checkShare(drops(judgeN(n, 0, 1, Loss(p*scale))), n, p)
 		})
 	}
+	const n = 1 << 16 / raceFactor
 	if got := drops(judgeN(n, 0, 1, Loss(0))); got != 0 {
 		t.Errorf("Loss(0) dropped %d", got)
 	}
@@ -20,7 +20,7 @@ func TestLoss(t *testing.T) {
 // TestLossIndependent checks that a packet's fate says nothing about the next
 // one's, nor that of one flow about another's, nor one model's about another's.
 func TestLossIndependent(t *testing.T) {
-	const n, p = 1 << 18, 0.3
+	const n, p = 1 << 18 / raceFactor, 0.3
 	both := func(a, b []fate) (hits int) {
 		for i := range a {
 			if a[i].cause != "" && b[i].cause != "" {
