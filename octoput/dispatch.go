@@ -63,7 +63,7 @@ func (v *dispatch) run(ctx context.Context, conn net.PacketConn, now time.Time) 
 		if err := v.tick(now); err != nil {
 			return v.end(err)
 		}
-		if v.only != nil && len(v.deliveries) == 0 {
+		if v.done() {
 			return v.err
 		}
 		packets, err := v.conn.Read(v.wake)
@@ -72,12 +72,18 @@ func (v *dispatch) run(ctx context.Context, conn net.PacketConn, now time.Time) 
 			if err := v.arrived(now, p); err != nil {
 				return v.end(err)
 			}
+			if v.done() {
+				return v.err
+			}
 		}
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			return v.end(err)
 		}
 	}
 }
+
+// done reports whether Send's delivery has ended.
+func (v *dispatch) done() bool { return v.only != nil && len(v.deliveries) == 0 }
 
 // admit takes up a delivery.
 func (v *dispatch) admit(now time.Time, d *delivery) error {

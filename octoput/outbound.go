@@ -226,6 +226,9 @@ func (o *outbound) acked(now time.Time, block uint64, legs Legs) (a answer, samp
 		return stale, 0
 	}
 	sample = o.measure(now, news)
+	if o.phase != sending {
+		return complete, sample
+	}
 	if o.held |= news; o.held == AllLegs {
 		return complete, sample
 	}
