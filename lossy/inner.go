@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync"
 
 	"github.com/ferrygo/ferry/internal/datagram"
 )
@@ -15,37 +16,45 @@ type inner struct {
 	udp   bool // whether its addresses are UDP addresses
 
 	// Those that it has not are nil.
-	reader      addrPortReader
-	writer      addrPortWriter
+	single      addrPortConn
 	batchReader datagram.BatchReader
 	batchWriter datagram.BatchWriter
+
+	// The batches of a socket are for one goroutine at a time. Those of other
+	// conns are not locked: a goroutine that waits for a mutex would keep the
+	// time of a synctest bubble from going on.
+	socket           bool
+	reading, writing sync.Mutex
 }
 
-type addrPortReader interface {
+// An addrPortConn saves the allocation of a net.Addr.
+type addrPortConn interface {
 	ReadFromUDPAddrPort(b []byte) (n int, addr netip.AddrPort, err error)
-}
-
-type addrPortWriter interface {
 	WriteToUDPAddrPort(b []byte, addr netip.AddrPort) (int, error)
 }
 
-func newInner(pc net.PacketConn) inner {
-	c := inner{pc: pc}
+// open prepares pc to be wrapped.
+func (c *inner) open(pc net.PacketConn) {
+	c.pc = pc
 	if c.local, c.udp = udpAddrPort(pc.LocalAddr()); !c.udp {
-		return c
+		return
 	}
-	c.reader, _ = pc.(addrPortReader)
-	c.writer, _ = pc.(addrPortWriter)
-	c.batchReader, _ = pc.(datagram.BatchReader)
-	c.batchWriter, _ = pc.(datagram.BatchWriter)
-	return c
+	// Of other types it is not known that these methods do what ReadFrom and
+	// WriteTo do: a type that embeds a *net.UDPConn may redefine only those.
+	switch pc := pc.(type) {
+	case *net.UDPConn:
+		c.single, c.socket = pc, true
+	case *Conn:
+		c.single = pc
+	}
+	c.batchReader, c.batchWriter = datagram.Batches(pc)
 }
 
 // read reads one datagram. The address is that of a UDP conn, or else a
 // net.Addr.
 func (c *inner) read(b []byte) (n int, from netip.AddrPort, addr net.Addr, err error) {
-	if c.reader != nil {
-		n, from, err = c.reader.ReadFromUDPAddrPort(b)
+	if c.single != nil {
+		n, from, err = c.single.ReadFromUDPAddrPort(b)
 		return n, unmap(from), nil, err
 	}
 	n, addr, err = c.pc.ReadFrom(b)
@@ -62,8 +71,8 @@ func (c *inner) write(b []byte, f *flow, addr net.Addr) error {
 	switch {
 	case addr != nil:
 		_, err = c.pc.WriteTo(b, addr)
-	case c.writer != nil && f.to.Addr().IsValid():
-		_, err = c.writer.WriteToUDPAddrPort(b, f.to)
+	case c.single != nil && f.to.Addr().IsValid():
+		_, err = c.single.WriteToUDPAddrPort(b, f.to)
 	default:
 		_, err = c.pc.WriteTo(b, f.udpAddr())
 	}
@@ -73,6 +82,10 @@ func (c *inner) write(b []byte, f *flow, addr net.Addr) error {
 // writeBatch writes bufs[i] to the other end of flows[i], and returns how many
 // were written; if those are not all, the error is about the next.
 func (c *inner) writeBatch(bufs [][]byte, to []netip.AddrPort, flows []*flow) (n int, err error) {
+	if c.socket {
+		c.writing.Lock()
+		defer c.writing.Unlock()
+	}
 	for n < len(bufs) {
 		if c.batchWriter == nil {
 			if err := c.write(bufs[n], flows[n], nil); err != nil {
@@ -96,6 +109,10 @@ func (c *inner) writeBatch(bufs [][]byte, to []netip.AddrPort, flows []*flow) (n
 // readBatch reads one datagram or more.
 func (c *inner) readBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (n int, err error) {
 	if c.batchReader != nil {
+		if c.socket {
+			c.reading.Lock()
+			defer c.reading.Unlock()
+		}
 		return c.batchReader.ReadBatch(bufs, sizes, segments, from)
 	}
 	segments[0] = 0

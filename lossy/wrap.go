@@ -60,7 +60,8 @@ type wrapped struct {
 var _ net.PacketConn = (*wrapped)(nil)
 
 func newWrapped(pc net.PacketConn, c *config) *wrapped {
-	w := &wrapped{inner: newInner(pc), clock: startClock()}
+	w := &wrapped{clock: startClock()}
+	w.inner.open(pc)
 	traced := c.trace.Judged != nil
 	shared := make(map[*part]judge)
 	chainOf := func(parts []*part, d Direction) chain {
