@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// The bodies of answers. All of them stand after the first fragment, which holds the
-// token.
+// The bodies of answers, without the tokens. KEY is the first field of the request, or a
+// hyphen where there is none.
 //
-//	FOUND    NAME IP PORT IP PORT ...
-//	LISTING  COUNT { IP PORT TIME FILES NAME ... } ...
-//	FAILURE  CODE TYPE [NAME]                           the name that nobody has
+//	FOUND    KEY { IP PORT } ...
+//	LISTING  KEY COUNT { IP PORT TIME FILES { NAME } ... } ...
+//	FAILURE  CODE TYPE [KEY]                                   of a look-up: nobody has it
 
 // lookup answers a look-up.
 func (d *desk) lookup(now time.Time, from netip.AddrPort, body []byte) (answer []byte, code Code, ok bool) {
@@ -46,9 +46,9 @@ func appendAddr(b []byte, a netip.AddrPort) []byte {
 }
 
 // listing is the answer to a view, of at most most bytes: as many peers as that holds.
-func (d *desk) listing(now time.Time, most int) []byte {
-	b := strconv.AppendInt(nil, int64(len(d.registry.peers)), 10)
-	b = append(b, ' ')
+func (d *desk) listing(now time.Time, key []byte, most int) []byte {
+	b := append(key[:len(key):len(key)], ' ')
+	b = append(strconv.AppendInt(b, int64(len(d.registry.peers)), 10), ' ')
 	d.registry.visit(now, func(m *member, files func(func(string) bool)) bool {
 		start := len(b)
 		b = appendAddr(b, m.addr)
@@ -89,11 +89,8 @@ func failureBody(code Code, typ Type, fields []byte) []byte {
 	return append(b, fields...)
 }
 
-// parseFound decodes the answer to a look-up, without the name.
+// parseFound decodes the answer to a look-up, without the key.
 func parseFound(fields []string) ([]netip.AddrPort, error) {
-	if len(fields) == 0 {
-		return nil, ErrMalformed
-	}
 	found := make([]netip.AddrPort, 0, len(fields)/2)
 	for ; len(fields) > 0; fields = fields[2:] {
 		a, ok := parseAddr(fields)
@@ -118,7 +115,7 @@ func parseAddr(fields []string) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(addr.Unmap(), uint16(port)), true
 }
 
-// parseListing decodes the answer to a view.
+// parseListing decodes the answer to a view, without the key.
 func parseListing(fields []string) (l Contents, err error) {
 	if len(fields) == 0 {
 		return l, ErrMalformed
@@ -144,7 +141,7 @@ func parseListing(fields []string) (l Contents, err error) {
 }
 
 // parseFailure decodes the refusal of a request.
-func parseFailure(fields []string, typ Type, name string) error {
+func parseFailure(fields []string, typ Type, key string) error {
 	if len(fields) < 2 {
 		return ErrMalformed
 	}
@@ -152,8 +149,12 @@ func parseFailure(fields []string, typ Type, name string) error {
 	if err != nil || code < 100 || code > 999 {
 		return ErrMalformed
 	}
-	if fields[1] != strconv.Itoa(int(typ)) || len(fields) > 2 && fields[2] != name {
+	if fields[1] != strconv.Itoa(int(typ)) || len(fields) > 2 && fields[2] != key {
 		return ErrUnexpected // the answer to another request
+	}
+	name := ""
+	if typ == Lookup {
+		name = key
 	}
 	return &RefusedError{Request: typ, Name: name, Code: Code(code)}
 }

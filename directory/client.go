@@ -18,10 +18,11 @@ import (
 
 // The defaults of a Client.
 const (
-	// DefaultGiveUp is long enough for 26 tries. Where each way loses 30 % of the datagrams,
-	// one request in forty million needs more.
-	DefaultGiveUp = 20 * time.Second
-	DefaultPort   = 7777
+	// DefaultGiveUp is long enough for more than 30 tries. Where each way loses 30 % of the
+	// datagrams, 36 fail in a row once in thirty thousand million times.
+	DefaultGiveUp = 30 * time.Second
+	// DefaultPort is the document's.
+	DefaultPort = 7777
 )
 
 // A Client asks a central directory, and registers peers there. It is a [Locator] and a
@@ -118,11 +119,11 @@ func (c *Client) Lookup(ctx context.Context, name string) ([]netip.AddrPort, err
 	if err := wholefile.CheckName(name); err != nil {
 		return nil, fmt.Errorf("directory: looking up: %w", err)
 	}
-	r, err := c.ask(ctx, Lookup, name, append(AppendField(nil, name), ' '))
+	fields, err := c.ask(ctx, Lookup, name, append(AppendField(nil, name), ' '))
 	if err != nil {
 		return nil, err
 	}
-	return parseFound(r.fields[1:])
+	return parseFound(fields[1:])
 }
 
 // View returns what the directory holds.
@@ -130,11 +131,12 @@ func (c *Client) View(ctx context.Context) (Contents, error) {
 	// The document shows no request of this type. Ours holds a random word, which makes it
 	// another request than the one before, and long enough for an answer that is proof
 	// against forgery; a directory does not look at it.
-	r, err := c.ask(ctx, View, "", []byte(rand.Text()[:13]+" "))
+	word := rand.Text()[:13]
+	fields, err := c.ask(ctx, View, word, []byte(word+" "))
 	if err != nil {
 		return Contents{}, err
 	}
-	return parseListing(r.fields)
+	return parseListing(fields[1:])
 }
 
 // Locate yields the peers that have a file, and ends with an error if there is one.
@@ -154,34 +156,34 @@ func (c *Client) Locate(ctx context.Context, name string) iter.Seq2[Source, erro
 	}
 }
 
-// ask carries out a request when it is its turn.
-func (c *Client) ask(ctx context.Context, typ Type, name string, body []byte) (result, error) {
+// ask carries out a request when it is its turn. An answer's first field is the key.
+func (c *Client) ask(ctx context.Context, typ Type, key string, body []byte) (answer []string, err error) {
 	c.once.Do(func() { c.turn = make(chan struct{}, 1) })
 	select {
 	case c.turn <- struct{}{}:
 		defer func() { <-c.turn }()
 	case <-ctx.Done():
-		return result{}, context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
 	if c.Conn == nil {
-		return result{}, errors.New("directory: a Client without a Conn")
+		return nil, errors.New("directory: a Client without a Conn")
 	}
 	to := unmap(c.Directory)
 	if !to.IsValid() || to.Port() == 0 || to.Addr().IsUnspecified() {
-		return result{}, fmt.Errorf("directory: %v is no address of a directory", c.Directory)
+		return nil, fmt.Errorf("directory: %v is no address of a directory", c.Directory)
 	}
 	start := time.Now()
-	x := newExchange(start, typ, name, body, &c.timer, orDefault(c.GiveUp, DefaultGiveUp))
+	x := newExchange(start, typ, key, body, &c.timer, orDefault(c.GiveUp, DefaultGiveUp))
 	x.latest, x.next = c.latest, c.after
-	err := c.run(ctx, x, to)
+	err = c.run(ctx, x, to)
 	c.latest, c.after = x.latest, x.next
 	if c.Trace != nil && c.Trace.Asked != nil {
 		c.Trace.Asked(typ, Exchange{Sent: x.packets, SentAgain: x.again, Bad: x.bad, RTT: c.timer.est, Elapsed: time.Since(start)}, err)
 	}
 	if err != nil {
-		return result{}, err
+		return nil, err
 	}
-	return x.result, nil
+	return x.answer, nil
 }
 
 // run writes what the exchange wants sent, and feeds it what arrives.

@@ -155,6 +155,9 @@ func (d *desk) repeated(now time.Time, s *session, p packet, n int) {
 	d.stats.Duplicates++
 	s.got += n
 	s.timer.heard()
+	if !s.answering() {
+		d.moved(now, s) // whoever sent it is still there
+	}
 	d.unhold(s)
 	if s.refused {
 		return
@@ -183,12 +186,22 @@ func (d *desk) complete(now time.Time, s *session, p packet, n int) {
 	case s.typ == Lookup:
 		d.transmit(now, s)
 	case s.typ == View:
-		for most := d.limits.answer; !s.setAnswer(Listing, d.listing(now, most), n, &d.tokens); {
-			most /= 2
-		}
+		d.view(now, s, n)
 		d.transmit(now, s)
 	case s.typ == Update:
 		s.peer, _, _ = d.subject(s.from, s.body)
+	}
+}
+
+// view answers with as much of the listing as there may be, and as fits the request: the
+// shortest has room for a TOTAL of one digit only.
+func (d *desk) view(now time.Time, s *session, n int) {
+	key, _ := nextWord(s.body)
+	if _, err := parseField(key); err != nil {
+		key = noToken
+	}
+	for most := d.limits.answer; !s.setAnswer(Listing, d.listing(now, key, most), n, &d.tokens); {
+		most /= 2
 	}
 }
 

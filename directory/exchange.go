@@ -13,11 +13,11 @@ import (
 //	  |<--- 2 new.txt  2 1 --------------|   acknowledged
 //	  |<--- 6 xT3wL0a  1 2 --------------|   the answer: a token first,
 //	  |---- 6 xT3wL0a  2 1 ------------->|   which only its addressee can repeat,
-//	  |<--- 6 new.txt 10.0.0.2 80  2 2 --|   and then what was asked for
-//	  |---- 6 new.txt 10.0.0.2 80  3 2 ->|
+//	  |<--- 6 xT3wL0a new.txt 10.0.0.2 80  2 2 --|   and then what was asked for
+//	  |---- 6 xT3wL0a new.txt 10.0.0.2 80  3 2 ->|
 type exchange struct {
 	typ     Type
-	name    string // that is looked up
+	key     string // the request's first field, which the answer repeats
 	request fragments
 	giveUp  time.Duration
 	timer   *timer // of the client, from one exchange to the next
@@ -33,10 +33,11 @@ type exchange struct {
 	answerType Type
 	total      int    // of the answer; 0 before its first fragment
 	next       int    // the answer's fragment that is expected
-	body       []byte // of the answer so far, the token left out
+	token      []byte // that each of its fragments begins with
+	body       []byte // of the answer so far, without the token
 	latest     []byte // the answer's fragment accepted last
 
-	result result
+	answer []string // decoded, when it is whole
 	err    error
 	done   bool
 
@@ -45,22 +46,16 @@ type exchange struct {
 	bad     int // received and ignored
 }
 
-// A result is what an exchange yields.
-type result struct {
-	fields []string // of the answer
-	typ    Type     // of the answer; 0 where the acknowledgement is all
-}
-
 // restartTries is how often a fragment is sent in vain before the request begins again. A
 // late copy of an earlier request's first fragment makes a directory forget what it had of this one.
-const restartTries = 8
+const restartTries = 12
 
 // maxAnswer bounds what a client takes from a directory.
 const maxAnswer = 16 << 20
 
-func newExchange(now time.Time, typ Type, name string, body []byte, t *timer, giveUp time.Duration) *exchange {
+func newExchange(now time.Time, typ Type, key string, body []byte, t *timer, giveUp time.Duration) *exchange {
 	return &exchange{
-		typ: typ, name: name, request: cutRequest(typ, body), timer: t, giveUp: giveUp,
+		typ: typ, key: key, request: cut(typ, body, 0), timer: t, giveUp: giveUp,
 		current: 1, due: now, moved: now,
 	}
 }
@@ -185,17 +180,25 @@ func (x *exchange) answered(now time.Time, p packet, b, ack []byte) ([]byte, err
 	case p.seq == 1:
 		// The first, or that of another answer: the directory began anew.
 		x.answerType, x.total, x.next, x.body = p.typ, p.total, 1, nil
+		x.token = bytes.Clone(bytes.TrimSuffix(p.body, []byte{' '}))
+		if len(x.token) == 0 {
+			x.token = noToken
+		}
 	case x.total == 0, p.seq != x.next, p.total != x.total, p.typ != x.answerType:
 		return ack, ErrUnexpected
 	default:
-		if err := checkBody(p.body); err != nil {
+		token, content := nextWord(p.body)
+		if !bytes.Equal(token, x.token) {
+			return ack, ErrUnexpected // of an answer that was on its way for long
+		}
+		if err := checkBody(content); err != nil {
 			return ack, err
 		}
-		if len(x.body)+len(p.body) > maxAnswer {
+		if len(x.body)+len(content) > maxAnswer {
 			x.done, x.err = true, ErrTooLong
 			return ack, ErrTooLong
 		}
-		x.body = append(x.body, p.body...)
+		x.body = append(x.body, content...)
 	}
 	x.timer.heard()
 	x.progress(now)
@@ -226,7 +229,7 @@ func (x *exchange) finish(now time.Time) error {
 		return err
 	}
 	x.done, x.err = true, err
-	x.result = result{fields: fields, typ: x.answerType}
+	x.answer = fields
 	return nil
 }
 
@@ -234,10 +237,11 @@ func (x *exchange) finish(now time.Time) error {
 func (x *exchange) judge(fields []string) error {
 	switch {
 	case x.answerType == Failure:
-		return parseFailure(fields, x.typ, x.name)
-	case x.typ == Lookup && x.answerType == Found && len(fields) > 0 && fields[0] == x.name,
-		x.typ == View && x.answerType == Listing:
-		return nil
+		return parseFailure(fields, x.typ, x.key)
+	case x.typ == Lookup && x.answerType == Found, x.typ == View && x.answerType == Listing:
+		if len(fields) > 0 && fields[0] == x.key {
+			return nil
+		}
 	}
 	return ErrUnexpected
 }

@@ -11,41 +11,56 @@ type fragments struct {
 	ends []int // where each fragment's part of the body ends
 }
 
-// cutRequest cuts a request. A body of nothing is one fragment.
-func cutRequest(typ Type, body []byte) fragments {
-	f := fragments{typ: typ, body: body}
-	f.cut(0)
-	return f
-}
-
-// cut appends the ends of the fragments from offset on. A field that is longer than a
+// cut cuts a body into fragments, each short enough that extra bytes more still fit. A body of nothing is one fragment. A field that is longer than a
 // datagram gets one all the same, longer than MaxDatagram: names are bounded so that
 // there is none.
-func (f *fragments) cut(from int) {
-	const room = MaxDatagram - len("1 ") - tailRoom
-	for start := from; ; {
-		end := len(f.body)
+func cut(typ Type, body []byte, extra int) fragments {
+	room := MaxDatagram - len("1 ") - tailRoom - extra
+	f := fragments{typ: typ, body: body}
+	for start := 0; ; {
+		end := len(body)
 		if end-start > room {
 			end = start + room
-			if i := bytes.LastIndexByte(f.body[start:end], ' '); i >= 0 {
+			if i := bytes.LastIndexByte(body[start:end], ' '); i >= 0 {
 				end = start + i + 1
 			} else {
-				end += bytes.IndexByte(f.body[end:], ' ') + 1
+				end += bytes.IndexByte(body[end:], ' ') + 1
 			}
 		}
 		f.ends = append(f.ends, end)
-		if end == len(f.body) {
-			return
+		if end == len(body) {
+			return f
 		}
 		start = end
 	}
 }
 
+// cutAnswer cuts an answer's body. Its first fragment is the token alone, and each other
+// begins with it, or with a hyphen where there is none.
+func cutAnswer(typ Type, body, token []byte) fragments {
+	content := cut(typ, body, len(token)+2)
+	f := fragments{typ: typ, body: make([]byte, 0, len(body)+(content.total()+1)*(len(token)+2))}
+	if len(token) > 0 {
+		f.body = append(append(f.body, token...), ' ')
+	} else {
+		token = noToken
+	}
+	f.ends = append(f.ends, len(f.body))
+	for i := range content.ends {
+		f.body = append(append(f.body, token...), ' ')
+		f.body = append(f.body, content.at(i+1).body...)
+		f.ends = append(f.ends, len(f.body))
+	}
+	return f
+}
+
+var noToken = []byte("-")
+
 // total is the number of fragments.
-func (f *fragments) total() int { return len(f.ends) }
+func (f fragments) total() int { return len(f.ends) }
 
 // at returns fragment seq, from 1. Its body aliases f's.
-func (f *fragments) at(seq int) packet {
+func (f fragments) at(seq int) packet {
 	start := 0
 	if seq > 1 {
 		start = f.ends[seq-2]

@@ -62,31 +62,18 @@ const tokenLen = 8
 //
 // The first fragment is no longer than the datagram of requestLen bytes that
 // the address sent. It holds nothing but a token, which its acknowledgement repeats: a
-// host that never sees the token cannot make the directory believe that it did.
+// host that never sees the token cannot make the directory believe that it did. The token
+// stands before each other fragment, too, and tells the fragments of one answer from those of another.
 func (s *session) setAnswer(typ Type, body []byte, requestLen int, tokens *tokens) bool {
-	f := fragments{typ: typ, body: append(make([]byte, tokenLen+1, tokenLen+1+len(body)), body...), ends: []int{tokenLen + 1}}
-	f.cut(tokenLen + 1)
+	total := 1 + cut(typ, body, tokenLen+1).total() // with a shorter token there are not more
 	// TYPE, two spaces, 1, a space, TOTAL; with a token that and a space more.
-	room := requestLen - len("6  1 ") - len(strconv.Itoa(f.total()))
+	room := requestLen - len("6  1 ") - len(strconv.Itoa(total))
 	if room < 0 {
 		return false
 	}
-	n := min(room-1, tokenLen)
-	if n > 0 {
-		skip := tokenLen - n // the token ends where it always does
-		f.body = f.body[skip:]
-		for i := range f.ends {
-			f.ends[i] -= skip
-		}
-		tokens.fill(f.body[:n])
-		f.body[n] = ' '
-	} else {
-		f.body = f.body[tokenLen+1:]
-		for i := range f.ends {
-			f.ends[i] -= tokenLen + 1
-		}
-	}
-	s.answer, s.current, s.tries = f, 1, 0
+	token := make([]byte, min(max(room-1, 0), tokenLen))
+	tokens.fill(token)
+	s.answer, s.current, s.tries = cutAnswer(typ, body, token), 1, 0
 	s.proved, s.held, s.timer = false, false, timer{}
 	return true
 }
