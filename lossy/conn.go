@@ -75,7 +75,10 @@ func (c *Conn) Close() error {
 	}
 	c.closed = true
 	n.hosts.close(c)
-	n.past.add(c.egress)
+	n.leaving[c] = struct{}{}
+	if c.inFlight == 0 {
+		n.retire(c)
+	}
 	n.heap.remove(&c.readDeadline)
 	c.wakeAll(net.ErrClosed)
 	for c.queue.count > 0 {

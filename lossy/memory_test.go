@@ -1,6 +1,7 @@
 package lossy
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -116,12 +117,12 @@ func TestSeeds(t *testing.T) {
 // TestSeedFixed pins the streams: they must not change between versions, or a
 // seed in somebody's bug report would say nothing any more.
 func TestSeedFixed(t *testing.T) {
-	lost := ""
+	var lost strings.Builder
 	for _, f := range judgeN(40, 0, 42, Loss(0.5)) {
-		lost += map[bool]string{true: "x", false: "."}[f.cause != ""]
+		lost.WriteString(map[bool]string{true: "x", false: "."}[f.cause != ""])
 	}
-	if want := "xxxx.xxx.x.x..x..x..x...x.....x..x.xx.xx"; lost != want {
-		t.Errorf("seed 42 loses %s, want %s", lost, want)
+	if want := "xxxx.xxx.x.x..x..x..x...x.....x..x.xx.xx"; lost.String() != want {
+		t.Errorf("seed 42 loses %s, want %s", lost.String(), want)
 	}
 	var d time.Duration
 	for _, f := range judgeN(10, 0, 42, NormalDelay(time.Second, time.Second/10)) {

@@ -24,7 +24,9 @@ type Network struct {
 	chain chain
 	heap  heap
 	pool  pool
-	past  Stats // of what closed conns have sent
+
+	leaving map[*Conn]struct{} // closed, with packets in flight
+	past    Stats              // of the conns closed before
 
 	// What was written at the instant sentAt. It is judged one nanosecond
 	// later, when no more of that instant can follow.
@@ -37,7 +39,7 @@ type Network struct {
 // is lost but to full receive queues, and a packet takes one nanosecond.
 func NewNetwork(options ...Option) *Network {
 	c := newConfig("NewNetwork", true, options)
-	n := &Network{clock: startClock(), alarm: never, hosts: newHosts()}
+	n := &Network{clock: startClock(), alarm: never, hosts: newHosts(), leaving: make(map[*Conn]struct{})}
 	n.chain = chain{
 		flows: flowTable{parts: c.egress, shared: make(map[*part]judge), seed: seedByAddress(c.seed)},
 		trace: c.trace,
@@ -68,6 +70,9 @@ func (n *Network) Stats() Stats {
 	defer n.leave()
 	sum := n.past
 	for _, c := range n.hosts.conns {
+		sum.add(c.egress)
+	}
+	for c := range n.leaving {
 		sum.add(c.egress)
 	}
 	return sum

@@ -316,6 +316,35 @@ func TestConservation(t *testing.T) {
 	})
 }
 
+// TestStatsOfClosed checks that what becomes of a packet is counted when its
+// sender is long gone.
+func TestStatsOfClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := lossy.NewNetwork(lossy.Delay(time.Second), lossy.DropNth(2))
+		b := open(t, n)
+		for range 3 {
+			a := open(t, n)
+			for range 4 {
+				send(t, a, b, "x")
+			}
+			a.Close()
+		}
+		check := func(want lossy.Stats) {
+			t.Helper()
+			if got := n.Stats(); got != want {
+				t.Errorf("statistics are %+v, want %+v", got, want)
+			}
+		}
+		check(lossy.Stats{})
+		time.Sleep(time.Millisecond)
+		check(lossy.Stats{Packets: 12, Bytes: 12, Delayed: 9, Scripted: 3})
+		b.Close()
+		b = openAt(t, n, b.AddrPort())
+		time.Sleep(time.Second)
+		check(lossy.Stats{Packets: 12, Bytes: 12, Delayed: 9, Scripted: 3, Passed: 9})
+	})
+}
+
 // TestRestart closes a conn and opens another at its address: what was under
 // way to the first arrives at the second, what had arrived is lost.
 func TestRestart(t *testing.T) {

@@ -106,6 +106,9 @@ func (w *wrapped) judge(f *flow, b []byte, addr net.Addr, now time.Duration) (co
 
 // refused corrects the statistics by packets that the inner conn did not take.
 func (w *wrapped) refused(packets int) {
+	if !w.out.judged {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.out.stats.Passed -= packets

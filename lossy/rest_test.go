@@ -32,6 +32,9 @@ func TestNetworkLeavesNothing(t *testing.T) {
 		if n.alarm != never || n.timer.Stop() {
 			t.Errorf("a timer is set for %v", n.alarm)
 		}
+		if len(n.leaving) != 0 {
+			t.Errorf("%d closed conns are kept", len(n.leaving))
+		}
 		if len(n.heap.nodes) != 0 || len(n.sent) != 0 || len(n.hosts.conns) != 0 || len(n.hosts.count) != 0 {
 			t.Errorf("%d events, %d packets, %d conns at %d hosts are left",
 				len(n.heap.nodes), len(n.sent), len(n.hosts.conns), len(n.hosts.count))

@@ -83,7 +83,7 @@ func (n *Network) deliver(p *parcel) {
 	}
 	c.ingress.Passed++
 	p.sender.egress.Passed++
-	p.sender.inFlight -= p.size()
+	n.landed(p.sender, p.size())
 	c.accept(p)
 }
 
@@ -95,6 +95,21 @@ func (n *Network) drop(p *parcel, cause Cause, d Direction, at time.Duration) {
 
 // recycle takes back a parcel that is in flight no more.
 func (n *Network) recycle(p *parcel) {
-	p.sender.inFlight -= p.size()
+	n.landed(p.sender, p.size())
 	n.pool.put(p)
+}
+
+// landed says that bytes of c's are in flight no more. When those were the
+// last of a closed conn, its statistics are complete.
+func (n *Network) landed(c *Conn, bytes int) {
+	c.inFlight -= bytes
+	if c.closed && c.inFlight == 0 {
+		n.retire(c)
+	}
+}
+
+// retire adds the statistics of a closed conn to the sum of those.
+func (n *Network) retire(c *Conn) {
+	n.past.add(c.egress)
+	delete(n.leaving, c)
 }

@@ -191,6 +191,29 @@ func TestWriteBatchError(t *testing.T) {
 	}
 }
 
+// TestBatchNotJudged checks that a direction without models is left alone.
+func TestBatchNotJudged(t *testing.T) {
+	fake := &batchFake{fakeConn: newFake(), reads: []fakeBatch{{[]string{"aab"}, []int{2}}}}
+	fake.err = errors.New("cannot")
+	out := lossy.Wrap(fake, lossy.Ingress(lossy.Loss(1))).(batchConn)
+	if n, err := out.WriteBatch(batchOf("a>1", "b>2", "!>1")); n != 2 || err != fake.err {
+		t.Errorf("WriteBatch = %d, %v; want 2, %v", n, err, fake.err)
+	}
+	if got, want := fmt.Sprint(fake.take()), "[[a>1 b>2]]"; got != want {
+		t.Errorf("the batches are %s, want %s", got, want)
+	}
+	in := lossy.Wrap(fake, lossy.Loss(1)).(batchConn)
+	x := newInbox(2, 10)
+	if n, err := in.ReadBatch(x.bufs, x.sizes, x.segments, x.from); n != 1 || err != nil || x.get(0) != "aab" || x.segments[0] != 2 {
+		t.Errorf("ReadBatch = %d, %v, %q", n, err, x.get(0))
+	}
+	for _, w := range []net.PacketConn{in, out} {
+		if egress, ingress := lossy.StatsOf(w); egress != (lossy.Stats{}) || ingress != (lossy.Stats{}) {
+			t.Errorf("statistics are %+v and %+v, want none", egress, ingress)
+		}
+	}
+}
+
 // TestReadBatchSegments checks that each datagram of a buffer that holds
 // several is judged by itself, and that what remains is in one piece.
 func TestReadBatchSegments(t *testing.T) {
