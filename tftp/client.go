@@ -33,8 +33,9 @@ type Client struct {
 	// each datagram is cut into fragments.
 	BlockSize int
 	// WindowSize is the number of blocks for each ACK that is asked for (RFC 7440), at most
-	// MaxWindowSize; the server may lower it. It is lowered to what the receive buffer holds, when
-	// reading. 0 means DefaultWindowSize, negative does not ask, which means 1.
+	// MaxWindowSize; the server may lower it. So that none is lost there it is lowered to what a
+	// receive buffer holds: when reading the conn's own, when writing the one that most systems
+	// have. 0 means DefaultWindowSize, negative does not ask, which means 1.
 	WindowSize int
 	// Timeout, if positive, asks the server to wait that long at most before it sends
 	// again (RFC 2349), in full seconds from 1 to 255. The timers of both sides
@@ -116,6 +117,7 @@ func (c *Client) Put(ctx context.Context, conn net.PacketConn, server netip.Addr
 	}
 	t.open(ctx, conn, datagram.Config{ReadSize: smallPacket, Batch: batchFor(t.want.WindowSize, c.Wide)})
 	defer t.link.Release()
+	t.want.WindowSize = min(t.want.WindowSize, windowFor(usualBuffer, t.want.BlockSize))
 	_, _, _ = t.link.SetBuffers(0, t.want.WindowSize*footprint(t.want.BlockSize))
 	return t.end(t.put(src))
 }

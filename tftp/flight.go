@@ -194,3 +194,6 @@ func (f *Flight) measure(now time.Time, block int64) time.Duration {
 	f.timer.Sample(sample)
 	return sample
 }
+
+// deviation is how much the round trip varies.
+func (f *Flight) deviation() time.Duration { return f.timer.RTTVar() }

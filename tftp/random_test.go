@@ -62,6 +62,13 @@ func randomTransfer(t *testing.T, seed uint64) {
 	data := noise(seed, size)
 	write, single := r.IntN(2) == 0, r.IntN(3) == 0
 
+	// Deferred, for a bubble that fails ends the test.
+	defer func() {
+		if t.Failed() {
+			t.Logf("write %v, single port %v, %d bytes, %+v, loss %.2f, delay %v; to repeat: go test -run TestRandomTransfers -tftp.seed=%d",
+				write, single, size, c, loss, delay, seed)
+		}
+	}()
 	synctest.Test(t, func(t *testing.T) {
 		p := newStage(t,
 			lossy.Seed(seed),
@@ -90,8 +97,4 @@ func randomTransfer(t *testing.T, seed uint64) {
 		}
 		p.end()
 	})
-	if t.Failed() {
-		t.Errorf("write %v, single port %v, %d bytes, %+v, loss %.2f, delay %v; to repeat: go test -run TestRandomTransfers -tftp.seed=%d",
-			write, single, size, c, loss, delay, seed)
-	}
 }
