@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// Commit gives the file its name: it is written to the disk, closed, renamed, and the
+// Commit gives the file its name: it is written to the disk, renamed, closed, and the
 // directory is written to the disk. Where something has the name already it is replaced
 // if replace is true, and otherwise stays, and the error is an fs.ErrExist.
 //
@@ -30,14 +30,13 @@ func (f *File) Commit(replace bool) error {
 		return errors.Join(err, f.Abort())
 	}
 	f.done = true
-	// Windows renames no open file.
-	err := f.file.Close()
-	if err == nil {
-		err = f.rename(replace)
+	// While it is open, and after Resume locked, nobody else takes the temporary file
+	// up.
+	if err := f.rename(replace); err != nil {
+		return errors.Join(err, f.remove(), f.file.Close())
 	}
-	if err != nil {
-		return errors.Join(err, f.remove())
-	}
+	// What was written is on the disk: Close has nothing left to fail at.
+	_ = f.file.Close()
 	return syncDir(f.dir)
 }
 
@@ -52,8 +51,8 @@ func (f *File) rename(replace bool) error {
 		_ = f.remove()
 		return nil
 	}
-	// The name is taken, or there are no links here. If the reason is another one, Rename
-	// finds it, too.
+	// The name is taken, or there are no links here. If the reason is another one,
+	// Rename finds it, too.
 	if _, err := f.dir.Lstat(f.name); err == nil {
 		return &fs.PathError{Op: "rename", Path: f.name, Err: fs.ErrExist}
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -69,7 +68,7 @@ func (f *File) Abort() error {
 		return nil
 	}
 	f.done = true
-	return errors.Join(f.file.Close(), f.remove())
+	return errors.Join(f.remove(), f.file.Close())
 }
 
 // remove removes the temporary file, if nobody else has.

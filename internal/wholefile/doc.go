@@ -3,7 +3,8 @@
 //
 // A reader of the directory, a crash of the program or of the machine, a full disk:
 // none of them ever sees half a file under the name. After a crash a temporary file
-// (.NAME.RANDOM.part) may be left, which nothing here ever reads or removes.
+// (.NAME.RANDOM.part) may be left, which nothing here ever reads or removes; but
+// [Resume] goes on with one (.NAME.part) that was left on purpose or by a crash.
 //
 // Everything goes through an [os.Root], and no name is ever followed out of it: a
 // symbolic link in the way is replaced or refused like any other file, and never

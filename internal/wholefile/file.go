@@ -79,10 +79,13 @@ func create(dir directory, name string, mode fs.FileMode) (*File, error) {
 
 // tempName is the name of a temporary file for name, no longer than a name may be.
 func tempName(name, random string) string {
-	const extra = len(".") + len(".") + randomLen + len(".part")
+	const extra = len(".") + len(".") + randomLen + len(tempSuffix)
 	name = cut(name, maxName-extra)
-	return "." + name + "." + random[:randomLen] + ".part"
+	return "." + name + "." + random[:randomLen] + tempSuffix
 }
+
+// tempSuffix ends the name of a temporary file, as a dot begins it.
+const tempSuffix = ".part"
 
 // randomLen is how many characters, 5 bits each, of rand.Text a temporary name holds.
 const randomLen = 12

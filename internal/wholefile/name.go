@@ -32,6 +32,7 @@ const (
 	ErrCharacter reason = `name holds one of : * ? " < > |, which Windows reserves`
 	ErrTrailing  reason = "name ends with a dot or a space, which Windows removes"
 	ErrDevice    reason = "name is one that Windows reserves for a device"
+	ErrTemporary reason = "name is that of a file under way (.NAME.part)"
 )
 
 // A NameError is the error of [CheckName]. Its text quotes the name.
@@ -79,10 +80,19 @@ func check(name string) reason {
 		return ErrCharacter
 	case strings.HasSuffix(name, ".") || strings.HasSuffix(name, " "):
 		return ErrTrailing
+	case isTemporary(name):
+		return ErrTemporary
 	case isDevice(name) || !filepath.IsLocal(name):
 		return ErrDevice
 	}
 	return ""
+}
+
+// isTemporary reports whether name is like those of temporary files: what a peer sends
+// under such a name would be taken for half of another file. Some file systems do not
+// tell capital letters from small ones.
+func isTemporary(name string) bool {
+	return strings.HasPrefix(name, ".") && strings.HasSuffix(strings.ToLower(name), tempSuffix)
 }
 
 // isDevice reports whether Windows, any version of it, takes name for a device: the

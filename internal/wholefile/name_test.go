@@ -20,6 +20,8 @@ func TestCheckName(t *testing.T) {
 		{".profile", ""},
 		{"..data", ""},
 		{"a..b", ""},
+		{"a.part", ""},
+		{".a.partial", ""},
 		{" leading space", ""},
 		{"with space.txt", ""},
 		{"-rf", ""},
@@ -91,6 +93,10 @@ func TestCheckName(t *testing.T) {
 		{"CONIN$", ErrDevice},
 		{"conout$.txt", ErrDevice},
 		{"CLOCK$", ErrDevice},
+
+		{".a.part", ErrTemporary},
+		{".a.RRRRRRRRRRRR.PART", ErrTemporary},
+		{".part", ErrTemporary},
 
 		// Near misses.
 		{"CONE", ""},

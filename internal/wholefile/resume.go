@@ -6,14 +6,14 @@ import (
 	"os"
 )
 
-// ErrBusy is the error of [Resume] when another File, of this process or another one, is
-// about to become the same name.
+// ErrBusy is the error of [Resume] when another File, of this process or another one,
+// is about to become the same name.
 var ErrBusy = errors.New("wholefile: another transfer is writing this file")
 
 // Resume is [Create] for a file that may have been begun before: the temporary file is
-// called .NAME.part, with as much of NAME as fits, and holds what an earlier File of the name held
-// when its process ended or called [File.Keep]. size is how much that is; whether it is of
-// any use is the caller's to find out.
+// called .NAME.part, with as much of NAME as fits, and holds what an earlier File of
+// the name held when its process ended or called [File.Keep]. size is how much that is;
+// whether it is of any use is the caller's to find out.
 //
 // The temporary file is locked until the File ends, where the system has such locks.
 func Resume(root *os.Root, name string, mode fs.FileMode) (f *File, size int64, err error) {
@@ -27,7 +27,7 @@ func Resume(root *os.Root, name string, mode fs.FileMode) (f *File, size int64, 
 	if perm == 0 {
 		perm = 0o666
 	}
-	temp := "." + cut(name, maxName-len(".")-len(".part")) + ".part"
+	temp := "." + cut(name, maxName-len(".")-len(tempSuffix)) + tempSuffix
 	for range attempts {
 		file, err := root.OpenFile(temp, os.O_RDWR|os.O_CREATE, perm)
 		if err != nil {
@@ -49,7 +49,8 @@ func Resume(root *os.Root, name string, mode fs.FileMode) (f *File, size int64, 
 	return nil, 0, &fs.PathError{Op: "open", Path: temp, Err: fs.ErrExist}
 }
 
-// stillThere reports whether file is what the name stands for, itself and not by a symbolic link.
+// stillThere reports whether file is what the name stands for, itself and not by a
+// symbolic link.
 func stillThere(dir directory, file *os.File, name string) (size int64, same bool, err error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -65,8 +66,8 @@ func stillThere(dir directory, file *os.File, name string) (size int64, same boo
 	return info.Size(), now.Mode().IsRegular() && os.SameFile(info, now), nil
 }
 
-// Keep closes the temporary file and leaves it where it is, for [Resume]. It does nothing
-// after Commit or Abort.
+// Keep closes the temporary file and leaves it where it is, for [Resume]. It does
+// nothing after Commit or Abort.
 func (f *File) Keep() error {
 	if f.done {
 		return nil

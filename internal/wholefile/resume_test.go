@@ -8,19 +8,10 @@ import (
 	"testing"
 )
 
-func openRoot(t *testing.T) (*os.Root, string) {
-	dir := t.TempDir()
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { root.Close() })
-	return root, dir
-}
-
 // TestResume: what was kept is there again, and nobody sees the name before Commit.
 func TestResume(t *testing.T) {
-	root, dir := openRoot(t)
+	root := openRoot(t)
+	dir := root.Name()
 	for i, half := range []string{"first half, ", "second half"} {
 		f, size, err := Resume(root, "a", 0)
 		if err != nil {
@@ -56,7 +47,7 @@ func TestResume(t *testing.T) {
 }
 
 func TestResumeIsForOne(t *testing.T) {
-	root, _ := openRoot(t)
+	root := openRoot(t)
 	f, _, err := Resume(root, "a", 0)
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +67,8 @@ func TestResumeIsForOne(t *testing.T) {
 
 // TestResumeFollowsNoLink: neither out of the directory nor within it.
 func TestResumeFollowsNoLink(t *testing.T) {
-	root, dir := openRoot(t)
+	root := openRoot(t)
+	dir := root.Name()
 	outside := filepath.Join(t.TempDir(), "f")
 	for _, target := range []string{"other", outside} {
 		other := target
@@ -106,4 +98,85 @@ func TestResumeFollowsNoLink(t *testing.T) {
 	if _, _, err := Resume(root, "d", 0); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a directory: %v", err)
 	}
+}
+
+// Until a file has its name nobody else gets hold of it, and afterwards not of its
+// contents: whoever comes next begins a new one.
+func TestResumeDuringCommit(t *testing.T) {
+	for _, replace := range []bool{true, false} {
+		root := openRoot(t)
+		f, _, err := Resume(root, "a", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write([]byte("whole")); err != nil {
+			t.Fatal(err)
+		}
+		var before, after error
+		f.dir = &watchedDir{fakeDir{Root: root}, func(err *error) {
+			var other *File
+			if other, _, *err = Resume(root, "a", 0); other != nil {
+				_, _ = other.Write([]byte("XXX"))
+				_ = other.Abort()
+			}
+		}, &before, &after}
+		if err := f.Commit(replace); err != nil {
+			t.Fatal(err)
+		}
+		if !errors.Is(before, ErrBusy) {
+			t.Errorf("before it has its name: %v, want ErrBusy", before)
+		}
+		if after != nil && !errors.Is(after, ErrBusy) {
+			t.Errorf("after: %v", after)
+		}
+		wantContents(t, root, map[string]string{"a": "whole"})
+	}
+}
+
+// A watchedDir does something before and after a file gets its name.
+type watchedDir struct {
+	fakeDir
+	do            func(*error)
+	before, after *error
+}
+
+func (d *watchedDir) Rename(oldname, newname string) error {
+	d.do(d.before)
+	defer d.do(d.after)
+	return d.fakeDir.Rename(oldname, newname)
+}
+
+func (d *watchedDir) Link(oldname, newname string) error {
+	d.do(d.before)
+	defer d.do(d.after)
+	return d.fakeDir.Link(oldname, newname)
+}
+
+// Abort removes the temporary file while it still has it.
+func TestResumeDuringAbort(t *testing.T) {
+	root := openRoot(t)
+	f, _, err := Resume(root, "a", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := &removing{Root: root}
+	f.dir = dir
+	if err := f.Abort(); err != nil || !errors.Is(dir.err, ErrBusy) {
+		t.Errorf("Abort: %v; Resume meanwhile: %v, want ErrBusy", err, dir.err)
+	}
+	wantContents(t, root, map[string]string{})
+}
+
+// A removing Root tries to Resume before it removes.
+type removing struct {
+	*os.Root
+	err error
+}
+
+func (r *removing) Remove(name string) error {
+	var f *File
+	if f, _, r.err = Resume(r.Root, "a", 0); f != nil {
+		_ = f.Keep()
+	}
+	return r.Root.Remove(name)
 }
