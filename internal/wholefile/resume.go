@@ -2,6 +2,7 @@ package wholefile
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 )
@@ -17,6 +18,13 @@ var ErrBusy = errors.New("wholefile: another transfer is writing this file")
 //
 // The temporary file is locked until the File ends, where the system has such locks.
 func Resume(root *os.Root, name string, mode fs.FileMode) (f *File, size int64, err error) {
+	return ResumeTagged(root, name, "", mode)
+}
+
+// ResumeTagged is [Resume] for what is known to be the same contents only under the
+// same tag, such as the beginning of their digest: the temporary file is called
+// .NAME.TAG.part. A tag has at most 64 letters and digits.
+func ResumeTagged(root *os.Root, name, tag string, mode fs.FileMode) (f *File, size int64, err error) {
 	if err := CheckName(name); err != nil {
 		return nil, 0, err
 	}
@@ -27,7 +35,11 @@ func Resume(root *os.Root, name string, mode fs.FileMode) (f *File, size int64, 
 	if perm == 0 {
 		perm = 0o666
 	}
-	temp := "." + cut(name, maxName-len(".")-len(tempSuffix)) + tempSuffix
+	suffix := tempSuffix
+	if tag != "" {
+		suffix = "." + tag + tempSuffix
+	}
+	temp := "." + cut(name, maxName-len(".")-len(suffix)) + suffix
 	for range attempts {
 		file, err := root.OpenFile(temp, os.O_RDWR|os.O_CREATE, perm)
 		if err != nil {
@@ -47,6 +59,15 @@ func Resume(root *os.Root, name string, mode fs.FileMode) (f *File, size int64, 
 		}
 	}
 	return nil, 0, &fs.PathError{Op: "open", Path: temp, Err: fs.ErrExist}
+}
+
+// Cut makes the file size bytes long, and the next Write go behind them.
+func (f *File) Cut(size int64) error {
+	if err := f.Truncate(size); err != nil {
+		return err
+	}
+	_, err := f.file.Seek(size, io.SeekStart)
+	return f.note(err)
 }
 
 // stillThere reports whether file is what the name stands for, itself and not by a
