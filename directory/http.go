@@ -1,0 +1,156 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// piecesPath is before the name of a file whose piece list is asked for. No file name holds a slash.
+const piecesPath = "pieces/"
+
+// A download may take a minute, and as much longer as slowest takes for it. After that the
+// connection is worth more to another.
+const slowest = 16 << 10 // bytes a second
+
+// ServeHTTP serves the shared files, so that a program with an HTTP server of its own can offer them
+// there. It needs no [Peer.Serve], which publishes them.
+func (p *Peer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+		return
+	}
+	name, listed := strings.CutPrefix(strings.TrimPrefix(r.URL.Path, "/"), piecesPath)
+	it := p.shelf.item(name)
+	if it == nil {
+		http.NotFound(w, r)
+		return
+	}
+	f, info, pieces, err := it.open(r.Context(), p.Root, name, p.digested(name))
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	defer f.Close()
+	// Not every ResponseWriter has deadlines.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute + time.Duration(info.Size()/slowest)*time.Second))
+	if listed {
+		servePieces(w, r, pieces, info)
+		return
+	}
+	p.serveFile(w, r, name, f, info, pieces)
+}
+
+// refuse says what is wrong, and nothing about this host.
+func refuse(w http.ResponseWriter, err error) {
+	status := http.StatusInternalServerError
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		status = http.StatusNotFound
+	case errors.Is(err, errBusy), errors.Is(err, io.EOF), errors.Is(err, context.Canceled):
+		w.Header().Set("Retry-After", "1")
+		status = http.StatusServiceUnavailable
+	}
+	http.Error(w, http.StatusText(status), status)
+}
+
+func servePieces(w http.ResponseWriter, r *http.Request, p *Pieces, info fs.FileInfo) {
+	text, _ := p.AppendText(make([]byte, 0, 128+65*len(p.Sums)))
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	http.ServeContent(w, r, "", info.ModTime(), strings.NewReader(string(text)))
+}
+
+// serveFile leaves ranges, conditions and sendfile to the standard library.
+func (p *Peer) serveFile(w http.ResponseWriter, r *http.Request, name string, f *os.File, info fs.FileInfo, pieces *Pieces) {
+	h := w.Header()
+	h.Set("Etag", pieces.etag())
+	h.Set("Repr-Digest", pieces.reprDigest())
+	// Not guessed from the content: a page that a peer shares must not run in a browser.
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("X-Content-Type-Options", "nosniff")
+	counted := &countingWriter{ResponseWriter: w, status: http.StatusOK}
+	http.ServeContent(counted, r, "", info.ModTime(), f)
+	p.hook(func(t *Trace) {
+		if t.Served != nil {
+			from, _ := netip.ParseAddrPort(r.RemoteAddr)
+			t.Served(unmap(from), name, counted.status, counted.bytes)
+		}
+	})
+}
+
+// A countingWriter counts what passes. It hands a file on as a whole, so that the kernel can send it.
+type countingWriter struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (w *countingWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *countingWriter) Write(b []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(b)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// ReadFrom is what io.Copy calls.
+func (w *countingWriter) ReadFrom(r io.Reader) (int64, error) {
+	n, err := io.Copy(w.ResponseWriter, r)
+	w.bytes += n
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (w *countingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// A limitedListener accepts no more connections than it has slots. The connections are those of the
+// listener, not wrapped: a wrapped one would cost sendfile. So the server tells which have ended.
+type limitedListener struct {
+	net.Listener
+	slots chan struct{}
+	done  chan struct{}
+	once  sync.Once
+}
+
+func newLimited(l net.Listener, n int) *limitedListener {
+	return &limitedListener{Listener: l, slots: make(chan struct{}, n), done: make(chan struct{})}
+}
+
+// Accept waits for a slot, and then for a connection.
+func (l *limitedListener) Accept() (net.Conn, error) {
+	select {
+	case l.slots <- struct{}{}:
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.slots
+	}
+	return c, err
+}
+
+// Close closes the listener.
+func (l *limitedListener) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return l.Listener.Close()
+}
+
+// state is the server's ConnState hook.
+func (l *limitedListener) state(_ net.Conn, s http.ConnState) {
+	if s == http.StateClosed || s == http.StateHijacked {
+		<-l.slots
+	}
+}

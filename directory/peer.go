@@ -1,0 +1,263 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+)
+
+// The defaults of a Peer.
+const (
+	DefaultPeriod   = 7 * time.Second
+	DefaultMaxConns = 256
+	DefaultGrace    = 5 * time.Second
+)
+
+// A Peer serves files over HTTP, and tells a directory so. Root is required. The fields are not
+// changed while a call runs; files are shared and withdrawn at any time. A Peer must not be copied.
+//
+// Of the files in Root only those that are shared are served, to whoever asks: NAME as /NAME, with
+// ranges, a strong ETag and a Repr-Digest (RFC 9530), which are its SHA-256, and the list of
+// its [Pieces] as /pieces/NAME. Everything else is not found.
+type Peer struct {
+	// Root is the directory that holds the files. It stays the caller's, and open
+	// while calls run.
+	Root *os.Root
+	// Publisher is told what is shared; [Client] is one. With nil nobody is told.
+	Publisher Publisher
+	// Addr is the address that is published. Its default is the listener's; there an unspecified
+	// IP stands for the one that the directory sees.
+	Addr netip.AddrPort
+	// Period is how often the directory is told. 0 means DefaultPeriod.
+	Period time.Duration
+	// MaxConns bounds the connections that are served at once; others wait to be
+	// accepted. 0 means DefaultMaxConns.
+	MaxConns int
+	// Grace is how long a download that is under way at the end may go on, and how long taking leave
+	// of the directory may take. 0 means DefaultGrace, negative no time at all.
+	Grace time.Duration
+	// Trace observes the calls. Nil observes nothing.
+	Trace *Trace
+
+	shelf shelf
+	mu    sync.Mutex
+	wake  chan struct{}  // tells the loops of Serve that the shelf has changed
+	addr  netip.AddrPort // while Serve runs
+	trace sync.Mutex     // one hook at a time
+}
+
+// errNotServing: there is no address to announce.
+var errNotServing = errors.New("directory: the peer is not serving")
+
+// Share offers a file in Root to others, from now on. name is a file name, not a path. The directory is told
+// soon, or at once by [Peer.Announce].
+func (p *Peer) Share(name string) error {
+	if err := p.shelf.add(p.Root, name); err != nil {
+		return err
+	}
+	p.changed()
+	return nil
+}
+
+// Unshare stops offering a file. Downloads that are under way go on. It reports whether the file was
+// shared.
+func (p *Peer) Unshare(name string) bool {
+	ok := p.shelf.remove(name)
+	p.changed()
+	return ok
+}
+
+// Files returns the names of the files that are shared, in the order in which they were.
+func (p *Peer) Files() []string { return p.shelf.list() }
+
+// changed wakes the loops of Serve.
+func (p *Peer) changed() {
+	select {
+	case p.waker() <- struct{}{}:
+	default: // they are awake
+	}
+}
+
+func (p *Peer) waker() chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.wake == nil {
+		p.wake = make(chan struct{}, 1)
+	}
+	return p.wake
+}
+
+// Announce tells the directory what is shared, now, and returns when it knows. It is an
+// error if Serve does not run.
+func (p *Peer) Announce(ctx context.Context) error {
+	p.mu.Lock()
+	addr := p.addr
+	p.mu.Unlock()
+	if !addr.IsValid() {
+		return errNotServing
+	}
+	if p.Publisher == nil {
+		return nil
+	}
+	files := p.Files()
+	err := p.Publisher.Publish(ctx, addr, files)
+	p.hook(func(t *Trace) {
+		if t.Announced != nil {
+			t.Announced(len(files), err)
+		}
+	})
+	return err
+}
+
+func (p *Peer) hook(call func(*Trace)) {
+	if p.Trace == nil {
+		return
+	}
+	p.trace.Lock()
+	defer p.trace.Unlock()
+	call(p.Trace)
+}
+
+// Serve serves the shared files on l, and tells the directory each [Peer.Period] and when something
+// changed, until ctx ends. Then it takes leave of the directory, lets downloads that are under
+// way end within [Peer.Grace], and returns ctx's cause. A directory that does not answer is no error: Serve goes
+// on, and tells it when it is back.
+//
+// Serve closes l. One call runs at a time.
+func (p *Peer) Serve(ctx context.Context, l net.Listener) error {
+	defer l.Close()
+	if p.Root == nil {
+		return errors.New("directory: a Peer without a Root")
+	}
+	if err := p.begin(l); err != nil {
+		return err
+	}
+	limited := newLimited(l, orDefault(p.MaxConns, DefaultMaxConns))
+	base, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	srv := &http.Server{
+		Handler:           p,
+		ConnState:         limited.state,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          log.New(io.Discard, "", 0),
+	}
+	running, halt := context.WithCancelCause(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { halt(srv.Serve(limited)) })
+	wake := make(chan struct{}, 1)
+	wg.Go(func() { p.digestAll(running, wake) })
+	p.announceAll(running, wake)
+	err := context.Cause(running)
+	p.end(ctx, srv)
+	stop()
+	wg.Wait()
+	return fmt.Errorf("directory: serving files: %w", err)
+}
+
+// begin settles which address is published.
+func (p *Peer) begin(l net.Listener) error {
+	addr := p.Addr
+	if !addr.IsValid() {
+		tcp, ok := l.Addr().(*net.TCPAddr)
+		if !ok && p.Publisher != nil {
+			return fmt.Errorf("directory: %v is no address to publish", l.Addr())
+		}
+		if ok {
+			addr = unmap(tcp.AddrPort())
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.addr.IsValid() {
+		return errors.New("directory: the peer is serving already")
+	}
+	p.addr = addr
+	return nil
+}
+
+// announceAll tells the directory, again and again, until ctx ends. It passes on that
+// the shelf has changed.
+func (p *Peer) announceAll(ctx context.Context, changed chan<- struct{}) {
+	period := orDefault(p.Period, DefaultPeriod)
+	tick := time.NewTicker(period)
+	defer tick.Stop()
+	waker := p.waker()
+	for {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+		// One that is not answered in time gives way to the next, which may know more.
+		once, cancel := context.WithTimeout(ctx, period)
+		_ = p.Announce(once) // the Trace was told
+		cancel()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-waker:
+		}
+	}
+}
+
+// digestAll computes the digests of what is shared before somebody asks for them.
+func (p *Peer) digestAll(ctx context.Context, changed <-chan struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+		for _, name := range p.Files() {
+			if it := p.shelf.item(name); it != nil && ctx.Err() == nil {
+				if f, _, _, err := it.open(ctx, p.Root, name, p.digested(name)); err == nil {
+					f.Close()
+				}
+			}
+		}
+	}
+}
+
+// digested returns the hook for a file's digests.
+func (p *Peer) digested(name string) func(int64, error) {
+	return func(size int64, err error) {
+		p.hook(func(t *Trace) {
+			if t.Digested != nil {
+				t.Digested(name, size, err)
+			}
+		})
+	}
+}
+
+// end takes leave: first nobody is sent here any more, then the downloads end.
+func (p *Peer) end(ctx context.Context, srv *http.Server) {
+	p.mu.Lock()
+	addr := p.addr
+	p.addr = netip.AddrPort{}
+	p.mu.Unlock()
+	grace := p.Grace
+	if grace == 0 {
+		grace = DefaultGrace
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(grace, 0))
+	defer cancel()
+	var wg sync.WaitGroup
+	if p.Publisher != nil {
+		wg.Go(func() { _ = p.Publisher.Withdraw(ctx, addr) }) // else it will expire
+	}
+	if srv.Shutdown(ctx) != nil {
+		_ = srv.Close() // out of patience
+	}
+	wg.Wait()
+}
