@@ -243,7 +243,7 @@ func TestWrapCloseEgressOnly(t *testing.T) {
 // TestWrapLeavesNothing checks, on real sockets, that no goroutine and no
 // descriptor stays behind, and that scheduled packets do leave.
 func TestWrapLeavesNothing(t *testing.T) {
-	before := runtime.NumGoroutine()
+	waitForGoroutines(t) // of other tests
 	sink := listenUDP(t, "127.0.0.1:0")
 	defer sink.Close()
 	sink.SetReadDeadline(time.Now().Add(10 * time.Second))
@@ -269,13 +269,31 @@ func TestWrapLeavesNothing(t *testing.T) {
 			runtime.Gosched()
 		}
 	}
-	for range 1000 {
-		if runtime.NumGoroutine() <= before {
+	waitForGoroutines(t)
+}
+
+// waitForGoroutines waits until the package runs none.
+func waitForGoroutines(t *testing.T) {
+	t.Helper()
+	var left []string
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); runtime.Gosched() {
+		if left = ownGoroutines(); len(left) == 0 {
 			return
 		}
-		runtime.Gosched()
 	}
-	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+	t.Fatalf("goroutines are left:\n%s", strings.Join(left, "\n\n"))
+}
+
+// ownGoroutines returns the stacks of the goroutines that run or wait in this
+// package, tests excepted.
+func ownGoroutines() (stacks []string) {
+	buf := make([]byte, 1<<20)
+	for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+		if strings.Contains(g, "ferry/lossy.") {
+			stacks = append(stacks, g)
+		}
+	}
+	return stacks
 }
 
 // TestWrapIngressDelay checks delays on receipt: the packets come at their
