@@ -113,7 +113,7 @@ func writeNoise(t *testing.T, size int) (name string, data []byte) {
 
 func TestQuickstart(t *testing.T) {
 	stdout, stderr, status := run(t, "quickstart", "-receivers", "4", "-loss", "0.2")
-	if status != 0 || strings.Count(stdout, "1048576") != 4 || strings.Count(stdout, "true") != 4 || stderr != "" {
+	if status != 0 || strings.Count(stdout, "4194304") != 4 || strings.Count(stdout, "true") != 4 || stderr != "" {
 		t.Errorf("status %d\n%s%s", status, stdout, stderr)
 	}
 	name, _ := writeNoise(t, 3)
@@ -131,7 +131,7 @@ func TestCommands(t *testing.T) {
 	a := startReceiver(t, "-dir", dir, "-n", "1")
 	b := startReceiver(t, "-o", file, "-loss", "0.2", "-seed", "7")
 
-	stdout, stderr, status := run(t, "p2mp-send", "-v", "-mss", "500", name, a.addr, b.addr)
+	stdout, stderr, status := run(t, "p2mp-send", "-v", "-classic", "-mss", "500", name, a.addr, b.addr)
 	if status != 0 || strings.Count(stdout, "complete") != 2 || strings.Count(stdout, "100003") != 2 {
 		t.Errorf("p2mp-send: status %d\n%s%s", status, stdout, stderr)
 	}
@@ -156,6 +156,41 @@ func TestCommands(t *testing.T) {
 	if len(kept) != 1 {
 		t.Errorf("-dir keeps %q, want one file", kept)
 	}
+}
+
+// TestExtendedCommands: a file arrives under its own name, once.
+func TestExtendedCommands(t *testing.T) {
+	name, data := writeNoise(t, 1_000_003)
+	dir := t.TempDir()
+	r := startReceiver(t, "-dir", dir, "-loss", "0.05", "-resume")
+	if stdout, stderr, status := run(t, "p2mp-send", "-rate", "1e9", "-window", "500", name, r.addr); status != 0 || !strings.Contains(stdout, "complete") {
+		t.Errorf("status %d\n%s%s", status, stdout, stderr)
+	}
+	if _, stderr, status := run(t, "p2mp-send", name, r.addr); status != 1 || !strings.Contains(stderr, "has a file of that name") {
+		t.Errorf("the second time: status %d, %q", status, stderr)
+	}
+	got, err := os.ReadFile(filepath.Join(dir, "noise"))
+	if err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	r.Process.Signal(os.Interrupt)
+	r.wait()
+}
+
+// A socket that never answers.
+func TestAbsentReceiver(t *testing.T) {
+	absent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer absent.Close()
+	name, _ := writeNoise(t, 1000)
+	r := startReceiver(t, "-dir", t.TempDir(), "-n", "1")
+	_, stderr, status := run(t, "p2mp-send", name, r.addr, absent.LocalAddr().String())
+	if want := "p2mp: 1 of 2 receivers answered; " + absent.LocalAddr().String() + ": no answer in 5s\n"; status != 1 || stderr != want {
+		t.Errorf("status %d, %q; want %q", status, stderr, want)
+	}
+	r.wait()
 }
 
 func TestInterrupt(t *testing.T) {
@@ -202,6 +237,10 @@ func TestMistakes(t *testing.T) {
 		{"p2mp-recv", 2, "want either -o or -dir"},
 		{"p2mp-recv -o a -dir b", 2, "want either -o or -dir"},
 		{"p2mp-recv -o " + dir + "/no/f", 1, "no such file"},
+		{"p2mp-recv -o " + dir, 1, "not a regular file"},
+		{"p2mp-recv -o /dev/null", 1, "not a regular file"},
+		{"p2mp-recv -o f -resume", 2, "-resume only with -dir"},
+		{"p2mp-recv -o f -n x", 2, "invalid value"},
 		{"p2mp-recv -dir " + name, 1, "not a directory"},
 		{"p2mp-recv -loss 1.5 -o f", 2, "want a probability"},
 		{"p2mp-recv -o f -listen " + busy.LocalAddr().String(), 1, "address already in use"},

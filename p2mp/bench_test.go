@@ -9,7 +9,7 @@ import (
 func BenchmarkAppendPacket(b *testing.B) {
 	for _, mss := range []int{100, DefaultMSS} {
 		b.Run(fmt.Sprint(mss), func(b *testing.B) {
-			p := Packet{Seq: 1, Category: Data, Payload: make([]byte, mss)}
+			p := Packet{Seq: 1, Category: CategoryData, Payload: make([]byte, mss)}
 			var buf []byte
 			b.SetBytes(int64(mss))
 			b.ReportAllocs()
@@ -23,7 +23,7 @@ func BenchmarkAppendPacket(b *testing.B) {
 func BenchmarkParsePacket(b *testing.B) {
 	for _, mss := range []int{0, DefaultMSS} {
 		b.Run(fmt.Sprint(mss), func(b *testing.B) {
-			buf, _ := Packet{Seq: 1, Category: Data, Payload: make([]byte, mss)}.MarshalBinary()
+			buf, _ := Packet{Seq: 1, Category: CategoryData, Payload: make([]byte, mss)}.MarshalBinary()
 			b.SetBytes(int64(len(buf)))
 			b.ReportAllocs()
 			for b.Loop() {
@@ -54,15 +54,26 @@ func BenchmarkLockstep(b *testing.B) {
 	}
 }
 
-// BenchmarkLoopback sends 1 MiB over real sockets.
+// BenchmarkLoopback sends 1 MiB in lock-step, and 64 MiB in the extended mode, over
+// real sockets, from memory to memory, digest included.
 func BenchmarkLoopback(b *testing.B) {
-	for _, n := range []int{1, 3} {
-		b.Run(fmt.Sprintf("receivers=%d", n), func(b *testing.B) {
-			data := noise(1, 1<<20)
+	for _, bm := range []struct {
+		name      string
+		sender    Sender
+		receivers int
+		size      int
+	}{
+		{"classic/receivers=1", Sender{Classic: true}, 1, 1 << 20},
+		{"classic/receivers=3", Sender{Classic: true}, 3, 1 << 20},
+		{"extended/receivers=1", Sender{}, 1, 64 << 20},
+		{"extended/receivers=3", Sender{}, 3, 64 << 20},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			data := noise(1, bm.size)
 			b.SetBytes(int64(len(data)))
 			b.ReportAllocs()
 			for b.Loop() {
-				loopback(b, Sender{}, n, data, asItIs)
+				loopback(b, bm.sender, bm.receivers, data, asItIs)
 			}
 		})
 	}

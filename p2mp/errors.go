@@ -18,6 +18,8 @@ var (
 	ErrSequence = errors.New("p2mp: sequence number out of place")
 	// ErrLength: a chunk longer than chunk 1.
 	ErrLength = errors.New("p2mp: chunk longer than the first")
+	// ErrSession: a packet of another session, or of none.
+	ErrSession = errors.New("p2mp: packet of another session")
 	// ErrForeign: a packet from an address that takes no part in the transfer.
 	ErrForeign = errors.New("p2mp: packet from a stranger")
 )
@@ -28,11 +30,16 @@ var (
 	ErrNoAnswer = errors.New("p2mp: no answer")
 	// ErrSilent: the other side took part and then fell silent.
 	ErrSilent = errors.New("p2mp: silent")
-	// ErrUnconfirmed: everything was sent and all but the last chunk was
-	// acknowledged, so the receiver may well have the whole file.
+	// ErrUnconfirmed: everything was sent and acknowledged, but for the end
+	// (in lock-step, the last chunk), so the receiver may well have the whole file.
 	ErrUnconfirmed = errors.New("p2mp: sent, not confirmed")
-	// ErrRestarted: the sender began another transfer in mid-file.
-	ErrRestarted = errors.New("p2mp: the sender started again")
+	// ErrRestarted: the other side started again, and knows nothing of the
+	// transfer, or began another one.
+	ErrRestarted = errors.New("p2mp: restarted")
+	// ErrDigest: what arrived is not what was sent.
+	ErrDigest = errors.New("p2mp: wrong digest")
+	// ErrTooLarge: a file is larger than the receiver takes.
+	ErrTooLarge = errors.New("p2mp: file too large")
 	// ErrTooManyChunks: the file has more chunks than there are sequence
 	// numbers. A larger MSS helps.
 	ErrTooManyChunks = errors.New("p2mp: more than 4294967295 chunks")
@@ -48,10 +55,10 @@ type PeerError struct {
 	Peer netip.AddrPort
 	// Seq is the first chunk that the receiver did not acknowledge.
 	Seq uint32
-	// Silence is how long the sender waited for it.
+	// Silence is how long the sender waited for an answer to its first try.
 	Silence time.Duration
-	// Err is ErrNoAnswer, ErrSilent or ErrUnconfirmed, joined with the last
-	// error of writing to the peer if there was one.
+	// Err is ErrNoAnswer, ErrSilent or ErrUnconfirmed, or an *AbortError with what the receiver
+	// said, joined with the last error of writing to it if there was one.
 	Err error
 }
 
@@ -63,14 +70,17 @@ func (e *PeerError) Error() string {
 	case errors.Is(e.Err, ErrNoAnswer):
 		fmt.Fprintf(&b, "no answer in %v", e.Silence)
 	case errors.Is(e.Err, ErrUnconfirmed):
-		fmt.Fprintf(&b, "sent, not confirmed: chunk %d, the last, not acknowledged in %v", e.Seq, e.Silence)
+		fmt.Fprintf(&b, "sent, not confirmed: no answer to the end, after chunk %d, in %v", e.Seq, e.Silence)
 	case errors.Is(e.Err, ErrSilent):
 		fmt.Fprintf(&b, "silent for %v, lacks chunk %d and what follows", e.Silence, e.Seq)
 	default:
-		fmt.Fprintf(&b, "lacks chunk %d and what follows: %v", e.Seq, e.Err)
+		if a, ok := errors.AsType[*AbortError](e.Err); ok {
+			b.WriteString(a.Reason.String())
+		} else {
+			fmt.Fprint(&b, e.Err)
+		}
 	}
-	var w *writeError
-	if errors.As(e.Err, &w) {
+	if w, ok := errors.AsType[*writeError](e.Err); ok {
 		fmt.Fprintf(&b, " (%v)", w.err)
 	}
 	return b.String()
@@ -93,6 +103,9 @@ type IncompleteError struct {
 	Receivers int
 	// Peers names those that failed, in the order in which they were given.
 	Peers []*PeerError
+	// Stranger is an address that packets came from though it is none of the receivers;
+	// not valid if there was none. It may be a receiver that answers from another of its addresses.
+	Stranger netip.AddrPort
 }
 
 // Error returns one line with every failed receiver in it, such as
@@ -109,6 +122,9 @@ func (e *IncompleteError) Error() string {
 	for _, p := range e.Peers {
 		b.WriteString("; ")
 		b.WriteString(p.Error())
+	}
+	if e.Stranger.IsValid() && what == "answered" {
+		fmt.Fprintf(&b, "; packets came from %v, which is none of the receivers", e.Stranger)
 	}
 	return b.String()
 }

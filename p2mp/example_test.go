@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/ferrygo/ferry/lossy"
 	"github.com/ferrygo/ferry/p2mp"
@@ -88,7 +89,7 @@ func ExampleReceiver_Serve() {
 	for _, text := range []string{"first", "second"} {
 		conn, _ := listen()
 		var s p2mp.Sender
-		if _, err := s.Send(ctx, conn, []netip.AddrPort{addr}, p2mp.Source{R: strings.NewReader(text), Size: int64(len(text))}); err != nil {
+		if _, err := s.Send(ctx, conn, []netip.AddrPort{addr}, p2mp.Source{R: strings.NewReader(text), Size: int64(len(text)), Name: text}); err != nil {
 			log.Print(err)
 		}
 		conn.Close()
@@ -97,18 +98,21 @@ func ExampleReceiver_Serve() {
 	fmt.Println("Serve:", <-served)
 
 	files, _ := os.ReadDir(dir)
-	fmt.Println(len(files), "files")
+	for _, f := range files {
+		fmt.Println(f.Name())
+	}
 	// Output:
 	// Serve: p2mp: receiving: context canceled
-	// 2 files
+	// first
+	// second
 }
 
 // An error names the receivers that did not get the file.
 func ExampleIncompleteError() {
 	conn, _ := listen()
 	defer conn.Close()
-	_, nobody := listen()            // a socket that nobody reads
-	s := p2mp.Sender{JoinTimeout: 1} // a nanosecond: for a quick example only
+	_, nobody := listen() // a socket that nobody reads
+	s := p2mp.Sender{JoinTimeout: time.Second, Classic: true}
 	_, err := s.Send(context.Background(), conn, []netip.AddrPort{nobody}, p2mp.Source{R: strings.NewReader("hello"), Size: 5})
 	var incomplete *p2mp.IncompleteError
 	if errors.As(err, &incomplete) {
@@ -128,7 +132,7 @@ func ExampleParsePacket() {
 }
 
 func ExamplePacket_AppendBinary() {
-	ack := p2mp.Packet{Seq: 1, Category: p2mp.Ack}
+	ack := p2mp.Packet{Seq: 1, Category: p2mp.CategoryAck}
 	b, err := ack.AppendBinary(nil)
 	fmt.Printf("% x %v\n", b, err)
 	// Output:

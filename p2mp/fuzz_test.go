@@ -18,7 +18,7 @@ func FuzzParsePacket(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if p.Seq == 0 || p.Category != Data && p.Category != Ack {
+		if p.Seq == 0 || p.Category != CategoryData && p.Category != CategoryAck {
 			t.Fatalf("parsed %+v", p)
 		}
 		if len(p.Payload) > MaxMSS {
@@ -46,7 +46,7 @@ func FuzzInbound(f *testing.F) {
 		in := newInbound(maphash.MakeSeed())
 		var want uint32 = 1
 		for ; len(script) >= 2; script = script[2:] {
-			p := Packet{Seq: uint32(script[0]), Category: Data, Payload: bytes.Repeat(script[1:2], int(script[1]%16))}
+			p := Packet{Seq: uint32(script[0]), Category: CategoryData, Payload: bytes.Repeat(script[1:2], int(script[1]%16))}
 			if p.Seq == 0 {
 				continue
 			}

@@ -18,6 +18,7 @@ type inbound struct {
 
 	seed          maphash.Seed
 	first, latest uint64 // digests of chunk 1 and of chunk next-1
+	before        uint64 // that of chunk 1 of the same sender's transfer before this; 0: none
 
 	// held is chunk 1, when it came again after the end: a late copy, or the
 	// beginning of the same sender's next transfer. What follows tells.
@@ -50,12 +51,26 @@ func (t *inbound) judge(p Packet) (verdict, error) {
 		return deliver, nil
 	case p.Seq > t.next && t.next != 0:
 		return ignore, ErrSequence
-	case p.Seq == 1 && t.digest(p) != t.first:
-		return anew, nil
-	case p.Seq == t.next-1 && t.digest(p) != t.latest:
+	case p.Seq == t.next-1 && t.digest(p) == t.latest:
+		return repeat, nil
+	case p.Seq == 1:
+		return t.judgeFirst(p)
+	case p.Seq == t.next-1:
 		return broken, nil
 	}
-	return repeat, nil
+	// In lock-step nobody waits for an acknowledgement of an earlier chunk. To
+	// give one could help a sender that began again with a file that is
+	// only alike to mix the two.
+	return ignore, ErrSequence
+}
+
+// judgeFirst judges a chunk 1 that comes in mid-file, when chunk 2 was taken already.
+func (t *inbound) judgeFirst(p Packet) (verdict, error) {
+	switch t.digest(p) {
+	case t.first, t.before: // a late copy, of this transfer's or of the one before
+		return ignore, ErrSequence
+	}
+	return anew, nil
 }
 
 // judgeLate judges what arrives after the end: "a courteous client should be
@@ -67,6 +82,8 @@ func (t *inbound) judgeLate(p Packet) (verdict, error) {
 	case p.Seq == 1 && t.digest(p) == t.first:
 		t.held = bytes.Clone(p.Payload)
 		return repeat, nil
+	case p.Seq == 1 && t.digest(p) == t.before:
+		return ignore, ErrSequence
 	case p.Seq == 1:
 		return anew, nil
 	case p.Seq == 2 && len(t.held) > 0 && len(p.Payload) <= len(t.held):

@@ -14,7 +14,7 @@ func receive(t *testing.T, chunks ...string) (data string, words []string, err e
 	in := newInbound(maphash.MakeSeed())
 	names := map[verdict]string{deliver: "deliver", repeat: "repeat", ignore: "ignore", anew: "anew", resumed: "resumed", broken: "broken"}
 	for _, c := range chunks {
-		p := Packet{Seq: uint32(c[0] - '0'), Category: Data, Payload: []byte(c[2:])}
+		p := Packet{Seq: uint32(c[0] - '0'), Category: CategoryData, Payload: []byte(c[2:])}
 		what, e := in.judge(p)
 		err = errors.Join(err, e)
 		word := names[what]
@@ -42,7 +42,7 @@ func TestInbound(t *testing.T) {
 		{"an exact multiple", "1:ab 2:cd 3:", "abcd", "deliver deliver last", nil},
 		{"one byte more", "1:ab 2:c", "abc", "deliver last", nil},
 
-		{"a repetition", "1:ab 1:ab 2:cd 1:ab 2:cd 3:", "abcd", "deliver repeat deliver repeat repeat last", nil},
+		{"a repetition", "1:ab 1:ab 2:cd 1:ab 2:cd 3:", "abcd", "deliver repeat deliver ignore repeat last", ErrSequence},
 		{"a chunk from the future", "1:ab 3:ef", "ab", "deliver ignore", ErrSequence},
 		{"a chunk longer than the first", "1:ab 2:cde", "ab", "deliver ignore", ErrLength},
 		{"another first chunk", "1:ab 2:cd 1:xy", "abcd", "deliver deliver anew", nil},
@@ -52,6 +52,7 @@ func TestInbound(t *testing.T) {
 		{"after the end: another last chunk", "1:ab 2:c 2:d", "abc", "deliver last ignore", ErrSequence},
 		{"after the end: an earlier chunk", "1:ab 2:cd 3:e 2:cd", "abcde", "deliver deliver last ignore", ErrSequence},
 		{"after the end: a late first chunk", "1:ab 2:c 1:ab 2:c", "abc", "deliver last repeat repeat", nil},
+		{"after the end: chunk 2 longer than chunk 1", "1:ab 2:c 1:ab 2:xyz", "abc", "deliver last repeat ignore", ErrSequence},
 		{"after the end: another transfer", "1:ab 2:c 1:xy", "abc", "deliver last anew", nil},
 		{"after the end: another transfer that begins alike", "1:ab 2:c 1:ab 2:xy", "abc", "deliver last repeat resumed", nil},
 		{"after the end: the same transfer again", "1:ab 2:cd 3:e 1:ab 2:cd", "abcde", "deliver deliver last repeat resumed", nil},
@@ -70,7 +71,7 @@ func TestInbound(t *testing.T) {
 // After chunk 2^32-1 there is no next one: number 0 does not exist.
 func TestInboundAfterTheLastNumber(t *testing.T) {
 	in := newInbound(maphash.MakeSeed())
-	full := Packet{Seq: 1, Category: Data, Payload: []byte("ab")}
+	full := Packet{Seq: 1, Category: CategoryData, Payload: []byte("ab")}
 	in.taken(full)
 	in.next = 1<<32 - 1
 	full.Seq = in.next

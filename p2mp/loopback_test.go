@@ -63,7 +63,7 @@ func TestLoopback(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			data := noise(1, 100_000)
-			got, _ := loopback(t, Sender{}, 3, data, wrap)
+			got, _ := loopback(t, Sender{Classic: true}, 3, data, wrap)
 			for i := range got {
 				if !bytes.Equal(got[i].Bytes(), data) {
 					t.Errorf("receiver %d has %d bytes, not what was sent", i, got[i].Len())
@@ -75,20 +75,27 @@ func TestLoopback(t *testing.T) {
 
 // TestNoAllocationPerPacket compares a transfer with one ten times as long.
 func TestNoAllocationPerPacket(t *testing.T) {
-	const chunks = 2000
-	transfer := func(chunks int) uint64 {
-		data := make([]byte, 100*chunks)
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		loopback(t, Sender{MSS: 100}, 2, data, asItIs)
-		runtime.ReadMemStats(&after)
-		return after.Mallocs - before.Mallocs
-	}
-	transfer(chunks) // what is allocated once is allocated now
-	short, long := transfer(chunks/10), transfer(chunks)
-	// Each chunk is two DATA and two ACKs, each written and read.
-	if per := float64(int64(long)-int64(short)) / (4 * chunks * 0.9); per > 0.05 {
-		t.Errorf("%.2f allocations per packet (%d for %d chunks, %d for %d)", per, short, chunks/10, long, chunks)
+	const chunks = 5000
+	for name, s := range map[string]Sender{
+		"classic":  {MSS: 100, Classic: true},
+		"extended": {MSS: 100, Window: 1000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			transfer := func(chunks int) (mallocs, packets uint64) {
+				data := make([]byte, 100*chunks)
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				_, report := loopback(t, s, 2, data, asItIs)
+				runtime.ReadMemStats(&after)
+				return after.Mallocs - before.Mallocs, report.Peers[0].Sent + report.Peers[1].Sent
+			}
+			transfer(chunks) // what is allocated once is allocated now
+			short, few := transfer(chunks / 10)
+			long, many := transfer(chunks)
+			if per := float64(int64(long)-int64(short)) / float64(many-few); per > 0.1 {
+				t.Errorf("%.2f allocations per packet sent and received (%d for %d, %d for %d)", per, short, few, long, many)
+			}
+		})
 	}
 }
 
@@ -114,7 +121,7 @@ func TestAbortedTransfersLeaveNothing(t *testing.T) {
 			defer close(done)
 			(&Receiver{Linger: -1}).Receive(ctx, b, new(bytes.Buffer))
 		}()
-		s := Sender{MSS: 10, Trace: &Trace{Acked: func(_ netip.AddrPort, seq uint32, _ int64, _ time.Duration) {
+		s := Sender{Classic: true, MSS: 10, Trace: &Trace{Acked: func(_ netip.AddrPort, seq uint32, _ int64, _ time.Duration) {
 			switch {
 			case seq < 5:
 			case i%2 == 0:

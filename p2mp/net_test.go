@@ -3,6 +3,7 @@ package p2mp
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"net"
@@ -25,7 +26,7 @@ type party struct {
 
 // A member is a receiver that runs.
 type member struct {
-	conn   *lossy.Conn
+	conn   net.PacketConn
 	got    bytes.Buffer
 	report Report
 	err    error
@@ -72,6 +73,13 @@ func (p *party) receive(r Receiver) {
 			return err
 		})
 	}
+}
+
+// forgetExtended makes a receiver one that knows the classic packets alone.
+func (m *member) forgetExtended() {
+	m.conn = lossy.Wrap(m.conn, lossy.Ingress(lossy.DropIf(func(p lossy.Packet) bool {
+		return len(p.Payload) < headerLen || binary.BigEndian.Uint16(p.Payload[6:]) != uint16(CategoryData)
+	})))
 }
 
 func (m *member) start(run func(context.Context) error) {

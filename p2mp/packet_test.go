@@ -17,27 +17,27 @@ var packetVectors = []struct {
 }{
 	{
 		name: "data",
-		p:    Packet{Seq: 1, Checksum: 0x4947, Category: Data, Payload: []byte("ab")},
+		p:    Packet{Seq: 1, Checksum: 0x4947, Category: CategoryData, Payload: []byte("ab")},
 		b:    []byte{0, 0, 0, 1, 0x49, 0x47, 0x55, 0x55, 'a', 'b'},
 	},
 	{
 		name: "odd payload, padded with zero for the sum",
-		p:    Packet{Seq: 1, Checksum: 0x49a9, Category: Data, Payload: []byte("a")},
+		p:    Packet{Seq: 1, Checksum: 0x49a9, Category: CategoryData, Payload: []byte("a")},
 		b:    []byte{0, 0, 0, 1, 0x49, 0xa9, 0x55, 0x55, 'a'},
 	},
 	{
 		name: "acknowledgement",
-		p:    Packet{Seq: 1, Checksum: 0x5554, Category: Ack, Payload: []byte{}},
+		p:    Packet{Seq: 1, Checksum: 0x5554, Category: CategoryAck, Payload: []byte{}},
 		b:    []byte{0, 0, 0, 1, 0x55, 0x54, 0xaa, 0xaa},
 	},
 	{
 		name: "empty chunk with the last number",
-		p:    Packet{Seq: 0xffffffff, Checksum: 0xaaaa, Category: Data, Payload: []byte{}},
+		p:    Packet{Seq: 0xffffffff, Checksum: 0xaaaa, Category: CategoryData, Payload: []byte{}},
 		b:    []byte{0xff, 0xff, 0xff, 0xff, 0xaa, 0xaa, 0x55, 0x55},
 	},
 	{
 		name: "a sum of all ones, whose complement is zero",
-		p:    Packet{Seq: 0xaaaa, Category: Data, Payload: []byte{}},
+		p:    Packet{Seq: 0xaaaa, Category: CategoryData, Payload: []byte{}},
 		b:    []byte{0, 0, 0xaa, 0xaa, 0, 0, 0x55, 0x55},
 	},
 }
@@ -96,8 +96,8 @@ func TestParsePacketErrors(t *testing.T) {
 		{"data with a sum of zero", []byte{0, 0, 0, 1, 0, 0, 0x55, 0x55}, ErrChecksum},
 		{"acknowledgement with a sum of one", []byte{0, 0, 0, 1, 0, 1, 0xaa, 0xaa}, ErrChecksum},
 		{"data number 0", []byte{0, 0, 0, 0, 0xaa, 0xaa, 0x55, 0x55}, ErrSequence},
-		{"acknowledgement number 0", []byte{0, 0, 0, 0, 0x55, 0x55, 0xaa, 0xaa}, ErrSequence},
-		{"unknown category", []byte{0, 0, 0, 1, 0xa5, 0x59, 0x5a, 0xa5}, ErrCategory},
+		{"a numbered HELLO", []byte{0, 0, 0, 1, 0xa5, 0x59, 0x5a, 0xa5}, ErrSequence},
+		{"unknown category", []byte{0, 0, 0, 1, 0xa5, 0x58, 0x5a, 0xa6}, ErrCategory},
 	} {
 		if p, err := ParsePacket(tt.b); !errors.Is(err, tt.want) {
 			t.Errorf("%s: ParsePacket = %+v, %v; want %v", tt.name, p, err, tt.want)
@@ -108,19 +108,19 @@ func TestParsePacketErrors(t *testing.T) {
 // Other implementations of the report leave an acknowledgement's sum zero.
 func TestAckWithoutSum(t *testing.T) {
 	p, err := ParsePacket([]byte{0, 0, 0, 7, 0, 0, 0xaa, 0xaa})
-	if want := (Packet{Seq: 7, Category: Ack, Payload: []byte{}}); err != nil || !cmp.Equal(p, want) {
+	if want := (Packet{Seq: 7, Category: CategoryAck, Payload: []byte{}}); err != nil || !cmp.Equal(p, want) {
 		t.Errorf("ParsePacket = %+v, %v; want %+v", p, err, want)
 	}
 }
 
 func TestAppendPacketErrors(t *testing.T) {
-	if b, err := (Packet{Seq: 1, Category: Data, Payload: make([]byte, MaxMSS)}).MarshalBinary(); err != nil || len(b) != 65507 {
+	if b, err := (Packet{Seq: 1, Category: CategoryData, Payload: make([]byte, MaxMSS)}).MarshalBinary(); err != nil || len(b) != 65507 {
 		t.Errorf("payload of MaxMSS: %d bytes, %v; want 65507", len(b), err)
 	}
-	if _, err := (Packet{Seq: 1, Category: Data, Payload: make([]byte, MaxMSS+1)}).MarshalBinary(); err == nil {
+	if _, err := (Packet{Seq: 1, Category: CategoryData, Payload: make([]byte, MaxMSS+1)}).MarshalBinary(); err == nil {
 		t.Error("payload of MaxMSS+1: no error")
 	}
-	if _, err := (Packet{Category: Data}).MarshalBinary(); err == nil {
+	if _, err := (Packet{Category: CategoryData}).MarshalBinary(); err == nil {
 		t.Error("sequence number 0: no error")
 	}
 }
@@ -141,7 +141,7 @@ func TestUnmarshalCopies(t *testing.T) {
 }
 
 func TestCategoryString(t *testing.T) {
-	for c, want := range map[Category]string{Data: "DATA", Ack: "ACK", 3: "0x0003"} {
+	for c, want := range map[Category]string{CategoryData: "DATA", CategoryAck: "ACK", CategoryHello: "HELLO", 3: "0x0003"} {
 		if got := c.String(); !strings.Contains(got, want) {
 			t.Errorf("Category(%d) = %q, want %q in it", uint16(c), got, want)
 		}

@@ -10,7 +10,8 @@ const (
 	Drop Policy = iota
 	// Fail ends the transfer for all.
 	Fail
-	// Wait goes on trying until the context ends.
+	// Wait goes on trying until the context ends. In the classic mode the other receivers hear
+	// nothing meanwhile, and give up by their own timers (Receiver.GiveUp).
 	Wait
 )
 

@@ -1,6 +1,8 @@
 package p2mp
 
 import (
+	"bytes"
+	"context"
 	"flag"
 	"math/rand/v2"
 	"testing"
@@ -12,19 +14,28 @@ import (
 
 var randomSeed = flag.Uint64("p2mp.seed", 0, "run only this one of the random transfers")
 
-// TestRandomTransfers: whatever the network does, all receivers get every byte, and the sender learns of it.
+// TestRandomTransfers: whatever the network does, all receivers get every byte, and the sender
+// learns of it: in the classic mode, in the extended one, and with receivers of both.
 func TestRandomTransfers(t *testing.T) {
-	const runs = 1000
-	if *randomSeed != 0 {
-		randomTransfer(t, *randomSeed)
-		return
-	}
-	for seed := uint64(1); seed <= runs && !t.Failed(); seed++ {
-		randomTransfer(t, seed)
+	for name, classic := range map[string]func(i int) bool{
+		"classic":  func(int) bool { return true },
+		"extended": func(int) bool { return false },
+		"mixed":    func(i int) bool { return i%2 == 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			const runs = 1000
+			if *randomSeed != 0 {
+				randomTransfer(t, *randomSeed, classic)
+				return
+			}
+			for seed := uint64(1); seed <= runs && !t.Failed(); seed++ {
+				randomTransfer(t, seed, classic)
+			}
+		})
 	}
 }
 
-func randomTransfer(t *testing.T, seed uint64) {
+func randomTransfer(t *testing.T, seed uint64, classic func(i int) bool) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	mss := []int{1, 7, 100, 500, 1400}[r.IntN(5)]
 	size := []int{0, 1, mss - 1, mss, mss + 1, 10 * mss}[r.IntN(6)]
@@ -33,26 +44,51 @@ func randomTransfer(t *testing.T, seed uint64) {
 	}
 	receivers := 1 + r.IntN(16)
 	loss := 0.4 * r.Float64()
+	duplicates := 0.1 * r.Float64()
 	delay := time.Duration(r.IntN(100)) * time.Millisecond
+	window := []int{0, 1, 3, 50}[r.IntN(4)]
 	data := noise(seed, size)
+	source := Source{R: bytes.NewReader(data), Size: int64(size)}
+	switch r.IntN(3) {
+	case 1:
+		source.R = bytes.NewBuffer(bytes.Clone(data)) // to be read once
+	case 2:
+		source.R, source.Size = bytes.NewBuffer(bytes.Clone(data)), -1
+	}
 
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, receivers,
 			lossy.Seed(seed),
 			lossy.Loss(loss),
-			lossy.Duplicate(0.1*r.Float64()),
+			lossy.Duplicate(duplicates),
 			// A round trip of up to 200 ms, and a later packet often overtakes an earlier one.
 			lossy.Jitter(delay/2, delay),
 		)
-		p.receive(Receiver{Linger: 10 * time.Minute, GiveUp: time.Hour})
-		_, err := p.send(Sender{MSS: mss, JoinTimeout: 10 * time.Minute, GiveUp: 10 * time.Minute}, data)
+		for i, m := range p.receivers {
+			if classic(i) {
+				m.forgetExtended()
+			}
+		}
+		p.receive(Receiver{Linger: 10 * time.Minute, GiveUp: time.Hour, Window: window})
+		s := Sender{MSS: mss, Window: window, JoinTimeout: 10 * time.Minute, GiveUp: 10 * time.Minute, Classic: classic(0) && classic(2)}
+		report, err := s.Send(context.Background(), p.sender, p.to, source)
+		p.stop()
 		if err != nil {
 			t.Errorf("Send: %v", err)
 		}
 		p.check(data)
+		for i, peer := range report.Peers {
+			// Ten HELLOs may all be lost; the classic mode helps then.
+			if peer.Extended && classic(i) || !peer.Extended && !classic(i) && loss < 0.1 {
+				t.Errorf("receiver %d was served as one of the wrong mode", i)
+			}
+			if peer.Bytes != int64(size) || peer.State != Complete {
+				t.Errorf("receiver %d: %v with %d of %d bytes, as the sender believes", i, peer.State, peer.Bytes, size)
+			}
+		}
 	})
 	if t.Failed() {
-		t.Errorf("%d receivers, %d bytes, MSS %d, loss %.2f, delay %v; to repeat: go test -run TestRandomTransfers -p2mp.seed=%d",
-			receivers, size, mss, loss, delay, seed)
+		t.Errorf("%d receivers, %d bytes, MSS %d, window %d, loss %.2f, delay %v; to repeat: go test -run %s -p2mp.seed=%d",
+			receivers, size, mss, window, loss, delay, t.Name(), seed)
 	}
 }

@@ -20,12 +20,17 @@ const (
 // run several calls at the same time, each on a conn of its own.
 type Receiver struct {
 	// GiveUp is how long a sender may be silent in mid-file. 0 means
-	// DefaultReceiverGiveUp.
+	// DefaultReceiverGiveUp, negative for ever. In the classic mode a sender is silent to all
+	// while it waits for one, for as long as its own options say.
 	GiveUp time.Duration
-	// Linger is how long, after the last acknowledgement, a repeated last
-	// chunk is acknowledged again, because that acknowledgement may be lost. 0
-	// means DefaultLinger; negative means not at all.
+	// Linger is how long after the last answer to a sender that has finished a call goes on that
+	// would return, because that answer may be lost, and asked for again. 0 means eight
+	// of the sender's timers, as it tells them, but DefaultLinger at the most, and that for a classic
+	// sender, which tells nothing; negative means not at all.
 	Linger time.Duration
+	// Window is how many chunks are kept in memory, for each transfer, until those before
+	// them have come. 0 means as many as fit into 8 MiB, 8192 at most.
+	Window int
 	// MaxTransfers bounds the transfers that Serve has under way at once, and
 	// the finished ones that it remembers. Beyond it a new sender gets no answer.
 	// 0 means DefaultMaxTransfers.
@@ -38,7 +43,7 @@ type Receiver struct {
 	Trace *Trace
 }
 
-// Receive receives one file over conn, from the first sender that sends a
+// Receive receives one file over conn, from the first sender that offers one or sends a
 // chunk 1, and writes it to w in order. It returns after the linger time. It
 // waits for a sender until ctx ends, without a limit of its own.
 //
@@ -57,8 +62,8 @@ func (r *Receiver) Receive(ctx context.Context, conn net.PacketConn, w io.Writer
 	v.wanted, v.room = 1, 1
 	err := v.serve(ctx, conn)
 	report := v.stray
-	if v.last != nil {
-		report = v.last.report
+	if v.lastReport != nil {
+		report = *v.lastReport
 		report.Bad += v.stray.Bad
 		report.Foreign += v.stray.Foreign
 	}

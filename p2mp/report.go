@@ -3,6 +3,7 @@ package p2mp
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -13,8 +14,8 @@ type State int
 // ends any of them.
 const (
 	Joining   State = iota // has not answered yet
-	Receiving              // acknowledged chunk 1
-	Complete               // acknowledged the last chunk
+	Receiving              // has answered
+	Complete               // has the whole file
 	Dropped                // given up; PeerReport.Err says why
 )
 
@@ -36,8 +37,8 @@ func (s State) String() string {
 // A Report says what happened in one transfer, on either side. It is filled
 // as far as the transfer went, also when there was an error.
 type Report struct {
-	// Bytes of the file that were read and sent to everybody, or received and
-	// written, and the chunks that held them (an empty last one included).
+	// Bytes of the file that the receiver which has most of it acknowledged, or that were received and
+	// written, and the chunks that held them (in lock-step, an empty last one included).
 	Bytes  int64
 	Chunks uint32
 	// Elapsed runs from the call, or from the first chunk at a receiver, to
@@ -55,6 +56,8 @@ type Report struct {
 type PeerReport struct {
 	Addr  netip.AddrPort
 	State State
+	// Extended says that the peer speaks the extended mode.
+	Extended bool
 	// Bytes and Chunks that the receiver acknowledged, or that came from the sender.
 	Bytes  int64
 	Chunks uint32
@@ -68,6 +71,12 @@ type PeerReport struct {
 	RTT time.Duration
 	// Elapsed is how long it took until this peer was complete; 0 if it never was.
 	Elapsed time.Duration
-	// Err is nil, or a *PeerError.
+	// Err is nil; or a *PeerError, at a sender; or why the transfer failed, at a receiver.
 	Err error
+}
+
+// clone returns a copy that shares nothing with r.
+func (r Report) clone() Report {
+	r.Peers = slices.Clone(r.Peers)
+	return r
 }

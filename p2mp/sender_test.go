@@ -25,7 +25,7 @@ func TestAbsentReceiver(t *testing.T) {
 		p.to = append(p.to, absent)
 		var dropped []error
 		data := noise(1, 1000)
-		report, err := p.send(Sender{MSS: 100, Trace: &Trace{Dropped: func(to netip.AddrPort, err error) {
+		report, err := p.send(Sender{Classic: true, MSS: 100, Trace: &Trace{Dropped: func(to netip.AddrPort, err error) {
 			if to != absent {
 				t.Errorf("dropped %v", to)
 			}
@@ -56,7 +56,7 @@ func TestAllReceiversAbsent(t *testing.T) {
 		p := newParty(t, 0)
 		p.to = []netip.AddrPort{netip.MustParseAddrPort("10.0.0.8:1"), netip.MustParseAddrPort("10.0.0.9:1")}
 		source := &failingReader{n: 1000, err: errBroken} // must not be read to where it breaks
-		_, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, Source{R: source, Size: -1})
+		_, err := (&Sender{Classic: true, MSS: 100}).Send(t.Context(), p.sender, p.to, Source{R: source, Size: -1})
 		if want := "p2mp: 0 of 2 receivers answered"; !strings.HasPrefix(fmt.Sprint(err), want) || source.n < 800 {
 			t.Errorf("%v with %d bytes unread; want %q", err, source.n, want)
 		}
@@ -68,7 +68,7 @@ func TestAllReceiversAbsent(t *testing.T) {
 func dropData(to netip.AddrPort, from uint32) lossy.Model {
 	return lossy.DropIf(func(p lossy.Packet) bool {
 		d, err := ParsePacket(p.Payload)
-		return err == nil && p.To == to && d.Category == Data && d.Seq >= from
+		return err == nil && p.To == to && d.Category == CategoryData && d.Seq >= from
 	})
 }
 
@@ -88,7 +88,7 @@ func TestReceiverFallsSilent(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newParty(t, 2, lossy.Delay(time.Millisecond), dropData(firstReceiver, 5))
 				p.receive(Receiver{})
-				report, err := p.send(Sender{MSS: 100, Policy: tt.policy}, noise(1, 1000))
+				report, err := p.send(Sender{Classic: true, MSS: 100, Policy: tt.policy}, noise(1, 1000))
 				if fmt.Sprint(err) != tt.want || !errors.Is(err, ErrSilent) {
 					t.Errorf("error %q, want %q", err, tt.want)
 				}
@@ -106,7 +106,7 @@ func TestPolicyWait(t *testing.T) {
 		p := newParty(t, 1, lossy.Delay(time.Millisecond), lossy.DropIf(func(lossy.Packet) bool { return time.Now().Before(open) }))
 		p.receive(Receiver{})
 		data := noise(1, 1000)
-		report, err := p.send(Sender{MSS: 100, Policy: Wait}, data)
+		report, err := p.send(Sender{Classic: true, MSS: 100, Policy: Wait}, data)
 		p.check(data)
 		if err != nil || report.Elapsed < time.Hour {
 			t.Errorf("after %v: %v; want no error after an hour", report.Elapsed, err)
@@ -118,11 +118,11 @@ func TestLastAcknowledgementLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1, lossy.Delay(time.Millisecond), lossy.DropIf(func(p lossy.Packet) bool {
 			d, err := ParsePacket(p.Payload)
-			return err == nil && d.Category == Ack && d.Seq == 11
+			return err == nil && d.Category == CategoryAck && d.Seq == 11
 		}))
 		p.receive(Receiver{})
 		data := noise(1, 1000)
-		report, err := p.send(Sender{MSS: 100}, data)
+		report, err := p.send(Sender{Classic: true, MSS: 100}, data)
 		p.check(data)
 		if !errors.Is(err, ErrUnconfirmed) || !strings.Contains(err.Error(), "sent, not confirmed") {
 			t.Errorf("error %v, want ErrUnconfirmed", err)
@@ -139,7 +139,7 @@ func TestSendCanceled(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(3*time.Second, func() { cancel(errBroken) })
 		start := time.Now()
-		report, err := (&Sender{Policy: Wait}).Send(ctx, p.sender, p.to, Source{R: strings.NewReader("abc"), Size: 3})
+		report, err := (&Sender{Classic: true, Policy: Wait}).Send(ctx, p.sender, p.to, Source{R: strings.NewReader("abc"), Size: 3})
 		if !errors.Is(err, errBroken) || time.Since(start) != 3*time.Second || report.Peers[0].Sent == 0 {
 			t.Errorf("after %v: %v, %+v", time.Since(start), err, report)
 		}
@@ -156,11 +156,11 @@ func TestSendOverClosedConn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1)
 		time.AfterFunc(time.Second, func() { p.sender.Close() })
-		_, err := (&Sender{}).Send(t.Context(), p.sender, p.to, Source{R: strings.NewReader("abc"), Size: 3})
+		_, err := (&Sender{Classic: true}).Send(t.Context(), p.sender, p.to, Source{R: strings.NewReader("abc"), Size: 3})
 		if !errors.Is(err, net.ErrClosed) {
 			t.Errorf("closed in mid-transfer: %v", err)
 		}
-		_, err = (&Sender{}).Send(t.Context(), p.sender, p.to, Source{R: strings.NewReader("abc"), Size: 3})
+		_, err = (&Sender{Classic: true}).Send(t.Context(), p.sender, p.to, Source{R: strings.NewReader("abc"), Size: 3})
 		if !errors.Is(err, net.ErrClosed) {
 			t.Errorf("closed before: %v", err)
 		}
@@ -172,7 +172,7 @@ func TestSourceFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1, lossy.Delay(time.Millisecond))
 		p.receive(Receiver{})
-		_, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, Source{R: &failingReader{n: 250, err: errBroken}, Size: -1})
+		_, err := (&Sender{Classic: true, MSS: 100}).Send(t.Context(), p.sender, p.to, Source{R: &failingReader{n: 250, err: errBroken}, Size: -1})
 		if !errors.Is(err, errBroken) {
 			t.Errorf("Send: %v", err)
 		}
@@ -193,10 +193,10 @@ func TestSendBadArguments(t *testing.T) {
 		"no address to send to":  sendErr(Sender{}, src, netip.AddrPort{}),
 		"0.0.0.0:1 is no":        sendErr(Sender{}, src, netip.MustParseAddrPort("0.0.0.0:1")),
 		"10.0.0.1:0 is no":       sendErr(Sender{}, src, netip.MustParseAddrPort("10.0.0.1:0")),
-		"MSS of -1":              sendErr(Sender{MSS: -1}, src, a),
-		"MSS of 65500":           sendErr(Sender{MSS: MaxMSS + 1}, src, a),
+		"MSS of -1":              sendErr(Sender{Classic: true, MSS: -1}, src, a),
+		"MSS of 65500":           sendErr(Sender{Classic: true, MSS: MaxMSS + 1}, src, a),
 		"no source":              sendErr(Sender{}, Source{}, a),
-		"more than 4294967295 c": sendErr(Sender{MSS: 1}, Source{R: src.R, Size: 1 << 40}, a),
+		"more than 4294967295 c": sendErr(Sender{Classic: true, MSS: 1}, Source{R: src.R, Size: 1 << 40}, a),
 	} {
 		if err == nil || !strings.Contains(err.Error(), name) || !strings.HasPrefix(err.Error(), "p2mp: ") {
 			t.Errorf("error %v, want one with %q", err, name)
@@ -233,7 +233,7 @@ func TestUnreachableReceiver(t *testing.T) {
 			return p.sender.WriteTo(b, to)
 		}}
 		failures := 0
-		s := Sender{MSS: 100, Trace: &Trace{WriteFailed: func(netip.AddrPort, error) { failures++ }}}
+		s := Sender{Classic: true, MSS: 100, Trace: &Trace{WriteFailed: func(netip.AddrPort, error) { failures++ }}}
 		_, err := s.Send(t.Context(), conn, p.to, Source{R: bytes.NewReader(noise(1, 1000)), Size: 1000})
 		p.stop()
 		if !errors.Is(err, ErrNoAnswer) || !errors.Is(err, syscall.ENETUNREACH) || !strings.Contains(err.Error(), "no answer in 5s (write udp: network is unreachable)") {
@@ -249,7 +249,7 @@ func TestMSSTooLongForThePath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1)
 		conn := plainConn{p.sender, func([]byte, net.Addr) (int, error) { return 0, &net.OpError{Op: "write", Err: syscall.EMSGSIZE} }}
-		_, err := (&Sender{MSS: 9000}).Send(t.Context(), conn, p.to, Source{R: strings.NewReader("abc"), Size: 3})
+		_, err := (&Sender{Classic: true, MSS: 9000}).Send(t.Context(), conn, p.to, Source{R: strings.NewReader("abc"), Size: 3})
 		if !errors.Is(err, syscall.EMSGSIZE) || !strings.Contains(err.Error(), "MSS of 9000 bytes is too long") {
 			t.Errorf("error %v", err)
 		}
@@ -264,20 +264,20 @@ func TestSenderIgnoresBadPackets(t *testing.T) {
 		stranger := p.listen()
 		defer stranger.Close()
 		bad := make(map[error]int)
-		s := Sender{MSS: 100, Trace: &Trace{Bad: func(_ netip.AddrPort, err error) { bad[err]++ }}}
+		s := Sender{Classic: true, MSS: 100, Trace: &Trace{Bad: func(_ netip.AddrPort, err error) { bad[err]++ }}}
 		peer := p.receivers[0]
 		peer.start(func(ctx context.Context) error {
 			write := func(b []byte) { peer.conn.WriteTo(b, p.sender.LocalAddr()) }
 			marshal := func(p Packet) []byte { b, _ := p.MarshalBinary(); return b }
-			ack := marshal(Packet{Seq: 1, Category: Ack})
+			ack := marshal(Packet{Seq: 1, Category: CategoryAck})
 			write(nil)
 			write(ack[:7])
-			write([]byte{0, 0, 0, 1, 1, 2, 0xaa, 0xaa})       // wrong sum
-			write([]byte{0, 0, 0, 1, 0xa5, 0x59, 0x5a, 0xa5}) // unknown category
-			write(marshal(Packet{Seq: 1, Category: Data}))    // what only senders send
-			write(marshal(Packet{Seq: 2, Category: Ack}))     // the future
-			write(make([]byte, 65507))                        // oversized
-			stranger.WriteTo(ack, p.sender.LocalAddr())       // foreign
+			write([]byte{0, 0, 0, 1, 1, 2, 0xaa, 0xaa})            // wrong sum
+			write([]byte{0, 0, 0, 1, 0, 0, 0x12, 0x34})            // unknown category
+			write(marshal(Packet{Seq: 1, Category: CategoryData})) // what only senders send
+			write(marshal(Packet{Seq: 2, Category: CategoryAck}))  // the future
+			write(make([]byte, 65507))                             // oversized
+			stranger.WriteTo(ack, p.sender.LocalAddr())            // foreign
 			m := Receiver{}
 			_, err := m.Receive(ctx, peer.conn, &peer.got)
 			for range 3 {
@@ -309,7 +309,7 @@ func TestReplayedAcknowledgements(t *testing.T) {
 		p := newParty(t, 1, lossy.Delay(time.Millisecond), lossy.Duplicate(1))
 		p.receive(Receiver{})
 		data := noise(1, 1000)
-		report, err := p.send(Sender{MSS: 100}, data)
+		report, err := p.send(Sender{Classic: true, MSS: 100}, data)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -324,7 +324,7 @@ func TestSendReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1, lossy.Delay(10*time.Millisecond))
 		p.receive(Receiver{})
-		report, err := p.send(Sender{MSS: 100}, noise(1, 1050))
+		report, err := p.send(Sender{Classic: true, MSS: 100}, noise(1, 1050))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,52 +1,83 @@
 package p2mp
 
 import (
-	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 )
 
 // A Source is what a Sender sends.
 type Source struct {
-	// R yields the bytes. Send reads it to the end, in its own goroutine, so
-	// a Read that blocks holds up the transfer and its cancellation.
+	// R yields the bytes. Send reads it in its own goroutine, so a Read that blocks
+	// holds up the transfer and its cancellation.
+	//
+	// Where R is also an io.ReaderAt and Size is known, chunks are read when
+	// they are sent, again if need be, and no receiver waits for another. What R
+	// holds from its current offset (if it is an io.Seeker) is sent, and must not change meanwhile.
+	// Anything else is read once, in order, and the chunks that some receiver
+	// lacks are kept in memory, up to Sender.Window of them: all receivers move
+	// within that window.
 	R io.Reader
 	// Size is how many bytes R holds; negative when that is not known. When
 	// R turns out to hold more or fewer, the transfer fails with [ErrSize]
-	// before its last chunk, so that no receiver takes a part for the whole.
+	// before its end, so that no receiver takes a part for the whole.
 	Size int64
+	// Name and Mode are offered to the receivers. Name is a file name, without
+	// directories; of Mode the permission bits count. The classic protocol carries neither.
+	Name string
+	Mode fs.FileMode
+	// SHA256 is the digest of the bytes, nil if it is not known beforehand. Receivers that
+	// are told can resume a transfer that was cut off. One that is wrong makes
+	// every receiver refuse the file in the end.
+	SHA256 *[32]byte
 }
 
-// FileSource returns a Source that reads f from where it stands. The caller closes f after
-// the transfer. The size of anything but a regular file is unknown.
+// FileSource returns a Source that sends f from where it stands, under its
+// own name and mode. The caller closes f after the transfer. The size of anything but a regular
+// file is unknown.
 func FileSource(f *os.File) (Source, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return Source{}, err
 	}
+	src := Source{R: f, Size: -1, Name: filepath.Base(f.Name()), Mode: info.Mode().Perm()}
 	switch {
 	case info.IsDir():
 		return Source{}, fmt.Errorf("p2mp: %s is a directory", f.Name())
 	case !info.Mode().IsRegular():
-		return Source{R: f, Size: -1}, nil
+		return src, nil
 	}
 	at, err := f.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return Source{}, err
 	}
-	return Source{R: f, Size: max(0, info.Size()-at)}, nil
+	if info.Size() > 0 { // 0 is also what files say that a system makes up, as in /proc
+		src.Size = max(0, info.Size()-at)
+	}
+	return src, nil
 }
 
-// chunks cuts a source into the payloads of DATA packets, the P2MP-FTP report,
-// "Client", points 4 and 5.
-type chunks struct {
-	src   Source
-	buf   []byte // of MSS bytes
-	first int    // length of chunk 1
-	count int64  // chunks read so far
-	total int64  // bytes read so far
+// readerAt returns R from its current offset on, or nil if it can be read only once.
+func (s *Source) readerAt() io.ReaderAt {
+	at, ok := s.R.(io.ReaderAt)
+	if !ok || s.Size < 0 {
+		return nil
+	}
+	seeker, ok := s.R.(io.Seeker)
+	if !ok {
+		return at
+	}
+	offset, err := seeker.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return nil
+	}
+	if offset == 0 {
+		return at
+	}
+	return io.NewSectionReader(at, offset, math.MaxInt64-offset)
 }
 
 // checkSize says at once what would otherwise be noticed after 2^32 chunks.
@@ -55,26 +86,4 @@ func checkSize(size int64, mss int) error {
 		return fmt.Errorf("%w: %d bytes in chunks of %d", ErrTooManyChunks, size, mss)
 	}
 	return nil
-}
-
-// next returns the next payload, valid until the next call, and whether it is
-// the last one: shorter than the first, or empty.
-func (c *chunks) next() (payload []byte, last bool, err error) {
-	if c.count == math.MaxUint32 {
-		return nil, false, ErrTooManyChunks
-	}
-	n, err := io.ReadFull(c.src.R, c.buf)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, false, fmt.Errorf("p2mp: reading the source at byte %d: %w", c.total+int64(n), err)
-	}
-	if c.count++; c.count == 1 {
-		c.first = n
-	}
-	c.total += int64(n)
-	last = n < c.first || n == 0
-
-	if size := c.src.Size; size >= 0 && (c.total > size || last && c.total < size) {
-		return nil, false, fmt.Errorf("%w: %d bytes read of %d", ErrSize, c.total, size)
-	}
-	return c.buf[:n], last, nil
 }

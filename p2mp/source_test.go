@@ -2,6 +2,7 @@ package p2mp
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -12,18 +13,26 @@ import (
 	"testing/iotest"
 )
 
-// cut returns the lengths of the chunks that a source is cut into.
+// cut returns the lengths of the chunks that a source is cut into in the classic mode.
 func cut(src Source, mss int) (lengths []int, data []byte, err error) {
-	c := chunks{src: src, buf: make([]byte, mss)}
-	for {
-		b, last, err := c.next()
+	s := newStore(src, mss, 4)
+	b := make([]byte, mss)
+	for seq := uint32(1); ; seq++ {
+		if err := s.fill(seq); err != nil {
+			return lengths, data, err
+		}
+		n, err := s.chunk(seq, b)
 		if err != nil {
 			return lengths, data, err
 		}
-		lengths = append(lengths, len(b))
-		data = append(data, b...)
-		if last {
-			return lengths, data, nil
+		lengths = append(lengths, n)
+		data = append(data, b[:n]...)
+		if n < lengths[0] || n == 0 {
+			sum, err := s.digest()
+			if want := sha256.Sum256(data); err == nil && sum != want {
+				err = errors.New("wrong digest")
+			}
+			return lengths, data, err
 		}
 	}
 }
@@ -45,12 +54,15 @@ func TestChunks(t *testing.T) {
 		{1001, "[500 500 1]"},
 	} {
 		data := bytes.Repeat([]byte{7}, tt.size)
-		for _, known := range []int64{-1, int64(tt.size)} {
+		for name, src := range map[string]Source{
 			// One byte at a time: how a reader cuts its answers must not matter.
-			r := iotest.OneByteReader(bytes.NewReader(data))
-			lengths, got, err := cut(Source{R: r, Size: known}, 500)
+			"reader":               {R: iotest.OneByteReader(bytes.NewReader(data)), Size: int64(tt.size)},
+			"reader, size unknown": {R: iotest.OneByteReader(bytes.NewReader(data)), Size: -1},
+			"reader at":            {R: bytes.NewReader(data), Size: int64(tt.size)},
+		} {
+			lengths, got, err := cut(src, 500)
 			if fmt.Sprint(lengths) != tt.want || err != nil || !bytes.Equal(got, data) {
-				t.Errorf("size %d (told %d): chunks of %v, %v; want %v", tt.size, known, lengths, err, tt.want)
+				t.Errorf("size %d, %s: chunks of %v, %v; want %v", tt.size, name, lengths, err, tt.want)
 			}
 		}
 	}
@@ -58,10 +70,11 @@ func TestChunks(t *testing.T) {
 
 func TestChunksOfAWrongSize(t *testing.T) {
 	for _, tt := range []struct{ holds, told int }{{0, 1}, {1, 0}, {999, 1000}, {1001, 1000}, {1000, 1001}, {500, 1000}} {
-		src := Source{R: bytes.NewReader(make([]byte, tt.holds)), Size: int64(tt.told)}
-		lengths, _, err := cut(src, 500)
-		if !errors.Is(err, ErrSize) {
-			t.Errorf("%d bytes, told %d: %v after chunks of %v, want ErrSize before the last", tt.holds, tt.told, err, lengths)
+		for _, r := range []io.Reader{bytes.NewReader(make([]byte, tt.holds)), bytes.NewBuffer(make([]byte, tt.holds))} {
+			lengths, _, err := cut(Source{R: r, Size: int64(tt.told)}, 500)
+			if !errors.Is(err, ErrSize) {
+				t.Errorf("%d bytes, told %d (%T): %v after chunks of %v, want ErrSize before the last", tt.holds, tt.told, r, err, lengths)
+			}
 		}
 	}
 }

@@ -16,14 +16,20 @@ import (
 type Trace struct {
 	// Sender.
 
+	// Joined: a receiver answered, as one of the extended mode; or it did not
+	// answer a HELLO, and will be tried in the classic mode.
+	Joined func(from netip.AddrPort, extended bool)
 	// Sent: a DATA packet with length bytes of payload left for a receiver;
 	// again says that it repeats an earlier one.
 	Sent func(to netip.AddrPort, seq uint32, length int, again bool)
 	// Timeout: a receiver did not acknowledge seq in time; the chunk is sent
-	// to it again next.
+	// to it again next. In the extended mode: it did not answer a poll, and seq is the first chunk that
+	// it lacks.
 	Timeout func(to netip.AddrPort, seq uint32)
-	// Acked: a receiver acknowledged seq for the first time and now has total
-	// bytes. rtt is the measured round trip, 0 if it could not be measured.
+	// SetAside: a receiver left several polls unanswered. It is only polled until it answers.
+	SetAside func(to netip.AddrPort)
+	// Acked: a receiver acknowledged seq (and, in the extended mode, all before it) for the first
+	// time and now has total bytes. rtt is the measured round trip, 0 if it could not be measured.
 	Acked func(from netip.AddrPort, seq uint32, total int64, rtt time.Duration)
 	// Dropped: a receiver was given up; err is a *PeerError.
 	Dropped func(to netip.AddrPort, err error)
@@ -34,8 +40,7 @@ type Trace struct {
 
 	// Accepted: a transfer began.
 	Accepted func(Offer)
-	// Received: a chunk with length bytes of payload was written and
-	// acknowledged, or, if again, was known and acknowledged once more.
+	// Received: a chunk with length bytes of payload arrived, or, if again, arrived once more.
 	Received func(from netip.AddrPort, seq uint32, length int, again bool)
 	// PacketLoss: chunk seq was dropped on receipt. A receiver cannot know of
 	// packets that it did not receive, so this is called through
@@ -47,7 +52,7 @@ type Trace struct {
 	// Both.
 
 	// Bad: a packet was ignored. err is ErrTruncated, ErrChecksum, ErrCategory,
-	// ErrSequence, ErrLength or ErrForeign.
+	// ErrSequence, ErrLength, ErrSession, ErrForeign or ErrBusy, or says that a body is malformed.
 	Bad func(from netip.AddrPort, err error)
 }
 
@@ -58,7 +63,7 @@ func (t *Trace) Lost(from netip.AddrPort, packet []byte) {
 	if t == nil || t.PacketLoss == nil {
 		return
 	}
-	if p, err := ParsePacket(packet); err == nil && p.Category == Data {
+	if p, err := ParsePacket(packet); err == nil && p.Category == CategoryData {
 		t.PacketLoss(from, p.Seq)
 	}
 }
@@ -92,6 +97,12 @@ func LogTrace(l *slog.Logger) *Trace {
 		},
 		Timeout: func(to netip.AddrPort, seq uint32) {
 			l.LogAttrs(ctx, slog.LevelDebug, "timeout", peerAttr(to), seqAttr(seq))
+		},
+		Joined: func(from netip.AddrPort, extended bool) {
+			l.LogAttrs(ctx, slog.LevelInfo, "receiver joined", peerAttr(from), slog.Bool("extended", extended))
+		},
+		SetAside: func(to netip.AddrPort) {
+			l.LogAttrs(ctx, slog.LevelInfo, "receiver set aside", peerAttr(to))
 		},
 		Acked: func(from netip.AddrPort, seq uint32, total int64, rtt time.Duration) {
 			l.LogAttrs(ctx, LevelPacket, "acknowledged", peerAttr(from), seqAttr(seq), slog.Int64("total", total), slog.Duration("rtt", rtt))

@@ -19,9 +19,9 @@ func TestPrintTrace(t *testing.T) {
 	var b bytes.Buffer
 	trace := PrintTrace(&b)
 	trace.Timeout(netip.AddrPort{}, 3)
-	lost, _ := Packet{Seq: 4, Category: Data}.MarshalBinary()
+	lost, _ := Packet{Seq: 4, Category: CategoryData}.MarshalBinary()
 	trace.Lost(netip.AddrPort{}, lost)
-	ack, _ := Packet{Seq: 5, Category: Ack}.MarshalBinary()
+	ack, _ := Packet{Seq: 5, Category: CategoryAck}.MarshalBinary()
 	trace.Lost(netip.AddrPort{}, ack)
 	trace.Lost(netip.AddrPort{}, lost[:5])
 	(*Trace)(nil).Lost(netip.AddrPort{}, lost)
@@ -48,7 +48,7 @@ func TestLogTrace(t *testing.T) {
 			_, err := (&Receiver{Trace: trace}).Receive(ctx, m.conn, &m.got)
 			return err
 		})
-		if _, err := p.send(Sender{MSS: 100, Trace: trace}, noise(1, 350)); err == nil {
+		if _, err := p.send(Sender{Classic: true, MSS: 100, Trace: trace}, noise(1, 350)); err == nil {
 			t.Error("the absent receiver went unnoticed")
 		}
 	})

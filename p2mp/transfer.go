@@ -5,11 +5,9 @@ import (
 	"io"
 	"net/netip"
 	"time"
-
-	"github.com/ferrygo/ferry/internal/datagram"
 )
 
-// A transfer is what comes from one sender. After its end it is remembered for
+// A transfer is what comes from one sender in the classic mode. After its end it is remembered for
 // the linger time, without its sink.
 type transfer struct {
 	inbound
@@ -23,46 +21,28 @@ type transfer struct {
 
 func (t *transfer) underWay() bool { return t.sink != nil }
 
-// arrived takes one packet from the conn.
-func (v *serving) arrived(now time.Time, d datagram.Packet) {
-	t := v.transfers[d.Addr]
-	p, err := ParsePacket(d.Data)
-	switch {
-	case err != nil:
-	case p.Category != Data:
-		err = ErrCategory // only a receiver sends ACK, and this is the receiver
-	case t == nil:
-		err = v.admit(now, d.Addr, p)
-	default:
-		err = v.chunk(now, t, p)
-	}
-	if err != nil {
-		v.bad(d.Addr, t, err)
-	}
-}
-
 // admit begins a transfer with chunk 1 from an address that has none. The
 // error says why p is ignored.
 func (v *serving) admit(now time.Time, from netip.AddrPort, p Packet) error {
 	switch {
-	case v.only && v.last != nil:
+	case v.only && v.begun:
 		return ErrForeign
 	case p.Seq != 1:
 		return ErrSequence
-	case v.active >= v.room, v.wanted > 0 && v.complete+v.active >= v.wanted:
+	case v.full():
 		return ErrBusy
 	}
 	t := &transfer{
 		inbound: newInbound(v.seed),
-		offer:   Offer{From: from},
+		offer:   Offer{From: from, Size: -1},
 		start:   now,
 		report:  Report{Peers: []PeerReport{{Addr: from, State: Receiving}}},
 	}
 	v.remember(t)
-	sink, err := v.handler.Accept(t.offer)
+	sink, err := v.accept(t.offer)
 	if err != nil {
 		t.taken(p) // so that the sender's next tries do not ask the handler again
-		v.finish(now, t, fmt.Errorf("p2mp: refused: %w", err))
+		v.finish(t, fmt.Errorf("p2mp: refused: %w", err))
 		return nil
 	}
 	t.sink = sink
@@ -77,15 +57,17 @@ func (v *serving) admit(now time.Time, from netip.AddrPort, p Packet) error {
 // remember makes t known, and forgets the finished transfer that would have
 // been forgotten next where there are too many.
 func (v *serving) remember(t *transfer) {
-	v.last = t
-	if len(v.transfers) >= 2*v.room {
+	v.begun, v.lastReport = true, &t.report
+	if len(v.transfers)/2 >= v.room {
 		var oldest *transfer
 		for _, t := range v.transfers {
 			if !t.underWay() && (oldest == nil || t.expires.Before(oldest.expires)) {
 				oldest = t
 			}
 		}
-		delete(v.transfers, oldest.offer.From)
+		if oldest != nil {
+			delete(v.transfers, oldest.offer.From)
+		}
 	}
 	v.transfers[t.offer.From] = t
 }
@@ -107,13 +89,14 @@ func (v *serving) chunk(now time.Time, t *transfer, p Packet) error {
 			v.extend(now, t, v.giveUp)
 		} else {
 			v.extend(now, t, v.linger)
+			v.quietUntil(now, v.linger)
 		}
 	case broken:
-		v.fail(now, t, ErrRestarted)
+		v.fail(t, ErrRestarted)
 	case anew:
 		return v.restart(now, t, p)
 	case resumed:
-		if err := v.restart(now, t, Packet{Seq: 1, Category: Data, Payload: t.held}); err != nil {
+		if err := v.restart(now, t, Packet{Seq: 1, Category: CategoryData, Payload: t.held}); err != nil {
 			return err
 		}
 		return v.chunk(now, v.transfers[t.offer.From], p)
@@ -124,13 +107,17 @@ func (v *serving) chunk(now time.Time, t *transfer, p Packet) error {
 // restart begins the sender's next transfer, and ends t if it has not ended.
 func (v *serving) restart(now time.Time, t *transfer, first Packet) error {
 	if t.underWay() {
-		v.fail(now, t, ErrRestarted)
+		v.fail(t, ErrRestarted)
 	}
-	if v.only {
-		return ErrSequence
+	if v.only || v.full() {
+		return ErrBusy
 	}
 	delete(v.transfers, t.offer.From)
-	return v.admit(now, t.offer.From, first)
+	if err := v.admit(now, t.offer.From, first); err != nil {
+		return err
+	}
+	v.transfers[t.offer.From].before = t.first
+	return nil
 }
 
 // deliver writes a chunk and acknowledges it; the last one not before the
@@ -138,12 +125,12 @@ func (v *serving) restart(now time.Time, t *transfer, first Packet) error {
 func (v *serving) deliver(now time.Time, t *transfer, p Packet) {
 	last := t.taken(p)
 	if err := write(t.sink, p.Payload); err != nil {
-		v.fail(now, t, fmt.Errorf("p2mp: writing chunk %d: %w", p.Seq, err))
+		v.fail(t, fmt.Errorf("p2mp: writing chunk %d: %w", p.Seq, err))
 		return
 	}
 	if last {
 		if err := t.sink.Commit(); err != nil {
-			v.fail(now, t, fmt.Errorf("p2mp: keeping the file: %w", err))
+			v.finish(t, &commitError{err})
 			return
 		}
 	}
@@ -152,7 +139,7 @@ func (v *serving) deliver(now time.Time, t *transfer, p Packet) {
 	v.acknowledge(t, p, false)
 	if last {
 		v.complete++
-		v.finish(time.Now(), t, nil) // Commit may have taken its time
+		v.finish(t, nil)
 	}
 }
 
@@ -169,24 +156,25 @@ func write(w io.Writer, b []byte) error {
 }
 
 // fail ends a transfer that is under way.
-func (v *serving) fail(now time.Time, t *transfer, err error) {
+func (v *serving) fail(t *transfer, err error) {
 	t.sink.Abort(err)
-	v.finish(now, t, err)
+	v.finish(t, err)
 }
 
 // finish notes how a transfer ended; err is nil when the file is whole.
-func (v *serving) finish(now time.Time, t *transfer, err error) {
+func (v *serving) finish(t *transfer, err error) {
+	now := time.Now() // the sink may have taken its time
 	if t.underWay() {
 		v.active--
 		t.sink = nil
 	}
 	t.over = true
 	t.failed = err != nil
-	if v.only {
-		v.err = err
-	}
+	v.err = err
 	v.extend(now, t, v.linger)
-
+	if err == nil {
+		v.quietUntil(now, v.linger)
+	}
 	t.report.Elapsed = now.Sub(t.start)
 	peer := &t.report.Peers[0]
 	peer.State, peer.Err = Complete, err
@@ -197,12 +185,12 @@ func (v *serving) finish(now time.Time, t *transfer, err error) {
 	}
 	peer.Bytes, peer.Chunks = t.report.Bytes, t.report.Chunks
 	if v.trace.Finished != nil {
-		v.trace.Finished(t.offer, t.report, err)
+		v.trace.Finished(t.offer, t.report.clone(), err)
 	}
 }
 
 // extend lets t expire after d, from now.
 func (v *serving) extend(now time.Time, t *transfer, d time.Duration) {
 	t.expires = now.Add(d)
-	v.schedule(t)
+	v.wake = earlier(v.wake, t.expires)
 }

@@ -27,7 +27,7 @@ func TestWireLockstep(t *testing.T) {
 				t.Errorf("on the wire: %v", err)
 				return
 			}
-			if e.From != sender || p.Category != Data {
+			if e.From != sender || p.Category != CategoryData {
 				return
 			}
 			switch {
@@ -54,7 +54,7 @@ func TestWireLockstep(t *testing.T) {
 		}
 		p.receive(Receiver{Linger: time.Minute})
 		data := noise(1, 50*100)
-		report, err := p.send(Sender{MSS: 100, GiveUp: time.Hour, Trace: &Trace{
+		report, err := p.send(Sender{Classic: true, MSS: 100, GiveUp: time.Hour, Trace: &Trace{
 			Acked: func(from netip.AddrPort, seq uint32, _ int64, _ time.Duration) { acked[from] = seq },
 		}}, data)
 		if err != nil {
@@ -82,7 +82,7 @@ func TestTimersFollowTheRoundTrip(t *testing.T) {
 			p := newParty(t, 3, lossy.Seed(1), lossy.Loss(0.05), lossy.Delay(100*time.Microsecond))
 			p.receive(Receiver{})
 			data := noise(1, 500*500)
-			report, err := p.send(Sender{MSS: 500, Timeout: fixed}, data)
+			report, err := p.send(Sender{Classic: true, MSS: 500, Timeout: fixed}, data)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,7 +105,7 @@ func TestLongRoundTrip(t *testing.T) {
 		p := newParty(t, 1, lossy.Delay(300*time.Millisecond))
 		p.receive(Receiver{})
 		data := noise(1, 200*100)
-		report, err := p.send(Sender{MSS: 100}, data)
+		report, err := p.send(Sender{Classic: true, MSS: 100}, data)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +136,7 @@ func TestPacketLossOnReceipt(t *testing.T) {
 		})
 		var timeouts bytes.Buffer
 		data := noise(1, 250)
-		if _, err := p.send(Sender{MSS: 100, Trace: PrintTrace(&timeouts)}, data); err != nil {
+		if _, err := p.send(Sender{Classic: true, MSS: 100, Trace: PrintTrace(&timeouts)}, data); err != nil {
 			t.Fatal(err)
 		}
 		p.check(data)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/lossy"
@@ -17,19 +18,26 @@ import (
 
 var (
 	listen    = flag.String("listen", ":7735", "`address` to receive at")
-	file      = flag.String("o", "", "keep what arrives as `FILE`")
-	dir       = flag.String("dir", "", "keep what arrives as files in `DIR`, named after the sender's address and the time")
-	transfers = flag.Int("n", -1, "end after this many completed transfers; 0: no end (default 1 with -o, no end with -dir)")
+	file      = flag.String("o", "", "keep what arrives as `FILE`, which is replaced")
+	dir       = flag.String("dir", "", "keep what arrives as files in `DIR`, under their senders' names (a classic sender tells none: its address and the time serve)")
+	resume    = flag.Bool("resume", false, "with -dir: keep what arrives of a file that is cut off, and go on from there")
 	loss      = flag.Float64("loss", 0, "drop arriving packets with this `probability`")
 	seed      = flag.Uint64("seed", 1, "seed of -loss")
 	verbose   = flag.Bool("v", false, "print the address, and every packet that -loss drops")
+	transfers = -1
 )
 
-func main() { cli.Main("p2mp-recv [flags] -o FILE | -dir DIR", run) }
+func main() {
+	flag.Func("n", "end after so `many` completed transfers; 0: never (default: 1 with -o, 0 with -dir)", func(s string) (err error) {
+		transfers, err = strconv.Atoi(s)
+		return err
+	})
+	cli.Main("p2mp-recv [flags] -o FILE | -dir DIR", run)
+}
 
 func run(ctx context.Context) error {
-	if flag.NArg() > 0 || (*file == "") == (*dir == "") {
-		return cli.Usagef("want either -o or -dir, and no arguments")
+	if flag.NArg() > 0 || (*file == "") == (*dir == "") || *resume && *dir == "" {
+		return cli.Usagef("want either -o or -dir, -resume only with -dir, and no arguments")
 	}
 	if err := cli.Probability("loss", *loss); err != nil {
 		return err
@@ -44,31 +52,29 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-
 	if *verbose {
 		fmt.Fprintln(os.Stderr, "receiving at", conn.LocalAddr())
 	}
 	serving, stop := context.WithCancelCause(ctx)
-	r := p2mp.Receiver{Transfers: *transfers, Trace: trace(stop)}
-	if *transfers < 0 {
-		r.Transfers = 0
-		if *file != "" {
-			r.Transfers = 1
-		}
-	}
-	options := []lossy.Option{lossy.Seed(*seed), lossy.WithTrace(&lossy.Trace{Judged: func(e lossy.Event) {
-		if e.Verdict == lossy.Dropped {
-			r.Trace.Lost(e.From, e.Payload)
-		}
-	}})}
-	if *loss > 0 {
-		options = append(options, lossy.Ingress(lossy.Loss(*loss)))
-	}
-	err = r.Serve(serving, lossy.Wrap(conn, options...), handler)
-	if ctx.Err() != nil && r.Transfers == 0 {
+	r := p2mp.Receiver{Transfers: count(), Trace: trace(stop)}
+	err = r.Serve(serving, lose(conn, r.Trace), handler)
+	switch {
+	case ctx.Err() != nil && r.Transfers == 0:
 		return nil // it was to go on until interrupted
+	case serving.Err() != nil && err != nil:
+		return context.Cause(serving)
 	}
 	return err
+}
+
+func count() int {
+	switch {
+	case transfers >= 0:
+		return transfers
+	case *file != "":
+		return 1
+	}
+	return 0
 }
 
 // keep opens the directory that files go to.
@@ -78,13 +84,35 @@ func keep() (p2mp.Handler, *os.Root, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		return p2mp.Dir(root), root, nil
+		return &p2mp.DirHandler{Root: root, Resume: *resume}, root, nil
 	}
 	root, err := os.OpenRoot(filepath.Dir(*file))
 	if err != nil {
 		return nil, nil, err
 	}
-	return p2mp.SaveAs(root, filepath.Base(*file)), root, nil
+	handler := p2mp.SaveAs(root, filepath.Base(*file))
+	// Better now than when a sender comes.
+	sink, err := handler.Accept(p2mp.Offer{Size: -1})
+	if err != nil {
+		root.Close()
+		return nil, nil, err
+	}
+	sink.Abort(nil)
+	return handler, root, nil
+}
+
+// lose drops arriving packets, and tells the trace which.
+func lose(conn net.PacketConn, trace *p2mp.Trace) net.PacketConn {
+	if *loss == 0 {
+		return conn
+	}
+	return lossy.Wrap(conn, lossy.Seed(*seed), lossy.Ingress(lossy.Loss(*loss)), lossy.WithTrace(&lossy.Trace{
+		Judged: func(e lossy.Event) {
+			if e.Verdict == lossy.Dropped {
+				trace.Lost(e.From, e.Payload)
+			}
+		},
+	}))
 }
 
 // trace reports each transfer, and with -v each packet that was dropped. It stops
@@ -95,14 +123,14 @@ func trace(stop context.CancelCauseFunc) *p2mp.Trace {
 		t = p2mp.PrintTrace(os.Stderr)
 	}
 	t.Finished = func(o p2mp.Offer, r p2mp.Report, err error) {
-		sender := errors.Is(err, p2mp.ErrSilent) || errors.Is(err, p2mp.ErrRestarted)
+		_, sender := errors.AsType[*p2mp.AbortError](err)
 		switch {
 		case err == nil:
-			fmt.Printf("from %v: %d bytes in %v\n", o.From, r.Bytes, r.Elapsed)
-		case *file != "" && !sender:
+			fmt.Printf("%q from %v: %d bytes in %v\n", o.Name, o.From, r.Bytes, r.Elapsed)
+		case *file != "" && !sender && !errors.Is(err, p2mp.ErrSilent) && !errors.Is(err, p2mp.ErrRestarted) && !errors.Is(err, p2mp.ErrDigest):
 			stop(err)
 		default:
-			fmt.Fprintf(os.Stderr, "from %v: %v\n", o.From, err)
+			fmt.Fprintf(os.Stderr, "%q from %v: %v\n", o.Name, o.From, err)
 		}
 	}
 	return t

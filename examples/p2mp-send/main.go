@@ -4,9 +4,11 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"text/tabwriter"
@@ -18,15 +20,18 @@ import (
 )
 
 var (
-	mss     = flag.Int("mss", p2mp.DefaultMSS, "payload of a packet in `bytes`")
-	timeout = flag.Duration("timeout", 0, "fix the retransmission timer (default: it follows the measured round trip)")
-	giveUp  = flag.Duration("giveup", p2mp.DefaultGiveUp, "silence of a receiver that is tolerated")
-	verbose = flag.Bool("v", false, "print every timeout")
-	policy  = p2mp.Drop
+	s       p2mp.Sender
+	verbose = flag.Bool("v", false, "print every timeout, and no progress bars")
 )
 
 func main() {
-	flag.TextVar(&policy, "policy", p2mp.Drop, "what to do about a silent receiver: drop it and finish the others, fail for all, or wait")
+	flag.IntVar(&s.MSS, "mss", p2mp.DefaultMSS, "payload of a packet in `bytes`")
+	flag.IntVar(&s.Window, "window", 0, "`chunks` under way at once, at most (default: what fits into 8 MiB)")
+	flag.Float64Var(&s.Rate, "rate", 0, "send no more than this many `bits` per second (default: what the network takes)")
+	flag.BoolVar(&s.Classic, "classic", false, "speak the classic protocol only: one chunk at a time, in lock-step")
+	flag.DurationVar(&s.Timeout, "timeout", 0, "fix the retransmission timer (default: it follows the measured round trip)")
+	flag.DurationVar(&s.GiveUp, "giveup", p2mp.DefaultGiveUp, "silence of a receiver that is tolerated")
+	flag.TextVar(&s.Policy, "policy", p2mp.Drop, "what to do about a silent receiver: `drop` it and finish the others, fail for all, or wait")
 	cli.Main("p2mp-send [flags] FILE HOST:PORT...", run)
 }
 
@@ -40,6 +45,9 @@ func run(ctx context.Context) error {
 	}
 	defer f.Close()
 	source, err := p2mp.FileSource(f)
+	if err == nil && source.Size >= 0 && !s.Classic {
+		source.SHA256, err = digest(f)
+	}
 	if err != nil {
 		return err
 	}
@@ -53,19 +61,32 @@ func run(ctx context.Context) error {
 	}
 	defer conn.Close()
 
-	s := p2mp.Sender{MSS: *mss, Timeout: *timeout, GiveUp: *giveUp, Policy: policy}
+	wait := func() {}
 	if *verbose {
 		s.Trace = p2mp.PrintTrace(os.Stderr)
 	} else if bars.OnTerminal(os.Stderr) && source.Size > 0 {
 		b := bars.New(os.Stderr, receivers, source.Size)
-		s.Trace = b.Trace()
-		defer b.Wait()
+		s.Trace, wait = b.Trace(), b.Wait
 	}
 	report, err := s.Send(ctx, conn, receivers, source)
+	wait()
 	return errors.Join(err, print(report))
 }
 
+// digest lets receivers resume a transfer that was cut off.
+func digest(f *os.File) (*[sha256.Size]byte, error) {
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return nil, err
+	}
+	_, err := f.Seek(0, io.SeekStart)
+	return (*[sha256.Size]byte)(h.Sum(nil)), err
+}
+
 func print(r p2mp.Report) error {
+	if len(r.Peers) == 0 {
+		return nil
+	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "RECEIVER\tSTATE\tBYTES\tPACKETS\tSENT AGAIN\tRTT\tTIME")
 	for _, p := range r.Peers {

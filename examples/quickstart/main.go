@@ -26,11 +26,11 @@ import (
 )
 
 var (
-	file      = flag.String("file", "", "`FILE` to send (default: 1 MiB of noise)")
+	file      = flag.String("file", "", "`FILE` to send (default: 4 MiB of noise)")
 	receivers = flag.Int("receivers", 3, "number of receivers")
 	loss      = flag.Float64("loss", 0.1, "`probability` that a packet is lost, in every direction")
 	seed      = flag.Uint64("seed", 1, "seed of the losses and the noise")
-	verbose   = flag.Bool("v", false, "print every timeout")
+	verbose   = flag.Bool("v", false, "print every timeout, and no progress bars")
 )
 
 func main() { cli.Main("quickstart [flags]", run) }
@@ -49,7 +49,7 @@ func run(ctx context.Context) error {
 	defer os.RemoveAll(tmp)
 	if *file == "" {
 		*file = filepath.Join(tmp, "noise")
-		if err := os.WriteFile(*file, noise(1<<20), 0o600); err != nil {
+		if err := os.WriteFile(*file, noise(4<<20), 0o600); err != nil {
 			return err
 		}
 	}
@@ -83,7 +83,10 @@ func transfer(ctx context.Context, tmp string) (p2mp.Report, error) {
 	}
 	report, err := send(ctx, to)
 	done() // what is complete need not linger: the sender has heard of it
-	return report, errors.Join(err, group.Wait())
+	if e := group.Wait(); err == nil {
+		err = e
+	}
+	return report, err
 }
 
 // send sends the file, and shows how it gets on.

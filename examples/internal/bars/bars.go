@@ -39,7 +39,9 @@ func New(f *os.File, receivers []netip.AddrPort, size int64) *Bars {
 func (b *Bars) Trace() *p2mp.Trace {
 	return &p2mp.Trace{
 		Acked: func(from netip.AddrPort, _ uint32, total int64, _ time.Duration) {
-			b.one[from].SetCurrent(total)
+			if bar := b.one[from]; bar != nil {
+				bar.SetCurrent(total)
+			}
 		},
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"syscall"
 )
 
 // A usageError is a mistake on the command line.
@@ -22,7 +23,7 @@ func Usagef(format string, args ...any) error {
 }
 
 // Main runs a program: it parses flags, and calls run with a context that an
-// interrupt ends. An error goes to standard error, with exit status 1, or 2 if
+// interrupt or a request to terminate ends; a second one ends the program. An error goes to standard error, with exit status 1, or 2 if
 // it is about usage.
 func Main(synopsis string, run func(ctx context.Context) error) {
 	flag.Usage = func() {
@@ -30,7 +31,8 @@ func Main(synopsis string, run func(ctx context.Context) error) {
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
 	err := run(ctx)
 	stop()
 	if err == nil {
@@ -64,7 +66,8 @@ func Resolve(hosts []string) ([]netip.AddrPort, error) {
 		if a.IP == nil {
 			return nil, Usagef("%s: want HOST:PORT", h)
 		}
-		addrs[i] = a.AddrPort()
+		// As packets will have it that come from there: not IPv4 in IPv6.
+		addrs[i] = netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), a.AddrPort().Port())
 	}
 	return addrs, nil
 }

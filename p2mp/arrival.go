@@ -1,0 +1,194 @@
+package p2mp
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/ferrygo/ferry/internal/datagram"
+)
+
+// arrived takes one packet that reached the sender. What is not its business is
+// counted and ignored.
+func (t *sending) arrived(now time.Time, d datagram.Packet) {
+	i, known := t.index[d.Addr]
+	if !known {
+		t.report.Foreign++
+		t.stranger = d.Addr
+		t.bad(d.Addr, ErrForeign)
+		return
+	}
+	p, err := ParsePacket(d.Data)
+	if err == nil {
+		err = t.take(now, i, p)
+	}
+	if err != nil {
+		t.report.Bad++
+		t.bad(d.Addr, err)
+	}
+}
+
+func (t *sending) bad(from netip.AddrPort, err error) {
+	if t.trace.Bad != nil {
+		t.trace.Bad(from, err)
+	}
+}
+
+// take sorts packets by category. A sender ignores what only senders send.
+func (t *sending) take(now time.Time, i int, p Packet) error {
+	switch p.Category {
+	case CategoryAck:
+		return t.acked(now, i, p.Seq)
+	case CategoryReport:
+		s, err := parseStatus(p.Payload)
+		if err == nil && s.session != t.session {
+			err = ErrSession
+		}
+		if err != nil {
+			return err
+		}
+		return t.reported(now, i, &s)
+	case CategoryAbort:
+		a, err := parseAbort(p.Payload)
+		if err == nil && a.session != t.session {
+			err = ErrSession
+		}
+		if err != nil {
+			return err
+		}
+		return t.aborted(i, a.reason)
+	}
+	return ErrCategory
+}
+
+// reported takes the answer of a receiver of the extended mode.
+func (t *sending) reported(now time.Time, i int, s *status) error {
+	p, r := &t.peers[i], &t.report.Peers[i]
+	switch {
+	case p.stage == joining, p.stage == classic && r.Chunks == 0:
+		return t.joined(now, i, s)
+	case p.stage != extended:
+		r.Duplicates++
+		return nil
+	case !p.flight.plausible(s):
+		return ErrSequence
+	}
+	before := p.flight.cum
+	p.aside = false
+	p.flight.answer(now, s)
+	if p.flight.cum == before && !p.flight.finished {
+		return nil
+	}
+	t.credit(r, p.flight.cum)
+	if p.flight.finished {
+		r.State = Complete
+		r.Elapsed = now.Sub(t.start)
+		p.stage = over
+	}
+	if t.trace.Acked != nil {
+		t.trace.Acked(p.addr, p.flight.cum, r.Bytes, p.flight.timer.Latest())
+	}
+	return nil
+}
+
+// joined begins to send to a receiver that answered a HELLO.
+func (t *sending) joined(now time.Time, i int, s *status) error {
+	p, r := &t.peers[i], &t.report.Peers[i]
+	total, known := t.store.chunks()
+	if s.number != 0 || s.space == 0 || s.cum > 0 && (!known || s.cum > total || t.store.src.SHA256 == nil) {
+		return ErrSequence
+	}
+	if p.stage == classic {
+		t.leaveClassic(i)
+	}
+	window := min(int(min(s.space, maxWindow)), t.window)
+	if known {
+		window = min(window, int(min(total, maxWindow)))
+	}
+	p.flight.timer.Config = p.timer
+	p.flight.begin(now, s.cum, max(1, window), max(2, int(min(s.burst, maxWindow))), p.join.measured(now))
+	p.stage = extended
+	r.State, r.Extended = Receiving, true
+	t.credit(r, s.cum)
+	if t.trace.Joined != nil {
+		t.trace.Joined(p.addr, true)
+	}
+	return nil
+}
+
+// leaveClassic takes a receiver out of the lock-step that was taken for one of
+// the classic protocol only because its answer was late.
+func (t *sending) leaveClassic(i int) {
+	for k, of := range t.classic.peers {
+		if of == i {
+			t.classic.steps.leave(k)
+		}
+	}
+}
+
+// credit records that a receiver holds all chunks up to cum.
+func (t *sending) credit(r *PeerReport, cum uint32) {
+	r.Chunks = cum
+	r.Bytes = int64(cum) * int64(t.mss)
+	if size := t.store.size; size >= 0 {
+		r.Bytes = min(r.Bytes, size)
+	}
+}
+
+// aborted takes a receiver's word that it will not have the file.
+func (t *sending) aborted(i int, reason Reason) error {
+	p := &t.peers[i]
+	if p.stage == over {
+		return nil
+	}
+	if p.stage == classic {
+		if t.report.Peers[i].Chunks > 0 {
+			return ErrCategory // it takes part in the classic mode, which has no ABORT
+		}
+		t.leaveClassic(i)
+	}
+	t.drop(i, &PeerError{Peer: p.addr, Seq: p.flight.cum + 1, Err: &AbortError{reason}})
+	return nil
+}
+
+// dropSilent gives up a receiver of the extended mode.
+func (t *sending) dropSilent(i int) {
+	p := &t.peers[i]
+	e := &PeerError{Peer: p.addr, Seq: p.flight.cum + 1, Silence: t.giveUp, Err: ErrSilent}
+	if total, known := t.store.chunks(); known && p.flight.cum == total {
+		e.Seq, e.Err = total, ErrUnconfirmed
+	}
+	t.tell(i, ReasonGivenUp) // should it hear that much
+	t.drop(i, e)
+}
+
+// drop records that a receiver will not have the file, as far as is known.
+func (t *sending) drop(i int, e *PeerError) {
+	p, r := &t.peers[i], &t.report.Peers[i]
+	if p.unsent != nil {
+		e.Err = errors.Join(e.Err, p.unsent)
+	}
+	p.stage = over
+	r.State, r.Err = Dropped, e
+	if t.trace.Dropped != nil {
+		t.trace.Dropped(p.addr, e)
+	}
+	if t.policy == Fail && t.failure == nil {
+		t.failure = fmt.Errorf("p2mp: stopped for all: %w", e)
+	}
+}
+
+// incomplete returns the error that names the receivers that were given up.
+func (t *sending) incomplete() error {
+	e := &IncompleteError{Receivers: len(t.report.Peers), Stranger: t.stranger}
+	for i := range t.report.Peers {
+		if err, ok := t.report.Peers[i].Err.(*PeerError); ok {
+			e.Peers = append(e.Peers, err)
+		}
+	}
+	if len(e.Peers) == 0 {
+		return nil
+	}
+	return e
+}

@@ -1,0 +1,321 @@
+package p2mp
+
+import (
+	"time"
+
+	"github.com/ferrygo/ferry/internal/rtt"
+)
+
+const (
+	// pollEvery is how many chunks are sent between two polls: so feedback
+	// stays near 1 % of the data.
+	pollEvery = 96
+	// asideAfter is how many polls in a row a receiver leaves unanswered before
+	// it is set aside: only polled, until it answers.
+	asideAfter = 4
+	// keepAlive is how often a receiver is asked while there is nothing to send it: it would
+	// give the sender up otherwise.
+	keepAlive = 3 * time.Second
+	// pollMemory is how many polls may be under way and still be measured.
+	pollMemory = 64
+)
+
+// A flight decides which chunks one receiver of the extended mode is sent, when,
+// and when it is asked what it has: selective repeat. It reads no socket and no clock.
+//
+// A chunk is taken for lost, and sent again, only if it was missing in the answer to a poll that
+// was sent after the chunk was sent last.
+type flight struct {
+	timer rtt.Estimator
+	cc    congestion
+
+	cum   uint32 // the receiver holds all chunks up to this one
+	next  uint32 // the lowest chunk that was never sent
+	slots []slot // of chunk n: slots[n%len]; those after cum, len of them at most
+
+	underWay int // chunks sent, and not known to be held or lost
+	missing  int // chunks known to be lost
+	scan     uint32
+
+	polls     [pollMemory]polled
+	lastPoll  uint32 // number of the latest poll; 0: none
+	sincePoll int    // chunks sent since then
+	pollDue   time.Time
+	waiting   bool      // the latest poll is unanswered
+	askedAt   time.Time // when the first poll since the latest answer was sent
+	silent    int       // polls in a row that timed out
+	answered  uint32
+	mark      polled // where the rate is measured from
+
+	resting  bool // it has answered the latest poll, and is asked again at pollDue
+	checking bool // it has everything, and checks
+
+	delivered int       // chunks known to be held
+	limited   bool      // there was nothing to send since the rate was measured last
+	credit    int       // chunks that may leave now,
+	nextSend  time.Time // and when more may
+
+	finished bool // the receiver said that it keeps the file
+}
+
+// A slot is what is known about one chunk.
+type slot struct {
+	state slotState
+	poll  uint32 // the first poll after the chunk was sent last
+}
+
+type slotState uint8
+
+const (
+	unsent slotState = iota
+	flying
+	missing
+	held
+)
+
+// polled is what was so when a poll was sent, and answered.
+type polled struct {
+	number    uint32
+	sent      time.Time
+	answered  time.Time
+	delivered int
+}
+
+// begin starts with a receiver that holds all chunks up to cum already, keeps window
+// chunks after that, and whose answer to the HELLO took rtt (0: not measured).
+func (f *flight) begin(now time.Time, cum uint32, window, burst int, rtt time.Duration) {
+	f.cum, f.next, f.scan = cum, cum+1, cum+1
+	f.slots = make([]slot, window)
+	// What the path itself does not hold waits in the receiver's socket.
+	f.cc.slack = min(2*pollEvery, burst)
+	f.nextSend = now
+	if rtt > 0 {
+		f.timer.Sample(rtt)
+		f.cc.minRTT, f.cc.minAt = rtt, now
+	}
+}
+
+func (f *flight) slot(seq uint32) *slot { return &f.slots[seq%uint32(len(f.slots))] }
+
+// An act is what to send next.
+type act int
+
+const (
+	nothing  act = iota // until the time given
+	newChunk            // a chunk for the first time
+	oldChunk            // a chunk that was lost
+	askPoll             // a POLL, or a FIN where all was sent
+)
+
+// act says what to send at now, or until when nothing is (zero: until something arrives).
+// available is the highest chunk that can be sent; all says that there is none
+// after it. The caller tells sent and asked what it did.
+func (f *flight) act(now time.Time, available uint32, all bool) (a act, seq uint32, wake time.Time) {
+	if (f.waiting || f.resting) && !now.Before(f.pollDue) { // overdue, or for company
+		if f.waiting {
+			f.timer.TimedOut()
+			f.silent++
+		}
+		return askPoll, 0, now
+	}
+	switch {
+	case f.silent >= asideAfter: // set aside
+		return nothing, 0, f.pollDue
+	case f.sincePoll >= f.interval():
+		return askPoll, 0, now
+	}
+	a, seq = f.pick(available)
+	switch {
+	case a == nothing:
+		f.limited = true
+		if all && !f.checking && (f.sincePoll > 0 || !f.waiting) {
+			return askPoll, 0, now // it may have everything
+		}
+	case f.underWay >= f.room():
+		a = nothing
+	case f.credit == 0 && now.Before(f.nextSend):
+		return nothing, 0, f.earliest(f.nextSend)
+	default:
+		return a, seq, now
+	}
+	if f.sincePoll > 0 && !f.waiting {
+		return askPoll, 0, now // nothing else would open the window again
+	}
+	return nothing, 0, f.earliest(time.Time{})
+}
+
+// earliest is t, or when the next poll is due.
+func (f *flight) earliest(t time.Time) time.Time {
+	if f.waiting || f.resting {
+		return earlier(t, f.pollDue)
+	}
+	return t
+}
+
+// interval is how many chunks are sent between polls: fewer where the window is small.
+func (f *flight) interval() int { return max(4, min(pollEvery, f.room()/2)) }
+
+// room is how many packets may be under way.
+func (f *flight) room() int { return max(2, f.cc.window()) }
+
+// pick returns the chunk to send next: a lost one first.
+func (f *flight) pick(available uint32) (act, uint32) {
+	if f.missing > 0 {
+		for f.slot(f.scan).state != missing {
+			f.scan++
+		}
+		return oldChunk, f.scan
+	}
+	if f.next != 0 && f.next <= available && f.next-f.cum <= uint32(len(f.slots)) {
+		return newChunk, f.next
+	}
+	return nothing, 0
+}
+
+// sent notes that chunk seq was sent.
+func (f *flight) sent(now time.Time, seq uint32) {
+	s := f.slot(seq)
+	if s.state == missing {
+		f.missing--
+	} else {
+		f.next++
+	}
+	*s = slot{flying, f.lastPoll + 1}
+	f.underWay++
+	f.sincePoll++
+	if f.credit == 0 {
+		f.credit = f.quantum(now)
+	}
+	f.credit--
+}
+
+// quantum is how many chunks leave in one go, and moves nextSend behind them:
+// what half a millisecond takes, so that fast paths get batches and slow ones no bursts.
+func (f *flight) quantum(now time.Time) int {
+	pace := f.cc.pace()
+	if pace <= 0 {
+		return 1
+	}
+	n := max(1, min(32, int(pace/2000)))
+	d := time.Duration(float64(n) / pace * float64(time.Second))
+	// Who comes late may catch up with what a millisecond would have taken, no more.
+	if late := now.Add(-max(time.Millisecond, d)); f.nextSend.Before(late) {
+		f.nextSend = late
+	}
+	f.nextSend = f.nextSend.Add(d)
+	return n
+}
+
+// asked notes that a poll was sent, and returns its number.
+func (f *flight) asked(now time.Time) uint32 {
+	f.lastPoll++
+	f.polls[f.lastPoll%pollMemory] = polled{number: f.lastPoll, sent: now, delivered: f.delivered}
+	f.sincePoll = 0
+	if f.waiting, f.resting = true, false; f.askedAt.IsZero() {
+		f.askedAt = now
+	}
+	f.pollDue = now.Add(f.timer.RTO())
+	return f.lastPoll
+}
+
+// unanswered returns since when the receiver owes an answer, and whether it does.
+func (f *flight) unanswered() (since time.Time, owes bool) { return f.askedAt, !f.askedAt.IsZero() }
+
+// plausible reports whether a status can be true: of what was sent and asked.
+func (f *flight) plausible(s *status) bool {
+	high := f.next - 1 // the highest chunk sent
+	last := uint64(s.cum) + 1 + 8*uint64(len(s.held))
+	return s.number <= f.lastPoll && s.cum <= high && last < uint64(high)+8+1
+}
+
+// answer takes the receiver's answer to a poll.
+func (f *flight) answer(now time.Time, s *status) {
+	f.timer.Heard()
+	f.silent = 0
+	f.askedAt = time.Time{}
+	f.finished = f.finished || s.progress == kept
+	before := f.delivered
+	lost := f.merge(s)
+	p := f.polls[s.number%pollMemory]
+	if s.number == 0 || p.number != s.number || !p.answered.IsZero() {
+		return // too old to measure, or measured already
+	}
+	p.answered = now
+	f.polls[s.number%pollMemory] = p
+	took := now.Sub(p.sent)
+	f.timer.Sample(took)
+	f.pollDue = now.Add(f.timer.RTO())
+	if s.number == f.lastPoll {
+		f.waiting = false
+		f.resting = true
+		if f.checking = s.progress == checking; !f.checking {
+			f.pollDue = now.Add(keepAlive)
+		}
+	}
+	if s.number < f.answered {
+		return
+	}
+	f.answered = s.number
+	f.cc.update(now, sample{
+		poll: s.number, nextPoll: f.lastPoll + 1, rtt: took,
+		delivered: f.delivered - before, lost: lost,
+		rate: f.rate(p), limited: f.limited, underWay: f.underWay,
+	})
+	f.limited = false
+}
+
+// rate measures from the last poll that served for it to p, just answered: how many
+// chunks arrived, over the time that it took to send them or
+// to hear of them, whichever is longer. 0 where that is too short to tell.
+func (f *flight) rate(p polled) float64 {
+	p.delivered = f.delivered
+	if f.mark.number == 0 {
+		f.mark = p
+		return 0
+	}
+	d := max(p.sent.Sub(f.mark.sent), p.answered.Sub(f.mark.answered))
+	if d < max(f.cc.minRTT/2, 100*time.Microsecond) {
+		return 0
+	}
+	r := float64(p.delivered-f.mark.delivered) / d.Seconds()
+	f.mark = p
+	return r
+}
+
+// merge takes over what the receiver holds and returns how many chunks are
+// newly known to be lost.
+func (f *flight) merge(s *status) (lost int) {
+	for f.cum < s.cum {
+		f.hold(f.slot(f.cum + 1))
+		*f.slot(f.cum + 1) = slot{}
+		f.cum++
+	}
+	f.scan = max(f.scan, f.cum+1)
+	for seq := f.cum + 1; seq != f.next; seq++ {
+		sl := f.slot(seq)
+		switch {
+		case seq > s.cum && s.has(seq-s.cum-1):
+			f.hold(sl)
+		case sl.state == flying && sl.poll <= s.number:
+			sl.state = missing
+			f.underWay--
+			f.missing++
+			lost++
+			f.scan = min(f.scan, seq)
+		}
+	}
+	return lost
+}
+
+// hold notes that the receiver has a chunk.
+func (f *flight) hold(s *slot) {
+	switch s.state {
+	case flying:
+		f.underWay--
+		f.delivered++
+	case missing:
+		f.missing--
+		f.delivered++
+	}
+	s.state = held
+}

@@ -1,0 +1,101 @@
+package p2mp
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// A Reason says in an ABORT why a session ended. Reasons are all that one side
+// tells the other of its troubles.
+type Reason uint16
+
+// The reasons.
+const (
+	ReasonRefused     Reason = 1 + iota // the receiver does not want the file
+	ReasonUnknown                       // the receiver knows of no such session: it was started again
+	ReasonMalformed                     // the HELLO contradicts itself
+	ReasonVersion                       // another version of the protocol
+	ReasonUnsupported                   // an unknown capability, kind of digest or MSS
+	ReasonGroup                         // the group address is none
+	ReasonName                          // no name for a file of the receiver
+	ReasonExists                        // the receiver has a file of that name, or one arrives just now
+	ReasonTooLarge                      // the file is larger than the receiver takes
+	ReasonBusy                          // the receiver has too many transfers under way
+	ReasonStorage                       // the receiver could not write the file
+	ReasonDigest                        // what arrived is not what was sent
+	ReasonSource                        // the sender could not read the file
+	ReasonCanceled                      // the sender, or the receiver, was told to stop
+	ReasonGivenUp                       // the receiver was silent for too long
+)
+
+var reasonTexts = [...]string{
+	ReasonRefused:     "refused",
+	ReasonUnknown:     "restarted: knows nothing of the transfer",
+	ReasonMalformed:   "malformed offer",
+	ReasonVersion:     "other version of the protocol",
+	ReasonUnsupported: "unsupported offer",
+	ReasonGroup:       "no multicast group",
+	ReasonName:        "refused the name",
+	ReasonExists:      "has a file of that name",
+	ReasonTooLarge:    "file too large",
+	ReasonBusy:        "too many transfers",
+	ReasonStorage:     "could not keep the file",
+	ReasonDigest:      "received another file than was sent",
+	ReasonSource:      "the sender could not read the file",
+	ReasonCanceled:    "canceled",
+	ReasonGivenUp:     "given up by the sender",
+}
+
+// String returns a few words.
+func (r Reason) String() string {
+	if int(r) < len(reasonTexts) && reasonTexts[r] != "" {
+		return reasonTexts[r]
+	}
+	return fmt.Sprintf("reason %d", uint16(r))
+}
+
+// An AbortError is what the other side said when it ended a transfer. errors.Is
+// finds ErrRestarted, ErrDigest, ErrBusy, fs.ErrExist, fs.ErrInvalid (for the
+// name) and fs.ErrPermission (refused) in it, each for its reason.
+type AbortError struct{ Reason Reason }
+
+// Error returns the reason's text.
+func (e *AbortError) Error() string { return "p2mp: " + e.Reason.String() }
+
+// Is maps the reason onto the errors that people know.
+func (e *AbortError) Is(target error) bool {
+	for _, m := range reasonErrors {
+		if m.reason == e.Reason && m.err == target {
+			return true
+		}
+	}
+	return false
+}
+
+var reasonErrors = [...]struct {
+	reason Reason
+	err    error
+}{
+	{ReasonUnknown, ErrRestarted},
+	{ReasonDigest, ErrDigest},
+	{ReasonBusy, ErrBusy},
+	{ReasonTooLarge, ErrTooLarge},
+	{ReasonExists, fs.ErrExist},
+	{ReasonName, fs.ErrInvalid},
+	{ReasonRefused, fs.ErrPermission},
+}
+
+// refusal is the reason that a Handler's error is told by. The error itself,
+// which may hold a path, stays here.
+func refusal(err error) Reason {
+	if abort, ok := errors.AsType[*AbortError](err); ok {
+		return abort.Reason
+	}
+	for _, m := range reasonErrors {
+		if errors.Is(err, m.err) {
+			return m.reason
+		}
+	}
+	return ReasonRefused
+}
