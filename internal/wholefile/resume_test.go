@@ -10,7 +10,7 @@ import (
 
 // TestResume: what was kept is there again, and nobody sees the name before Commit.
 func TestResume(t *testing.T) {
-	root := openDir(t)
+	root := openRoot(t)
 	dir := root.Name()
 	for i, half := range []string{"first half, ", "second half"} {
 		f, size, err := Resume(root, "a", 0)
@@ -47,7 +47,7 @@ func TestResume(t *testing.T) {
 }
 
 func TestResumeIsForOne(t *testing.T) {
-	root := openDir(t)
+	root := openRoot(t)
 	f, _, err := Resume(root, "a", 0)
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func TestResumeIsForOne(t *testing.T) {
 
 // TestResumeFollowsNoLink: neither out of the directory nor within it.
 func TestResumeFollowsNoLink(t *testing.T) {
-	root := openDir(t)
+	root := openRoot(t)
 	dir := root.Name()
 	outside := filepath.Join(t.TempDir(), "f")
 	for _, target := range []string{"other", outside} {
@@ -104,7 +104,7 @@ func TestResumeFollowsNoLink(t *testing.T) {
 // contents: whoever comes next begins a new one.
 func TestResumeDuringCommit(t *testing.T) {
 	for _, replace := range []bool{true, false} {
-		root := openDir(t)
+		root := openRoot(t)
 		f, _, err := Resume(root, "a", 0)
 		if err != nil {
 			t.Fatal(err)
@@ -154,7 +154,7 @@ func (d *watchedDir) Link(oldname, newname string) error {
 
 // Abort removes the temporary file while it still has it.
 func TestResumeDuringAbort(t *testing.T) {
-	root := openDir(t)
+	root := openRoot(t)
 	f, _, err := Resume(root, "a", 0)
 	if err != nil {
 		t.Fatal(err)
