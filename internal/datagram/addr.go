@@ -10,18 +10,12 @@ func addrPort(a net.Addr) netip.AddrPort {
 	switch a := a.(type) {
 	case nil:
 		return netip.AddrPort{}
-	case *net.UDPAddr:
-		if a == nil {
-			return netip.AddrPort{}
-		}
+	case *net.UDPAddr: // nil, too
 		return unmap(a.AddrPort())
 	case interface{ AddrPort() netip.AddrPort }:
 		return unmap(a.AddrPort())
 	}
-	ap, err := netip.ParseAddrPort(a.String())
-	if err != nil {
-		return netip.AddrPort{}
-	}
+	ap, _ := netip.ParseAddrPort(a.String())
 	return unmap(ap)
 }
 

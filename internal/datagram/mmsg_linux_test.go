@@ -289,6 +289,18 @@ func TestLinkLocal(t *testing.T) {
 		t.Fatalf("Write = %d, %v", n, err)
 	}
 	comparePackets(t, []Packet{{[]byte("data"), w.LocalAddr()}}, readAll(t, r, 1))
+
+	pkts := []Packet{{[]byte("data"), r.LocalAddr()}}
+	if allocs := testing.AllocsPerRun(50, func() {
+		if _, err := w.Write(pkts); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Read(time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+	}); allocs != 0 {
+		t.Errorf("%v allocations for a packet with a zone", allocs)
+	}
 }
 
 func linkLocal() (netip.Addr, bool) {
