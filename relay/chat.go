@@ -92,13 +92,16 @@ func (c *chat) loop() error {
 				return err
 			}
 		}
-		if c.over(now) && !c.copying {
-			return nil
+		if c.over(now) {
+			if !c.copying {
+				return nil
+			}
+			wake = time.Time{} // only the server is waited for
 		}
 		if (c.leaving || c.gone) && !c.copying && len(c.copies) == 0 {
 			c.closeWrite()
 		}
-		if timer.Reset(time.Hour); !wake.IsZero() {
+		if timer.Stop(); !wake.IsZero() {
 			timer.Reset(time.Until(wake))
 		}
 		if err := c.wait(timer.C); err != nil {

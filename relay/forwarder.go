@@ -33,7 +33,8 @@ type Forwarder struct {
 // ListenAndForward does what CSCI 351 project 4, question 2 asks for, in its order: it connects to
 // the upstream host at to, then listens at address, and the first client gets that
 // connection. Each later one gets a connection of its own. If
-// the upstream host has closed the connection before there is a client, a new one is made.
+// the upstream host has closed the connection, or its sending direction, before there is a
+// client, a new one is made.
 //
 // It returns an [*UpstreamError] if the upstream host cannot be reached and Retry is 0, or the error
 // of listening. After that it is as [Forwarder.Forward].

@@ -1,0 +1,218 @@
+package relay
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+const ms = time.Millisecond
+
+// A script drives a dialogue, with times in ms since its beginning.
+type script struct {
+	*testing.T
+	d    dialogue
+	zero time.Time
+	now  time.Time
+}
+
+func newScript(t *testing.T) *script {
+	zero := time.Unix(1000, 0)
+	return &script{T: t, zero: zero, now: zero, d: dialogue{
+		other: netip.MustParseAddrPort("192.0.2.1:9"), session: 1,
+		join: 30 * time.Second, giveUp: 10 * time.Second, parting: 2 * time.Second,
+	}}
+}
+
+func (s *script) at(d time.Duration) *script {
+	s.now = s.zero.Add(d)
+	return s
+}
+
+// next checks what is sent now, and when next is to be called again (-1: never).
+func (s *script) next(send, again bool, wake time.Duration) {
+	s.Helper()
+	gotSend, gotAgain, at, err := s.d.next(s.now)
+	got := at.Sub(s.zero)
+	if at.IsZero() {
+		got = -1
+	}
+	if gotSend != send || gotAgain != again || got != wake || err != nil {
+		s.Errorf("at %v: send %v, again %v, wake %v, %v; want %v, %v, %v", s.now.Sub(s.zero), gotSend, gotAgain, got, err, send, again, wake)
+	}
+}
+
+func (s *script) fails(want error) {
+	s.Helper()
+	_, _, _, err := s.d.next(s.now)
+	var peer *PeerError
+	if !errors.As(err, &peer) || !errors.Is(err, want) || peer.Peer != s.d.other {
+		s.Errorf("at %v: %v, want %v", s.now.Sub(s.zero), err, want)
+	}
+}
+
+func (s *script) arrives(p Packet, want verdict, wantErr error) {
+	s.Helper()
+	if got, err := s.d.arrived(s.now, p); got != want || !errors.Is(err, wantErr) {
+		s.Errorf("at %v: %v %d is %v, %v; want %v, %v", s.now.Sub(s.zero), p.Kind, p.Number, got, err, want, wantErr)
+	}
+}
+
+func (s *script) over(want bool) {
+	s.Helper()
+	if got := s.d.over(s.now); got != want {
+		s.Errorf("at %v: over %v, want %v", s.now.Sub(s.zero), got, want)
+	}
+}
+
+func ack(n uint32) Packet { return Packet{Kind: Ack, Session: 1, Number: n} }
+func say(n uint32, text string) Packet {
+	return Packet{Kind: Say, Session: 2, Number: n, Text: []byte(text)}
+}
+
+func TestDialogueSendsAgain(t *testing.T) {
+	s := newScript(t)
+	s.next(false, false, -1)
+	s.d.say(s.now, "one")
+	s.next(true, false, 100*ms)
+	s.next(false, false, 100*ms)
+	s.at(100*ms).next(true, true, 300*ms) // the timer is doubled
+	s.at(300*ms).next(true, true, 700*ms)
+	s.at(350*ms).arrives(ack(1), fresh, nil)
+	s.next(false, false, -1)
+	if !s.d.idle() {
+		t.Error("not idle after the acknowledgement")
+	}
+	s.arrives(ack(1), repeat, nil)
+	s.arrives(ack(2), ignore, ErrNumber)
+	s.arrives(Packet{Kind: Ack, Session: 9, Number: 1}, ignore, ErrNumber)
+	if s.d.rtt.Measured() {
+		t.Error("measured what was sent more than once")
+	}
+	s.d.say(s.now, "two")
+	s.next(true, false, 450*ms)
+	s.at(360*ms).arrives(ack(1), repeat, nil)
+	s.arrives(ack(2), fresh, nil)
+	if got := s.d.rtt.SRTT(); got != 10*ms {
+		t.Errorf("round trip %v, want 10ms", got)
+	}
+}
+
+func TestDialogueGivesUp(t *testing.T) {
+	s := newScript(t)
+	s.d.say(s.now, "one")
+	s.at(29999*ms).next(true, false, 30*time.Second)
+	s.at(30 * time.Second).fails(ErrNoAnswer)
+
+	s = newScript(t)
+	s.arrives(say(1, "hello"), fresh, nil)
+	s.d.say(s.now, "one")
+	s.next(true, false, 100*ms)
+	s.at(10 * time.Second).fails(ErrSilent)
+}
+
+func TestDialogueHearsOnce(t *testing.T) {
+	s := newScript(t)
+	s.arrives(say(1, "a"), fresh, nil)
+	s.arrives(say(1, "a"), repeat, nil)
+	s.arrives(say(3, "c"), ignore, ErrNumber)
+	s.arrives(say(2, "b"), fresh, nil)
+	s.arrives(say(1, "a"), repeat, nil)
+	own := say(1, "a")
+	own.Session = 1
+	s.arrives(own, ignore, ErrForeign)
+	s.next(false, false, -1) // nothing that arrives is answered with a message
+}
+
+// TestDialogueRestart: either side may begin again; what is late from before is not taken.
+func TestDialogueRestart(t *testing.T) {
+	s := newScript(t)
+	s.arrives(say(7, "we were away"), fresh, nil)
+	s.arrives(say(8, "b"), fresh, nil)
+	anew := Packet{Kind: Say, Session: 3, Number: 1, Text: []byte("they were")}
+	s.arrives(anew, fresh, nil)
+	s.arrives(say(9, "late"), ignore, ErrNumber)
+	s.arrives(anew, repeat, nil)
+	for n := range uint64(100) {
+		anew.Session = 10 + n
+		s.arrives(anew, fresh, nil)
+	}
+	if len(s.d.former) != mostFormer {
+		t.Errorf("%d former sessions, want %d", len(s.d.former), mostFormer)
+	}
+}
+
+func TestDialogueExit(t *testing.T) {
+	s := newScript(t)
+	s.d.leave(s.now)
+	s.over(false)
+	s.next(true, false, 100*ms)
+	s.at(50*ms).arrives(ack(1), fresh, nil)
+	s.over(true)
+
+	// exit waits for what is on its way.
+	s = newScript(t)
+	s.d.say(s.now, "one")
+	s.next(true, false, 100*ms)
+	s.d.leave(s.now)
+	s.at(100*ms).next(true, true, 300*ms)
+	s.at(110*ms).arrives(ack(1), fresh, nil)
+	s.over(false)
+	s.next(true, false, 210*ms)
+	if s.d.text != exit {
+		t.Errorf("says %q, want exit", s.d.text)
+	}
+	s.arrives(ack(2), fresh, nil)
+	s.over(true)
+
+	// It is not confirmed.
+	s = newScript(t)
+	s.d.leave(s.now)
+	s.at(1999*ms).next(true, false, 2000*ms)
+	s.at(2000 * ms).fails(ErrUnconfirmed)
+
+	// What is on its way is not, and the other has never answered.
+	s = newScript(t)
+	s.d.say(s.now, "one")
+	s.d.leave(s.now)
+	s.at(2000 * ms).fails(ErrNoAnswer)
+}
+
+// TestDialogueLingers: who hears exit acknowledges it as often as it comes, for a while.
+func TestDialogueLingers(t *testing.T) {
+	s := newScript(t)
+	s.arrives(say(1, exit), fresh, nil)
+	s.over(false)
+	s.next(false, false, 800*ms)
+	s.at(700*ms).arrives(say(1, exit), repeat, nil)
+	s.at(1499 * ms).over(false)
+	s.at(1500 * ms).over(true)
+
+	// Both say it at once.
+	s = newScript(t)
+	s.d.leave(s.now)
+	s.next(true, false, 100*ms)
+	s.arrives(say(1, exit), fresh, nil)
+	s.arrives(ack(1), fresh, nil)
+	s.over(false)
+	s.at(800 * ms).over(true)
+
+	// Ours need not be confirmed when theirs has come.
+	s = newScript(t)
+	s.d.leave(s.now)
+	s.next(true, false, 100*ms)
+	s.at(1900*ms).arrives(say(1, exit), fresh, nil)
+	s.at(2100 * ms)
+	if _, _, _, err := s.d.next(s.now); err != nil {
+		t.Error(err)
+	}
+	s.at(1900*ms + mostLinger).over(true)
+
+	// A message that crossed it is reported if it was not acknowledged.
+	s = newScript(t)
+	s.d.say(s.now, "one")
+	s.next(true, false, 100*ms)
+	s.arrives(say(1, exit), fresh, nil)
+	s.at(800 * ms).fails(ErrSilent)
+}

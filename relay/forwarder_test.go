@@ -1,0 +1,335 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// noise returns bytes that repeat for a seed.
+func noise(seed uint64, n int) []byte {
+	b := make([]byte, n)
+	r := rand.NewChaCha8(sha256.Sum256([]byte{byte(seed)}))
+	r.Read(b)
+	return b
+}
+
+// chain starts forwarders one behind the other and returns where the last listens.
+func chain(t testing.TB, hops int, to net.Addr) net.Addr {
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	for range hops {
+		to = startForwarder(ctx, t, &all, &Forwarder{}, to)
+	}
+	t.Cleanup(func() { cancel(); all.Wait() })
+	return to
+}
+
+// TestChains: both sides send at the same time, close their sending direction when they
+// are done, and get every byte of the other.
+func TestChains(t *testing.T) {
+	for hops := 1; hops <= 3; hops++ {
+		server := listen(t)
+		at := chain(t, hops, server.Addr())
+		for _, size := range []int{2_000_003, 1, 0, 100_000} {
+			up, down := noise(1, 3_000_001), noise(2, size)
+			c := dial(t, at)
+			s, err := server.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var both sync.WaitGroup
+			both.Go(func() { exchange(t, c, up, down) })
+			both.Go(func() { exchange(t, s, down, up) })
+			both.Wait()
+		}
+	}
+}
+
+// exchange sends mine, reads to the end, and checks that this is theirs.
+func exchange(t *testing.T, c net.Conn, mine, theirs []byte) {
+	defer c.Close()
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		c.Write(mine)
+		c.(*net.TCPConn).CloseWrite()
+	})
+	got, err := io.ReadAll(c)
+	writer.Wait()
+	if err != nil || !bytes.Equal(got, theirs) {
+		t.Errorf("%d bytes, %v; want %d", len(got), err, len(theirs))
+	}
+}
+
+// TestHalfClose: a client that has sent everything waits for an answer that comes after its end.
+func TestHalfClose(t *testing.T) {
+	server := listen(t)
+	c := dial(t, chain(t, 3, server.Addr()))
+	s, err := server.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	send(t, c, "question")
+	c.(*net.TCPConn).CloseWrite()
+	if got, _ := io.ReadAll(s); string(got) != "question" {
+		t.Fatalf("the server got %q", got)
+	}
+	send(t, s, "answer")
+	if got := recv(t, c); got != "answer" {
+		t.Errorf("the client got %q", got)
+	}
+}
+
+// TestBrokenConnection: a reset on one side is no end of data on the other.
+func TestBrokenConnection(t *testing.T) {
+	server := listen(t)
+	c := dial(t, chain(t, 2, server.Addr()))
+	s, err := server.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	send(t, s, "half an ans")
+	if got := recv(t, c); got != "half an ans" {
+		t.Fatal(got)
+	}
+	s.(*net.TCPConn).SetLinger(0)
+	s.Close()
+	if _, err := io.ReadAll(c); err == nil {
+		t.Error("the client was told that this was all")
+	}
+}
+
+// TestUpstreamAbsent: a clear error, and nobody is listened to.
+func TestUpstreamAbsent(t *testing.T) {
+	l := listen(t)
+	addr := l.Addr().String()
+	l.Close()
+	var f Forwarder
+	f.Listen = func(context.Context, string, string) (net.Listener, error) {
+		t.Error("it listens")
+		return nil, io.EOF
+	}
+	err := f.ListenAndForward(t.Context(), "127.0.0.1:0", addr)
+	var up *UpstreamError
+	if !errors.As(err, &up) || up.To != addr || !strings.Contains(err.Error(), addr) || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// TestRetry: the server starts later than the forwarder.
+func TestRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, l := newMemListener(), newMemListener()
+		tries := 0
+		f := Forwarder{
+			Retry: time.Second,
+			Dial: func(context.Context, string, string) (net.Conn, error) {
+				if tries++; tries < 5 {
+					return nil, errors.New("not yet")
+				}
+				return server.dial(), nil
+			},
+			Listen: func(context.Context, string, string) (net.Listener, error) { return l, nil },
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		start := time.Now()
+		go func() { ended <- f.ListenAndForward(ctx, "", "") }()
+		s, _ := server.Accept()
+		if took := time.Since(start); took != 4*time.Second || tries != 5 {
+			t.Errorf("%d tries in %v, want 5 in 4s", tries, took)
+		}
+		c := l.dial()
+		go send(t, c, "hello")
+		if got := recv(t, s); got != "hello" {
+			t.Errorf("got %q", got)
+		}
+		c.Close()
+		if got := recv(t, s); got != "" {
+			t.Errorf("then got %q", got)
+		}
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		// Nobody can be reached any more: the end of the context ends the tries.
+		ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		f.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("never") }
+		if err := f.ListenAndForward(ctx, "", ""); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+	})
+}
+
+// TestFirstConnection: it is there before the client, what the server says first is not lost, and if the
+// server has closed it a new one is made.
+func TestFirstConnection(t *testing.T) {
+	server := listen(t)
+	at := chain(t, 1, server.Addr())
+	s, err := server.Accept() // without a client
+	if err != nil {
+		t.Fatal(err)
+	}
+	send(t, s, "welcome")
+	c := dial(t, at)
+	if got := recv(t, c); got != "welcome" {
+		t.Errorf("the client got %q", got)
+	}
+	send(t, c, "hello")
+	if got := recv(t, s); got != "hello" {
+		t.Errorf("the server got %q", got)
+	}
+
+	at = chain(t, 1, server.Addr())
+	if s, err = server.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	c = dial(t, at)
+	send(t, c, "hello")
+	if s, err = server.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	if got := recv(t, s); got != "hello" {
+		t.Errorf("the server got %q", got)
+	}
+}
+
+// TestForward: on a listener of the caller's, before there is an upstream host; each client gets its own connection.
+func TestForward(t *testing.T) {
+	upstream := listen(t)
+	addr := upstream.Addr().String()
+	upstream.Close()
+	l := listen(t)
+	unreachable := make(chan error, 1)
+	closed := make(chan ConnReport, 2)
+	f := Forwarder{Trace: &Trace{
+		Unreachable: func(_ netip.AddrPort, err error) { unreachable <- err },
+		Closed:      func(_ netip.AddrPort, r ConnReport, _ error) { closed <- r },
+	}}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- f.Forward(ctx, l, addr) }()
+	c := dial(t, l.Addr())
+	if got := recv(t, c); got != "" {
+		t.Errorf("without an upstream host the client got %q", got)
+	}
+	var up *UpstreamError
+	if err := <-unreachable; !errors.As(err, &up) {
+		t.Error(err)
+	}
+	upstream, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer upstream.Close()
+	for range 2 {
+		c := dial(t, l.Addr())
+		s, err := upstream.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		send(t, c, "12345")
+		recv(t, s)
+		send(t, s, "123")
+		recv(t, c)
+		c.Close()
+		s.Close()
+		if r := <-closed; r.Up != 5 || r.Down != 3 || r.Elapsed <= 0 {
+			t.Errorf("%+v", r)
+		}
+	}
+	// A connection under way ends with the context.
+	c = dial(t, l.Addr())
+	if _, err := upstream.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if _, err := io.ReadAll(c); err != nil && !strings.Contains(err.Error(), "reset") {
+		t.Error(err)
+	}
+	if _, err := net.DialTimeout("tcp", l.Addr().String(), time.Second); err != nil {
+		t.Errorf("the listener is the caller's, and closed: %v", err)
+	}
+}
+
+// TestMaxConns: more clients than may be wait their turn.
+func TestMaxConns(t *testing.T) {
+	upstream, l := listen(t), listen(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- (&Forwarder{MaxConns: 1}).Forward(ctx, l, upstream.Addr().String()) }()
+	a, b := dial(t, l.Addr()), dial(t, l.Addr())
+	send(t, b, "b")
+	send(t, a, "a")
+	for _, want := range []string{"a", "b"} {
+		s, err := upstream.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := recv(t, s); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		s.Close()
+		a.Close()
+	}
+	b.Close()
+	cancel()
+	<-ended
+}
+
+// TestForwarderLeavesNothing: 10,000 connects and closes.
+func TestForwarderLeavesNothing(t *testing.T) {
+	check := leaks(t)
+	t.Run("", func(t *testing.T) {
+		upstream, l := listen(t), listen(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- (&Forwarder{}).Forward(ctx, l, upstream.Addr().String()) }()
+		go func() {
+			for {
+				s, err := upstream.Accept()
+				if err != nil {
+					return
+				}
+				go func() {
+					io.Copy(s, s)
+					s.Close()
+				}()
+			}
+		}()
+		for i := range 10_000 {
+			c, err := net.Dial("tcp", l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i%2 == 0 {
+				c.(*net.TCPConn).SetLinger(0) // no port is left in TIME_WAIT
+			} else {
+				c.Write([]byte("x"))
+				c.Read(make([]byte, 1))
+				c.(*net.TCPConn).SetLinger(0)
+			}
+			c.Close()
+		}
+		cancel()
+		<-ended
+		upstream.Close()
+	})
+	check()
+}

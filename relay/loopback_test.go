@@ -1,0 +1,223 @@
+package relay
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// leaks returns a function that fails the test if there are more goroutines or descriptors than now.
+func leaks(t *testing.T) (check func()) {
+	count := func() (goroutines, descriptors int) {
+		fds, _ := os.ReadDir("/proc/self/fd") // none where there is no /proc
+		return runtime.NumGoroutine(), len(fds)
+	}
+	goroutines, descriptors := count()
+	return func() {
+		t.Helper()
+		// A goroutine of the runtime's may come or go; a leak would leave many.
+		if g, d := count(); g > goroutines+5 || d > descriptors+5 {
+			t.Errorf("%d goroutines and %d descriptors, before %d and %d", g, d, goroutines, descriptors)
+		}
+	}
+}
+
+// TestFlood: every client speaks as fast as it can; every delivery is whole, labelled, and in its
+// sender's order.
+func TestFlood(t *testing.T) {
+	const clients, messages = 8, 2000
+	l := listen(t)
+	ours(t, &Server{MaxClients: clients, Slow: Wait}, l)
+	conns := make([]net.Conn, clients)
+	for i := range conns {
+		conns[i] = dial(t, l.Addr())
+		introduce(t, conns[:i+1])
+	}
+	var all sync.WaitGroup
+	for i, c := range conns {
+		all.Go(func() {
+			out := bufio.NewWriter(c)
+			for n := range messages {
+				fmt.Fprintf(out, "%d says %d\n", i+1, n)
+			}
+			out.Flush()
+		})
+		all.Go(func() {
+			in := bufio.NewReader(c)
+			next := make([]int, clients+1)
+			for range (clients - 1) * messages {
+				line, err := in.ReadString('\n')
+				var id, said, n int
+				if _, errScan := fmt.Sscanf(line, "%d: %d says %d\n", &id, &said, &n); err != nil || errScan != nil || id != said || n != next[id] {
+					t.Errorf("client %d: %q, %v", i+1, line, err)
+					return
+				}
+				next[id]++
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestDeafClient: one client never reads; the others get everything.
+func TestDeafClient(t *testing.T) {
+	const lines = 200_000
+	gone := make(chan error, 10)
+	l := listen(t)
+	ours(t, &Server{Trace: &Trace{Left: func(_ Client, _ ClientReport, err error) { gone <- err }}}, l)
+	conns := make([]net.Conn, 4)
+	for i := range conns {
+		conns[i] = dial(t, l.Addr())
+		introduce(t, conns[:i+1])
+	}
+	dial(t, l.Addr()) // and never reads
+	var readers sync.WaitGroup
+	for _, c := range conns[1:] {
+		readers.Go(func() {
+			in := bufio.NewScanner(c)
+			for n := 0; n < lines && in.Scan(); n++ {
+				if want := fmt.Sprintf("1: %0100d", n); in.Text() != want {
+					t.Errorf("got %q, want %q", in.Text(), want)
+					return
+				}
+			}
+		})
+	}
+	out := bufio.NewWriter(conns[0])
+	for n := range lines {
+		fmt.Fprintf(out, "%0100d\n", n)
+	}
+	out.Flush()
+	readers.Wait()
+	if err := <-gone; !errors.Is(err, ErrSlow) {
+		t.Errorf("the deaf client left with %v, want ErrSlow", err)
+	}
+}
+
+// TestThousandConnects: five are served, all others told why, and nothing is left.
+func TestThousandConnects(t *testing.T) {
+	check := leaks(t)
+	t.Run("", func(t *testing.T) {
+		l := listen(t)
+		var s Server
+		ours(t, &s, l)
+		conns := make([]net.Conn, 1000)
+		for i := range conns {
+			conns[i] = dial(t, l.Addr())
+			if i%2 == 1 {
+				send(t, conns[i], "let me in") // must not turn the answer into a reset
+			}
+		}
+		for i, c := range conns[5:] {
+			c.SetReadDeadline(time.Now().Add(10 * time.Second))
+			if got, err := io.ReadAll(c); string(got) != "* full: at most 5 clients\n" || err != nil {
+				t.Fatalf("client %d received %q, %v", i+6, got, err)
+			}
+			c.Close()
+		}
+		if st := s.Stats(); st.Joined != 5 || st.Refused != 995 {
+			t.Errorf("Stats() = %+v", st)
+		}
+	})
+	check()
+}
+
+// TestBadClients: resets in mid-line, binary, lines without end, connections that say nothing. A good
+// client notices nothing.
+func TestBadClients(t *testing.T) {
+	check := leaks(t)
+	t.Run("", func(t *testing.T) {
+		l := listen(t)
+		ours(t, &Server{MaxClients: -1, MaxMessage: 1000, Slow: Wait}, l)
+		listener := dial(t, l.Addr())
+		speaker := dial(t, l.Addr())
+		var bad sync.WaitGroup
+		for i := range 60 {
+			bad.Go(func() {
+				c := dial(t, l.Addr())
+				switch i % 4 {
+				case 0:
+					io.WriteString(c, "a line\nhalf a li")
+					c.(*net.TCPConn).SetLinger(0)
+				case 1:
+					c.Write(bytes.Repeat([]byte{0, 0xff, '\n', '\r'}, 100))
+				case 2:
+					c.Write([]byte("\n"))
+					io.Copy(c, io.LimitReader(neverEnding('x'), 1<<20))
+				}
+				c.Close()
+			})
+		}
+		bad.Wait()
+		send(t, speaker, "the end\n")
+		in := bufio.NewReader(listener)
+		for {
+			line, err := in.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(line, "half") {
+				t.Errorf("what was reset in mid-line was delivered: %q", line)
+			}
+			if line == "2: the end\n" {
+				break
+			}
+		}
+	})
+	check()
+}
+
+type neverEnding byte
+
+func (b neverEnding) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(b)
+	}
+	return len(p), nil
+}
+
+// TestQueueMemory: clients that do not read take the memory that they may, and no more.
+func TestQueueMemory(t *testing.T) {
+	const deaf, queue = 20, 1 << 20
+	l := listen(t)
+	joined := make(chan Client, deaf+1)
+	s := &Server{MaxClients: -1, Queue: queue, Slow: DropOldest, WriteTimeout: -1, Trace: &Trace{
+		Joined: func(c Client) { joined <- c },
+	}}
+	ours(t, s, l)
+	speaker := dial(t, l.Addr())
+	for range deaf {
+		dial(t, l.Addr())
+	}
+	for range deaf + 1 {
+		<-joined
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	// Each line is written by itself: where it is read by itself it costs most.
+	line := []byte(strings.Repeat("x", 99) + "\n")
+	for range 200_000 {
+		speaker.Write(line)
+	}
+	send(t, speaker, "exit\n")
+	recv(t, speaker)
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	// All queues share what is in them.
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 2*deaf*queue {
+		t.Errorf("the heap grew by %d bytes, the queues may hold %d", grown, deaf*queue)
+	}
+	if s.Stats().Lost == 0 {
+		t.Error("nothing was lost, so no queue was full")
+	}
+}
