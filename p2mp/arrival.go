@@ -9,8 +9,8 @@ import (
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
-// arrived takes one packet that reached the sender. What is not its business is
-// counted and ignored.
+// arrived takes one packet that reached the sender. What is not its business is counted
+// and ignored.
 func (t *sending) arrived(now time.Time, d datagram.Packet) {
 	i, known := t.index[d.Addr]
 	if !known {
@@ -117,8 +117,8 @@ func (t *sending) joined(now time.Time, i int, s *status) error {
 	return nil
 }
 
-// leaveClassic takes a receiver out of the lock-step that was taken for one of
-// the classic protocol only because its answer was late.
+// leaveClassic takes a receiver out of the lock-step that was taken for one of the
+// classic protocol only because its answer was late.
 func (t *sending) leaveClassic(i int) {
 	for k, of := range t.classic.peers {
 		if of == i {

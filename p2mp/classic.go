@@ -8,8 +8,8 @@ import (
 	"github.com/ferrygo/ferry/internal/rtt"
 )
 
-// A classicSending is the part of a transfer that serves the receivers of the
-// classic protocol, in lock-step.
+// A classicSending is the part of a transfer that serves the receivers of the classic
+// protocol, in lock-step.
 type classicSending struct {
 	steps  lockstep
 	peers  []int // of steps.peers: their index in sending.peers

@@ -2,18 +2,17 @@ package p2mp
 
 import "time"
 
-// A congestion decides how fast one receiver is sent to. It follows a model of the
-// path and not its losses: how many packets per second arrive at the most, and
-// how long an undisturbed round trip takes (the idea of BBR,
-// draft-ietf-ccwg-bbr). It sends at the rate that arrives, a little more in one round of eight, to see
-// whether more would, and a little less in the next, to empty the
-// queue that made. So random loss slows nothing down, and a queue that
-// overflows is noticed by its delay.
+// A congestion decides how fast one receiver is sent to. It follows a model of the path
+// and not its losses: how many packets per second arrive at the most, and how long an
+// undisturbed round trip takes (the idea of BBR, draft-ietf-ccwg-bbr). It sends at the
+// rate that arrives, a little more in one round of eight, to see whether more would,
+// and a little less in the next, to empty the queue that made. So random loss slows
+// nothing down, and a queue that overflows is noticed by its delay.
 //
 // All quantities are in packets. It is told the time.
 type congestion struct {
-	// slack is what may be under way beyond the path's own content, because
-	// receivers answer in intervals.
+	// slack is what may be under way beyond the path's own content, because receivers
+	// answer in intervals.
 	slack  int
 	phase  phase
 	minRTT time.Duration // of the last minRTTMemory
@@ -122,9 +121,9 @@ func (c *congestion) update(now time.Time, s sample) {
 	c.advance(now, s)
 }
 
-// queueing reports whether even the fastest answer of this round, or the one before, had to wait
-// in a queue. The one before counts because a full queue drops polls, too, and when a later
-// one is answered the queue has gone.
+// queueing reports whether even the fastest answer of this round, or the one before,
+// had to wait in a queue. The one before counts because a full queue drops polls, too,
+// and when a later one is answered the queue has gone.
 func (c *congestion) queueing() bool {
 	return max(c.roundRTT, c.lastRTT) > c.minRTT+c.minRTT/4+time.Millisecond
 }

@@ -13,26 +13,28 @@ import (
 )
 
 // A DirHandler is a [Handler] that keeps every transfer as a file in Root, under the
-// name that the sender offers, and with its permission bits, less those of the process's umask. A file
-// appears there only when it is whole and verified; until then a temporary file, whose name begins
-// with a dot, holds it. A transfer that fails leaves nothing behind.
+// name that the sender offers, and with its permission bits, less those of the
+// process's umask. A file appears there only when it is whole and verified; until then
+// a temporary file, whose name begins with a dot, holds it. A transfer that fails
+// leaves nothing behind.
 //
-// The name must be a file name, without directories, that every system allows, and not begin
-// with a dot; anything else is refused. The
-// classic protocol tells no name: its files are named after the time (UTC) at which the transfer
-// began and the sender's address, such as 20260314T150405.000000_10.0.0.2_50123.
+// The name must be a file name, without directories, that every system allows, and not
+// begin with a dot; anything else is refused. The classic protocol tells no name: its
+// files are named after the time (UTC) at which the transfer began and the sender's
+// address, such as 20260314T150405.000000_10.0.0.2_50123.
 //
 // A DirHandler may serve several receivers at once. It must not be copied.
 type DirHandler struct {
 	// Root stays the caller's, who closes it after the transfers.
 	Root *os.Root
-	// Overwrite lets a transfer replace a file. Otherwise a name that is taken is refused.
+	// Overwrite lets a transfer replace a file. Otherwise a name that is taken is
+	// refused.
 	Overwrite bool
-	// Resume keeps what has arrived when a transfer fails, and goes on from there when a file
-	// of the same name and digest is offered again.
+	// Resume keeps what has arrived when a transfer fails, and goes on from there when
+	// a file of the same name and digest is offered again.
 	Resume bool
-	// MaxSize is the largest file taken, in bytes. 0 means no limit. A file whose size is not
-	// known beforehand is cut off there, and fails.
+	// MaxSize is the largest file taken, in bytes. 0 means no limit. A file whose size
+	// is not known beforehand is cut off there, and fails.
 	MaxSize int64
 
 	mu    sync.Mutex
@@ -99,8 +101,9 @@ func (d *DirHandler) release(name string) {
 	delete(d.names, name)
 }
 
-// SaveAs returns a Handler that keeps a transfer as the file name in root, whatever the sender calls it, which it
-// replaces if it exists, as a [DirHandler] does: whole or not at all. Later transfers replace earlier ones.
+// SaveAs returns a Handler that keeps a transfer as the file name in root, whatever the
+// sender calls it, which it replaces if it exists, as a [DirHandler] does: whole or not
+// at all. Later transfers replace earlier ones.
 func SaveAs(root *os.Root, name string) Handler {
 	return HandlerFunc(func(o Offer) (Sink, error) {
 		if err := replaceable(root, name, true); err != nil {
@@ -114,8 +117,8 @@ func SaveAs(root *os.Root, name string) Handler {
 	})
 }
 
-// replaceable says why name cannot be given to a file: it is taken, or by something that is
-// no file, such as a device.
+// replaceable says why name cannot be given to a file: it is taken, or by something
+// that is no file, such as a device.
 func replaceable(root *os.Root, name string, overwrite bool) error {
 	info, err := root.Lstat(name)
 	switch {

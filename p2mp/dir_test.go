@@ -115,8 +115,8 @@ func TestSaveAs(t *testing.T) {
 	})
 }
 
-// A disk that fills up at any chunk ends the transfer with an error that says
-// so, and leaves no partial file.
+// A disk that fills up at any chunk ends the transfer with an error that says so, and
+// leaves no partial file.
 func TestDiskFull(t *testing.T) {
 	root, dir := openRoot(t)
 	for full := range 4 {

@@ -1,6 +1,10 @@
-// Package p2mp sends one file to many receivers over UDP, or anything else that
-// is a net.PacketConn, and ends when all of them have it: the point-to-multipoint file transfer protocol
-// of the P2MP-FTP report.
+// Package p2mp sends one file to many receivers over UDP, or anything else that is a
+// net.PacketConn, and ends when all of them have it.
+//
+// It speaks two protocols: the one of the P2MP-FTP report, here called the classic
+// mode, one chunk at a time to all receivers in lock-step; and an extended mode with
+// any number of chunks in flight, which a sender and a receiver of this package agree
+// on by themselves. A receiver that knows only the classic mode is served in that.
 //
 // # A first transfer
 //
@@ -14,15 +18,32 @@
 //	report, err := s.Send(ctx, conn, receivers, p2mp.Source{R: r, Size: size})
 //
 // The caller makes the conns and closes them, so a transfer runs as well over a
-// multicast or a simulated conn as over a UDP socket. Both calls return when the
-// transfer is over and their goroutines are gone.
+// multicast or a simulated conn as over a UDP socket. Every call returns when its part
+// is over and its goroutines are gone.
 //
-// # The protocol
+// # Packets
 //
-// The file is cut into chunks of MSS bytes, numbered from 1. The sender sends a
-// chunk to every receiver. Each acknowledges it. To those that have not done so when a timer
-// runs out it is sent again, and only to those. When all have acknowledged it, the next
-// one follows: all receivers are at the same chunk at all times.
+// One layout serves for all. Numbers are big-endian.
+//
+//		 0               2               4               6               8
+//		+-------------------------------+---------------+---------------+
+//		|        sequence number        |   checksum    |   category    | payload ...
+//		+-------------------------------+---------------+---------------+
+//
+//	  - The sequence number counts chunks, from 1. An ACK carries the number of the
+//	    chunk that it acknowledges. The other packets have 0 there.
+//	  - The checksum is the Internet checksum (RFC 1071) over the sequence number, the
+//	    category and the payload, the last byte of an odd payload padded with zero.
+//	  - The category is 0101010101010101 (0x5555) for DATA and 1010101010101010 (0xAAAA)
+//	    for ACK; the extended mode adds its own.
+//	  - The payload of DATA is a chunk of the file: MSS bytes, but for the last. An ACK has none.
+//
+// # Classic mode
+//
+// The sender sends a chunk to every receiver. Each acknowledges it. To those that have
+// not done so when a timer runs out it is sent again, and only to those. When all have
+// acknowledged it, the next one follows: all receivers are at the same chunk at all
+// times.
 //
 //	 sender                 receiver A     receiver B
 //	   |---- DATA 1 ------------>|              |
@@ -35,23 +56,8 @@
 //	   |---- DATA 2 --------------------------->|
 //	   :                         :              :
 //
-// One layout serves for all packets. Numbers are big-endian.
-//
-//		 0               2               4               6               8
-//		+-------------------------------+---------------+---------------+
-//		|        sequence number        |   checksum    |   category    | payload ...
-//		+-------------------------------+---------------+---------------+
-//
-//	  - The sequence number counts chunks, from 1. An ACK carries the number of the
-//	    chunk that it acknowledges.
-//	  - The checksum is the Internet checksum (RFC 1071) over the sequence number, the
-//	    category and the payload, the last byte of an odd payload padded with zero.
-//	  - The category is 0101010101010101 (0x5555) for DATA, 1010101010101010 (0xAAAA)
-//	    for ACK.
-//	  - The payload is a chunk of the file. An ACK has none.
-//
-// The chunk that is shorter than chunk 1 is the last. Where the data has no such chunk, an
-// empty one follows:
+// The chunk that is shorter than chunk 1 is the last. Where the data has no such chunk,
+// an empty one follows:
 //
 //	size      chunks of MSS 500
 //	0         an empty one
@@ -61,41 +67,177 @@
 //	501       500 bytes, then 1 byte
 //	1000      500 bytes, 500 bytes, then an empty one
 //
-// # Timers
-//
 // The timer of a receiver is 0.1 s until its first round trip is measured. Then it
-// follows the measurements (RFC 6298), doubles while nothing is heard from that receiver,
-// and never exceeds a second. A receiver that does not answer at all, or not any more, is given
-// up after [Sender.JoinTimeout] or [Sender.GiveUp]; [Policy] says what becomes of the others.
+// follows the measurements (RFC 6298) and doubles while nothing is heard from that
+// receiver: up to eight times, to 0.1 s at least and a second at most.
+//
+// # Extended mode
+//
+//	sender                                receiver
+//	  |---- HELLO ------------------------->|    here is a file
+//	  |<--- REPORT 0 -----------------------|    I have nothing of it
+//	  |---- DATA 1, 2, 3 ... 96 ----------->|
+//	  |---- POLL 1 ------------------------>|    what do you have?
+//	  |---- DATA 97 ... 192 --------------->|
+//	  |<--- REPORT 1 -----------------------|    all but 17
+//	  |---- DATA 17, 193 ... -------------->|
+//	  :                                     :
+//	  |---- FIN 9 ------------------------->|    that was all; here is its digest
+//	  |<--- REPORT 9, checking -------------|
+//	  |<--- REPORT 9, kept -----------------|    verified, and safe on the disk
+//
+// The session is a random number of 64 bits in the HELLO whose ones' complement sum is
+// not zero. Its four words are summed into the checksum of every DATA packet of the
+// transfer, though they are not in the packet: a late chunk of another transfer, or one
+// that a bystander hears, has a wrong checksum and cannot be mistaken for one of this
+// transfer, nor for one of the classic mode. The other packets begin their payload with
+// the session and are summed as they are. Chunk n holds the bytes from (n-1)*MSS on;
+// there are no empty ones.
+//
+// HELLO (0x5AA5), from the sender, again after 0.1 s, 0.2 s and then every quarter of a
+// second until it is answered, ten times in all; filled up with a padding field to 64
+// bytes:
+//
+//	session                 8 bytes
+//	version                 2 bytes    1
+//	capabilities            2 bytes    that the receiver must have: none is defined
+//	fields, in any order:
+//	  type                  1 byte
+//	  length                2 bytes    of the value
+//	  value
+//
+//	type  value                        length
+//	0     padding                      any
+//	1     file name, UTF-8             1 to 255
+//	2     size of the file             8         absent: not known yet
+//	3     permission bits              4         absent: none
+//	4     MSS                          2
+//	5     kind of digest               1         1: SHA-256
+//	6     digest of the file           32        absent: comes with FIN
+//	7     FEC block                    2         absent or 0: no parity
+//	8     group address and port       6 or 18   absent: DATA by unicast
+//	9     join window, milliseconds    4
+//
+// Fields of other types are skipped. A field that comes twice, or has another length,
+// makes the HELLO one that is ignored.
+//
+// REPORT (0xA55A), from a receiver, answers HELLO, POLL and FIN:
+//
+//	session                 8 bytes
+//	receiver id             4 bytes    random
+//	number                  4 bytes    of the POLL or FIN; 0: of the HELLO
+//	cumulative number       4 bytes    all chunks up to this one are held
+//	space                   4 bytes    so many chunks behind it are kept
+//	burst                   4 bytes    so many packets at once find room in the socket
+//	received                4 bytes    DATA packets so far, copies included
+//	state                   1 byte     0 gathering, 1 checking the file, 2 keeping it
+//	reserved                1 byte     0
+//	bitmap                             of the chunks from cumulative number + 2 on, most significant
+//	                                   bit first: 1 is held. What it does not reach is missing.
+//
+// A receiver that could resume answers the HELLO with the cumulative number of what it
+// has already.
+//
+// POLL (0x5A5A), from the sender:
+//
+//	session                 8 bytes
+//	number                  4 bytes    from 1; POLLs and FINs are numbered together
+//	highest chunk sent      4 bytes
+//	modulus, remainder      2 + 2      who should answer: ids that leave the remainder; all, if 0 or 1
+//
+// FIN (0x5995), from the sender, is the POLL when all chunks have been sent:
+//
+//	session                 8 bytes
+//	number                  4 bytes
+//	timer                   4 bytes    the sender's for this receiver, in microseconds
+//	size                    8 bytes
+//	SHA-256                 32 bytes
+//
+// ABORT (0x6996), from either, ends the session and is never answered:
+//
+//	session                 8 bytes
+//	reason                  2 bytes    see [Reason]
+//
+// PARITY (0x5665) is reserved.
+//
+// The sender takes a chunk for lost, and sends it again, only when it is missing in the
+// answer to a POLL that was sent after the chunk was sent last. It polls every 96
+// chunks, or more often where the window is smaller, when it has nothing else to send,
+// and when an answer is overdue, which every unanswered poll has it wait for twice as
+// long, a second at most. A receiver that leaves four in a row unanswered is only
+// polled until it answers. The rate follows a model of the path, as BBR does: the
+// highest rate at which chunks have lately arrived, and the shortest round trip.
+//
+// A receiver that sees a FIN and holds all chunks compares the digest, brings the file
+// to safety, and says so. It answers a POLL or FIN of a session that it does not know
+// with ABORT (unknown session): it has been started again, and the sender reports that.
+//
+// # Joining
+//
+// A receiver that answers a HELLO with a REPORT takes part in the extended mode; one
+// that answers with ACK 0, or not at all in ten tries, is sent chunk 1 in the classic
+// mode, together with all others of its kind; and one that does not acknowledge that
+// within [Sender.JoinTimeout], all in all, is absent. A receiver that has accepted a
+// HELLO answers a chunk 1 of the classic mode with its REPORT again, for then the first
+// one was lost.
+//
+// From a [Source] that can be read again no receiver of the extended mode waits for
+// another. From one that is read once, data flow when joining is over, and all
+// receivers move within one window.
+//
+// # Silence
+//
+// A receiver that falls silent is given up after [Sender.GiveUp], counted from the
+// first unanswered try; [Policy] says what becomes of the others. A sender that falls
+// silent is given up after [Receiver.GiveUp]. A receiver of the extended mode is polled
+// every three seconds when there is nothing to send. A receiver that has finished stays
+// for a while, because its last answer may be lost: [Receiver.Linger].
 //
 // # Limits
 //
-// A file has at most 2^32-1 chunks: 5.5 TiB at the default MSS. A sender keeps one
-// chunk in memory, a receiver none: it writes a chunk before it acknowledges it. The throughput is at most
-// MSS bytes per round trip to the farthest receiver, whatever the network could carry.
+// A file has at most 2^32-1 chunks: 5.5 TiB at the default MSS. A receiver keeps at
+// most a window of chunks in memory, 8 MiB by default; a sender a few bytes for each
+// chunk of the window and, from a source that is read once, the window itself. In the
+// classic mode the sender keeps one chunk and a receiver none: it writes a chunk before
+// it acknowledges it; the throughput is at most MSS bytes per round trip to the
+// farthest receiver, whatever the network could carry.
 //
-// Classic packets carry nothing that identifies a transfer, and a 16-bit checksum
-// alone guards their content. A digest of the whole file is the caller's to compare.
+// Nothing is encrypted, and nobody proves who he is: a digest guards against accidents,
+// not against an adversary on the path. Some systems carry no datagrams as long as
+// MaxMSS: macOS sends 9216 bytes at most by default.
 //
 // # Choices
 //
 // Where the P2MP-FTP report is silent, or this package goes its own way:
 //
-//   - The end of the file. The report does not say how a receiver learns of it. See the table above;
-//     every size works, and no packet but DATA and ACK is needed.
-//   - The checksum of an ACK. Ours is computed; a sender also accepts zero, which
-//     other implementations of the report send.
+//   - The end of the file. The report does not say how a receiver learns of it. See the
+//     table above; every size works, and no packet but DATA and ACK is needed.
+//   - The checksum of an ACK. Ours is computed; a sender also accepts zero, which other
+//     implementations of the report send.
 //   - The timer. The report's is fixed at 0.1 s; [Sender.Timeout] asks for that.
-//   - One socket per receiver, with a thread for each, and decoding to ASCII are how the report's
-//     program is made, not what its protocol says: here one conn serves all, and bytes are bytes.
-//   - The loss probability of the report's receiver is package lossy's to simulate, on the
-//     receiver's conn. [Trace.Lost] brings what it dropped back into the Trace.
-//   - Transfers are told apart by the sender's address and port alone. A sender that sends another
-//     file from the same port begins anew with chunk 1; that ends what it had not finished. A late
-//     copy of a finished transfer's chunk 1 is told from such a beginning by its content and by what follows. Therefore
-//     the very same file of fewer than three chunks, sent a second time from the same port within the linger time,
-//     is acknowledged and not delivered again.
-//   - A receiver acknowledges the last chunk only when its file is safely under its name.
-//   - A chunk from the future, a chunk longer than chunk 1 and a packet from a
-//     stranger are ignored and counted.
+//   - One socket per receiver, with a thread for each, and decoding to ASCII are how
+//     the report's program is made, not what its protocol says: here one conn serves
+//     all, and bytes are bytes.
+//   - The loss probability of the report's receiver is package lossy's to simulate, on
+//     the receiver's conn. [Trace.Lost] brings what it dropped back into the Trace.
+//   - Classic packets carry nothing that identifies a transfer: transfers are told
+//     apart by the sender's address and port alone. A classic sender that sends another
+//     file from the same port begins anew with chunk 1; that ends what it had not
+//     finished. A late copy of an earlier chunk 1 is told from such a beginning by its
+//     content and by what follows. Therefore the very same file of fewer than three
+//     chunks, sent a second time from the same port within the linger time, is
+//     acknowledged and not delivered again; and where the network delivers late copies
+//     of all packets of a transfer once more, in order, the file arrives twice. A late
+//     ACK of one transfer may pass for one of the next. Use a port for each transfer,
+//     or the extended mode, where that matters.
+//   - A classic receiver acknowledges, in mid-file, only the latest chunk: to
+//     acknowledge an earlier one could help a sender that began again with a file that
+//     is only alike to mix the two.
+//   - A receiver acknowledges the last chunk, or reports that it keeps the file, only
+//     when it is safely under its name.
+//   - A chunk from the future, a chunk longer than chunk 1 and a packet from a stranger
+//     are ignored and counted. A receiver must therefore answer from the address that
+//     it is sent to; a host with several addresses should bind its socket to one.
+//   - FIN has a number and the sender's timer, a POLL no timestamp: a number suffices
+//     to measure a round trip.
 package p2mp

@@ -13,8 +13,8 @@ var (
 	ErrTruncated = errors.New("p2mp: packet shorter than its header")
 	ErrChecksum  = errors.New("p2mp: wrong checksum")
 	ErrCategory  = errors.New("p2mp: unknown category")
-	// ErrSequence: a sequence number that this packet cannot have: 0, a chunk
-	// not sent yet, or a chunk after the one that is due.
+	// ErrSequence: a sequence number that this packet cannot have: 0, a chunk not sent
+	// yet, or a chunk after the one that is due.
 	ErrSequence = errors.New("p2mp: sequence number out of place")
 	// ErrLength: a chunk longer than chunk 1.
 	ErrLength = errors.New("p2mp: chunk longer than the first")
@@ -30,18 +30,18 @@ var (
 	ErrNoAnswer = errors.New("p2mp: no answer")
 	// ErrSilent: the other side took part and then fell silent.
 	ErrSilent = errors.New("p2mp: silent")
-	// ErrUnconfirmed: everything was sent and acknowledged, but for the end
-	// (in lock-step, the last chunk), so the receiver may well have the whole file.
+	// ErrUnconfirmed: everything was sent and acknowledged, but for the end (in
+	// lock-step, the last chunk), so the receiver may well have the whole file.
 	ErrUnconfirmed = errors.New("p2mp: sent, not confirmed")
-	// ErrRestarted: the other side started again, and knows nothing of the
-	// transfer, or began another one.
+	// ErrRestarted: the other side started again, and knows nothing of the transfer, or
+	// began another one.
 	ErrRestarted = errors.New("p2mp: restarted")
 	// ErrDigest: what arrived is not what was sent.
 	ErrDigest = errors.New("p2mp: wrong digest")
 	// ErrTooLarge: a file is larger than the receiver takes.
 	ErrTooLarge = errors.New("p2mp: file too large")
-	// ErrTooManyChunks: the file has more chunks than there are sequence
-	// numbers. A larger MSS helps.
+	// ErrTooManyChunks: the file has more chunks than there are sequence numbers. A
+	// larger MSS helps.
 	ErrTooManyChunks = errors.New("p2mp: more than 4294967295 chunks")
 	// ErrSize: the source held more or fewer bytes than Source.Size.
 	ErrSize = errors.New("p2mp: source and its size differ")
@@ -49,16 +49,16 @@ var (
 	ErrBusy = errors.New("p2mp: too many transfers")
 )
 
-// A PeerError says why one receiver does not have the whole file, as far as
-// the sender knows.
+// A PeerError says why one receiver does not have the whole file, as far as the sender
+// knows.
 type PeerError struct {
 	Peer netip.AddrPort
 	// Seq is the first chunk that the receiver did not acknowledge.
 	Seq uint32
 	// Silence is how long the sender waited for an answer to its first try.
 	Silence time.Duration
-	// Err is ErrNoAnswer, ErrSilent or ErrUnconfirmed, or an *AbortError with what the receiver
-	// said, joined with the last error of writing to it if there was one.
+	// Err is ErrNoAnswer, ErrSilent or ErrUnconfirmed, or an *AbortError with what the
+	// receiver said, joined with the last error of writing to it if there was one.
 	Err error
 }
 
@@ -89,27 +89,28 @@ func (e *PeerError) Error() string {
 // Unwrap returns Err.
 func (e *PeerError) Unwrap() error { return e.Err }
 
-// writeError marks the last local failure to send to a peer, which often
-// explains its silence: no route, a firewall.
+// writeError marks the last local failure to send to a peer, which often explains its
+// silence: no route, a firewall.
 type writeError struct{ err error }
 
 func (e *writeError) Error() string { return e.err.Error() }
 func (e *writeError) Unwrap() error { return e.err }
 
-// An IncompleteError is what Send returns when some receivers, or all, do not
-// have the whole file, as far as the sender knows.
+// An IncompleteError is what Send returns when some receivers, or all, do not have the
+// whole file, as far as the sender knows.
 type IncompleteError struct {
 	// Receivers is how many there were.
 	Receivers int
 	// Peers names those that failed, in the order in which they were given.
 	Peers []*PeerError
 	// Stranger is an address that packets came from though it is none of the receivers;
-	// not valid if there was none. It may be a receiver that answers from another of its addresses.
+	// not valid if there was none. It may be a receiver that answers from another of
+	// its addresses.
 	Stranger netip.AddrPort
 }
 
-// Error returns one line with every failed receiver in it, such as
-// "p2mp: 2 of 3 receivers answered; 10.0.0.9:7735: no answer in 5s".
+// Error returns one line with every failed receiver in it, such as "p2mp: 2 of 3
+// receivers answered; 10.0.0.9:7735: no answer in 5s".
 func (e *IncompleteError) Error() string {
 	what := "answered"
 	for _, p := range e.Peers {

@@ -25,8 +25,8 @@ func (p *party) postTo(c Category, m message) {
 	p.sender.WriteTo(appendMessage(nil, c, m), p.receivers[0].conn.LocalAddr())
 }
 
-// answer reads the next packet that reaches the party's sender; "nothing" if none
-// does within a minute.
+// answer reads the next packet that reaches the party's sender; "nothing" if none does
+// within a minute.
 func (p *party) answer() string {
 	b := make([]byte, 2000)
 	p.sender.SetReadDeadline(time.Now().Add(time.Minute))
@@ -57,7 +57,8 @@ func offerOf(name string, size int64) hello {
 	return hello{session: testSession, version: version, name: name, size: size, mss: 100, kind: digestSHA256}
 }
 
-// TestRefusedOffers: each is refused with a reason that the sender is told, and none leaves a file.
+// TestRefusedOffers: each is refused with a reason that the sender is told, and none
+// leaves a file.
 func TestRefusedOffers(t *testing.T) {
 	group := func(s string) func(*hello) {
 		return func(h *hello) { h.group = netip.MustParseAddrPort(s) }
@@ -141,8 +142,8 @@ func TestSenderReportsRefusal(t *testing.T) {
 	})
 }
 
-// TestDirExtended: name, mode and contents arrive; a second file of that name is refused
-// unless it may replace the first.
+// TestDirExtended: name, mode and contents arrive; a second file of that name is
+// refused unless it may replace the first.
 func TestDirExtended(t *testing.T) {
 	root, dir := openRoot(t)
 	for i, overwrite := range []bool{false, false, true} {
@@ -167,7 +168,8 @@ func TestDirExtended(t *testing.T) {
 	}
 }
 
-// Two senders that offer the same name at once: one file is kept, whole, and one sender hears why not.
+// Two senders that offer the same name at once: one file is kept, whole, and one sender
+// hears why not.
 func TestSameNameAtOnce(t *testing.T) {
 	root, dir := openRoot(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -288,7 +290,8 @@ func TestWrongDigest(t *testing.T) {
 	}
 }
 
-// TestSenderIgnoresNonsense: reports that cannot be true, from strangers and of other sessions.
+// TestSenderIgnoresNonsense: reports that cannot be true, from strangers and of other
+// sessions.
 func TestSenderIgnoresNonsense(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1, lossy.Delay(time.Millisecond))
@@ -368,8 +371,8 @@ func TestDiskFullExtended(t *testing.T) {
 	}
 }
 
-// TestReceiverRestarts kills a receiver after any number of packets and starts it again at the same
-// address: it ends with the whole file or none, and the sender knows which.
+// TestReceiverRestarts kills a receiver after any number of packets and starts it again
+// at the same address: it ends with the whole file or none, and the sender knows which.
 func TestReceiverRestarts(t *testing.T) {
 	root, dir := openRoot(t)
 	data := noise(1, 3050)
@@ -379,7 +382,8 @@ func TestReceiverRestarts(t *testing.T) {
 			m := p.receivers[0]
 			ctx, kill := context.WithCancel(context.Background())
 			n := 0
-			// A killed process says nothing: not even the ABORT of one that is told to stop.
+			// A killed process says nothing: not even the ABORT of one that is told to
+			// stop.
 			silent := plainConn{m.conn, func(b []byte, to net.Addr) (int, error) {
 				if n++; n > after/4 {
 					kill()
@@ -416,7 +420,8 @@ func TestReceiverRestarts(t *testing.T) {
 	}
 }
 
-// TestSenderKilled: the receiver gives up in bounded time and leaves nothing behind, unless it may resume.
+// TestSenderKilled: the receiver gives up in bounded time and leaves nothing behind,
+// unless it may resume.
 func TestSenderKilled(t *testing.T) {
 	data := noise(1, 10050)
 	digest := sha256.Sum256(data)
@@ -444,7 +449,8 @@ func TestSenderKilled(t *testing.T) {
 				if !resume && len(got) != 0 {
 					t.Errorf("killed after %d packets: files %q are left", after, got)
 				}
-				// The same file once more: with what was kept it goes faster, and is right.
+				// The same file once more: with what was kept it goes faster, and is
+				// right.
 				src.R = bytes.NewReader(data)
 				report, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, src)
 				b, _ := os.ReadFile(filepath.Join(dir, "f"))
@@ -555,7 +561,8 @@ func TestReceiverStops(t *testing.T) {
 	})
 }
 
-// TestOneOfFourKilled: the others finish as if it had not been there, and the sender names it.
+// TestOneOfFourKilled: the others finish as if it had not been there, and the sender
+// names it.
 func TestOneOfFourKilled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		data := noise(1, 2_000_000)
@@ -646,8 +653,8 @@ func TestRate(t *testing.T) {
 	})
 }
 
-// TestLateChunks: a chunk that another transfer left behind, or that a
-// bystander hears, starts nothing.
+// TestLateChunks: a chunk that another transfer left behind, or that a bystander hears,
+// starts nothing.
 func TestLateChunks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1)

@@ -7,24 +7,24 @@ import (
 )
 
 const (
-	// pollEvery is how many chunks are sent between two polls: so feedback
-	// stays near 1 % of the data.
+	// pollEvery is how many chunks are sent between two polls: so feedback stays near 1
+	// % of the data.
 	pollEvery = 96
-	// asideAfter is how many polls in a row a receiver leaves unanswered before
-	// it is set aside: only polled, until it answers.
+	// asideAfter is how many polls in a row a receiver leaves unanswered before it is
+	// set aside: only polled, until it answers.
 	asideAfter = 4
-	// keepAlive is how often a receiver is asked while there is nothing to send it: it would
-	// give the sender up otherwise.
+	// keepAlive is how often a receiver is asked while there is nothing to send it: it
+	// would give the sender up otherwise.
 	keepAlive = 3 * time.Second
 	// pollMemory is how many polls may be under way and still be measured.
 	pollMemory = 64
 )
 
-// A flight decides which chunks one receiver of the extended mode is sent, when,
-// and when it is asked what it has: selective repeat. It reads no socket and no clock.
+// A flight decides which chunks one receiver of the extended mode is sent, when, and
+// when it is asked what it has: selective repeat. It reads no socket and no clock.
 //
-// A chunk is taken for lost, and sent again, only if it was missing in the answer to a poll that
-// was sent after the chunk was sent last.
+// A chunk is taken for lost, and sent again, only if it was missing in the answer to a
+// poll that was sent after the chunk was sent last.
 type flight struct {
 	timer rtt.Estimator
 	cc    congestion
@@ -107,9 +107,9 @@ const (
 	askPoll             // a POLL, or a FIN where all was sent
 )
 
-// act says what to send at now, or until when nothing is (zero: until something arrives).
-// available is the highest chunk that can be sent; all says that there is none
-// after it. The caller tells sent and asked what it did.
+// act says what to send at now, or until when nothing is (zero: until something
+// arrives). available is the highest chunk that can be sent; all says that there is
+// none after it. The caller tells sent and asked what it did.
 func (f *flight) act(now time.Time, available uint32, all bool) (a act, seq uint32, wake time.Time) {
 	if (f.waiting || f.resting) && !now.Before(f.pollDue) { // overdue, or for company
 		if f.waiting {
@@ -189,8 +189,8 @@ func (f *flight) sent(now time.Time, seq uint32) {
 	f.credit--
 }
 
-// quantum is how many chunks leave in one go, and moves nextSend behind them:
-// what half a millisecond takes, so that fast paths get batches and slow ones no bursts.
+// quantum is how many chunks leave in one go, and moves nextSend behind them: what half
+// a millisecond takes, so that fast paths get batches and slow ones no bursts.
 func (f *flight) quantum(now time.Time) int {
 	pace := f.cc.pace()
 	if pace <= 0 {
@@ -265,8 +265,8 @@ func (f *flight) answer(now time.Time, s *status) {
 }
 
 // rate measures from the last poll that served for it to p, just answered: how many
-// chunks arrived, over the time that it took to send them or
-// to hear of them, whichever is longer. 0 where that is too short to tell.
+// chunks arrived, over the time that it took to send them or to hear of them, whichever
+// is longer. 0 where that is too short to tell.
 func (f *flight) rate(p polled) float64 {
 	p.delivered = f.delivered
 	if f.mark.number == 0 {
@@ -282,8 +282,8 @@ func (f *flight) rate(p polled) float64 {
 	return r
 }
 
-// merge takes over what the receiver holds and returns how many chunks are
-// newly known to be lost.
+// merge takes over what the receiver holds and returns how many chunks are newly known
+// to be lost.
 func (f *flight) merge(s *status) (lost int) {
 	for f.cum < s.cum {
 		f.hold(f.slot(f.cum + 1))

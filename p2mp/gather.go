@@ -1,8 +1,8 @@
 package p2mp
 
-// A gather decides what a receiver of the extended mode does with chunks: which
-// to write now, which to keep until those before have come. It reads no
-// socket and no clock.
+// A gather decides what a receiver of the extended mode does with chunks: which to
+// write now, which to keep until those before have come. It reads no socket and no
+// clock.
 type gather struct {
 	mss  int
 	size int64 // negative: not known yet
@@ -73,8 +73,8 @@ func (g *gather) take(p Packet) (fate, error) {
 	return early, nil
 }
 
-// fits reports whether a chunk has a length that its number allows: mss but
-// for the last one.
+// fits reports whether a chunk has a length that its number allows: mss but for the
+// last one.
 func (g *gather) fits(p Packet) bool {
 	n := len(p.Payload)
 	switch {
@@ -100,8 +100,8 @@ func (g *gather) wrote(n int) {
 	g.highest = max(g.highest, g.cum)
 }
 
-// ready returns chunk cum+1 if it waits, and nil otherwise. It is valid until
-// the next call of take.
+// ready returns chunk cum+1 if it waits, and nil otherwise. It is valid until the next
+// call of take.
 func (g *gather) ready() []byte {
 	slot := &g.slots[(g.cum+1)%g.window()]
 	b := *slot
@@ -122,7 +122,8 @@ func (g *gather) buffer() []byte {
 	return make([]byte, 0, g.mss)
 }
 
-// end takes the size that a FIN tells. It reports whether that agrees with what has come.
+// end takes the size that a FIN tells. It reports whether that agrees with what has
+// come.
 func (g *gather) end(size int64) bool {
 	if g.size >= 0 {
 		return size == g.size

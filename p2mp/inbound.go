@@ -5,12 +5,12 @@ import (
 	"hash/maphash"
 )
 
-// An inbound decides what a receiver does with the chunks of one sender: the
-// order, the repetitions, the end. It reads no socket and no clock.
+// An inbound decides what a receiver does with the chunks of one sender: the order, the
+// repetitions, the end. It reads no socket and no clock.
 //
-// The classic packet carries nothing that tells one transfer from the next, so
-// what repeats is told from what is new by looking: at the numbers, and at
-// digests of chunk 1 and of the latest chunk.
+// The classic packet carries nothing that tells one transfer from the next, so what
+// repeats is told from what is new by looking: at the numbers, and at digests of chunk
+// 1 and of the latest chunk.
 type inbound struct {
 	next  uint32 // the chunk that is due; 0 after chunk 2^32-1
 	limit int    // length of chunk 1, which none after it exceeds
@@ -20,8 +20,8 @@ type inbound struct {
 	first, latest uint64 // digests of chunk 1 and of chunk next-1
 	before        uint64 // that of chunk 1 of the same sender's transfer before this; 0: none
 
-	// held is chunk 1, when it came again after the end: a late copy, or the
-	// beginning of the same sender's next transfer. What follows tells.
+	// held is chunk 1, when it came again after the end: a late copy, or the beginning
+	// of the same sender's next transfer. What follows tells.
 	held []byte
 }
 
@@ -58,9 +58,9 @@ func (t *inbound) judge(p Packet) (verdict, error) {
 	case p.Seq == t.next-1:
 		return broken, nil
 	}
-	// In lock-step nobody waits for an acknowledgement of an earlier chunk. To
-	// give one could help a sender that began again with a file that is
-	// only alike to mix the two.
+	// In lock-step nobody waits for an acknowledgement of an earlier chunk. To give one
+	// could help a sender that began again with a file that is only alike to mix the
+	// two.
 	return ignore, ErrSequence
 }
 
@@ -73,8 +73,8 @@ func (t *inbound) judgeFirst(p Packet) (verdict, error) {
 	return anew, nil
 }
 
-// judgeLate judges what arrives after the end: "a courteous client should be
-// ready to acknowledge" once more, but only what it really had.
+// judgeLate judges what arrives after the end: "a courteous client should be ready to
+// acknowledge" once more, but only what it really had.
 func (t *inbound) judgeLate(p Packet) (verdict, error) {
 	switch {
 	case p.Seq == t.next-1 && t.digest(p) == t.latest:
@@ -92,8 +92,8 @@ func (t *inbound) judgeLate(p Packet) (verdict, error) {
 	return ignore, ErrSequence
 }
 
-// taken notes that the chunk judged deliver is being written. It reports whether
-// that was the last one: shorter than the first, or empty.
+// taken notes that the chunk judged deliver is being written. It reports whether that
+// was the last one: shorter than the first, or empty.
 func (t *inbound) taken(p Packet) (last bool) {
 	t.latest = t.digest(p)
 	if p.Seq == 1 {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// receive feeds chunks to an inbound and returns what was delivered, and a word
-// for each chunk. A chunk is written "NUMBER:payload".
+// receive feeds chunks to an inbound and returns what was delivered, and a word for
+// each chunk. A chunk is written "NUMBER:payload".
 func receive(t *testing.T, chunks ...string) (data string, words []string, err error) {
 	t.Helper()
 	in := newInbound(maphash.MakeSeed())

@@ -2,8 +2,8 @@ package p2mp
 
 import "time"
 
-// A join decides when a receiver is sent a HELLO, and when it is taken for one
-// that does not know what that is. It reads no socket and no clock.
+// A join decides when a receiver is sent a HELLO, and when it is taken for one that
+// does not know what that is. It reads no socket and no clock.
 type join struct {
 	tries int
 	sent  time.Time
@@ -13,13 +13,13 @@ type join struct {
 const (
 	// helloTries is how many HELLOs go unanswered before the classic mode is tried.
 	helloTries = 10
-	// helloSpacing is the longest time between two: all ten take 2.35 s, so
-	// that of the five seconds that joining may take, half are left for the classic mode.
+	// helloSpacing is the longest time between two: all ten take 2.35 s, so that of the
+	// five seconds that joining may take, half are left for the classic mode.
 	helloSpacing = 250 * time.Millisecond
 )
 
-// next reports whether to send a HELLO at now, or that enough were sent; and
-// when to ask again.
+// next reports whether to send a HELLO at now, or that enough were sent; and when to
+// ask again.
 func (j *join) next(now time.Time) (send, exhausted bool, wake time.Time) {
 	if now.Before(j.due) {
 		return false, false, j.due
@@ -33,8 +33,8 @@ func (j *join) next(now time.Time) (send, exhausted bool, wake time.Time) {
 	return true, false, j.due
 }
 
-// measured is the round trip that an answer at now tells, 0 if it cannot be
-// known which HELLO was answered (Karn; RFC 6298, section 3).
+// measured is the round trip that an answer at now tells, 0 if it cannot be known which
+// HELLO was answered (Karn; RFC 6298, section 3).
 func (j *join) measured(now time.Time) time.Duration {
 	if j.tries != 1 {
 		return 0

@@ -7,10 +7,9 @@ import (
 	"github.com/ferrygo/ferry/internal/rtt"
 )
 
-// A lockstep decides, for the one chunk that is in flight, who must be sent it
-// and when: to all receivers first, then again to those that lack it, until
-// all have it (P2MP-FTP report, "Client", point 2). It reads no socket and no
-// clock.
+// A lockstep decides, for the one chunk that is in flight, who must be sent it and
+// when: to all receivers first, then again to those that lack it, until all have it
+// (P2MP-FTP report, "Client", point 2). It reads no socket and no clock.
 //
 // Its use is begin, then next and acked until settled, chunk after chunk.
 type lockstep struct {
@@ -125,8 +124,8 @@ func (l *lockstep) next(now time.Time, shots []shot) (_ []shot, given []int, wak
 	return shots, given, l.wake
 }
 
-// shoot notes a transmission and sets its timer, doubled for each one that
-// was in vain (RFC 6298, section 5.5).
+// shoot notes a transmission and sets its timer, doubled for each one that was in vain
+// (RFC 6298, section 5.5).
 func (l *lockstep) shoot(now time.Time, p *steppingPeer) {
 	if p.tries > 0 {
 		p.rtt.TimedOut()
@@ -136,8 +135,8 @@ func (l *lockstep) shoot(now time.Time, p *steppingPeer) {
 	p.due = now.Add(p.rtt.RTO())
 }
 
-// patience returns when p is given up if it does not acknowledge the chunk in
-// flight, and whether it ever is.
+// patience returns when p is given up if it does not acknowledge the chunk in flight,
+// and whether it ever is.
 func (l *lockstep) patience(p *steppingPeer) (time.Time, bool) {
 	return l.began.Add(l.limit(p)), l.policy != Wait
 }
@@ -159,9 +158,9 @@ const (
 	future               // of a chunk that was not sent yet
 )
 
-// acked notes that peer acknowledged chunk seq. sample is the measured round
-// trip, 0 where there is none: what was sent twice cannot be measured, for it
-// is not known which one was acknowledged (Karn; RFC 6298, section 3).
+// acked notes that peer acknowledged chunk seq. sample is the measured round trip, 0
+// where there is none: what was sent twice cannot be measured, for it is not known
+// which one was acknowledged (Karn; RFC 6298, section 3).
 func (l *lockstep) acked(now time.Time, peer int, seq uint32) (a answer, sample time.Duration) {
 	p := &l.peers[peer]
 	if seq > l.seq {
@@ -180,8 +179,8 @@ func (l *lockstep) acked(now time.Time, peer int, seq uint32) (a answer, sample 
 	if p.tries == 1 {
 		sample = now.Sub(p.sent)
 		p.rtt.Sample(sample)
-		// Doubling ends early where round trips are short: one try in three
-		// gets through at 40 % loss, and a receiver lingers for two seconds only.
+		// Doubling ends early where round trips are short: one try in three gets
+		// through at 40 % loss, and a receiver lingers for two seconds only.
 		p.rtt.Max = min(time.Second, max(initialTimeout, 8*p.rtt.RTO()))
 	}
 	return fresh, sample

@@ -22,8 +22,8 @@ func listenLoopback(t testing.TB) net.PacketConn {
 	return conn
 }
 
-// loopback sends data to receivers over real sockets, each wrapped, and returns
-// what they got and the sender's report.
+// loopback sends data to receivers over real sockets, each wrapped, and returns what
+// they got and the sender's report.
 func loopback(t testing.TB, s Sender, receivers int, data []byte, wrap func(int, net.PacketConn) net.PacketConn) ([]bytes.Buffer, Report) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// This file has the bodies of the extended mode's packets. Every one begins
-// with the session; the package comment has their layouts. Parsing takes all
-// or nothing: whatever does not fit is errMalformed.
+// This file has the bodies of the extended mode's packets. Every one begins with the
+// session; the package comment has their layouts. Parsing takes all or nothing:
+// whatever does not fit is errMalformed.
 
 // version is the extended mode's.
 const version = 1
@@ -52,8 +52,8 @@ const (
 	fieldJoin
 )
 
-// helloMin is the length that a HELLO is padded to, header included: no
-// shorter than the REPORT that it draws, so that a forged one is worth nothing.
+// helloMin is the length that a HELLO is padded to, header included: no shorter than
+// the REPORT that it draws, so that a forged one is worth nothing.
 const helloMin = 64
 
 func (h *hello) append(b []byte) []byte {
@@ -99,8 +99,8 @@ func appendField(b []byte, kind uint8, length int) []byte {
 	return binary.BigEndian.AppendUint16(append(b, kind), uint16(length))
 }
 
-// parseHello skips fields of unknown types. A field that comes twice, is cut off or
-// has a length that its type does not allow makes the whole malformed.
+// parseHello skips fields of unknown types. A field that comes twice, is cut off or has
+// a length that its type does not allow makes the whole malformed.
 func parseHello(b []byte) (hello, error) {
 	if len(b) < 12 {
 		return hello{}, errMalformed
@@ -165,8 +165,8 @@ type poll struct {
 	session uint64
 	number  uint32 // from 1; polls and FINs are numbered together
 	highest uint32 // the highest chunk sent so far
-	// Receivers whose id leaves remainder when divided by modulus should
-	// answer; all, if modulus is 0 or 1.
+	// Receivers whose id leaves remainder when divided by modulus should answer; all,
+	// if modulus is 0 or 1.
 	modulus, remainder uint16
 }
 
@@ -240,8 +240,8 @@ type status struct {
 	burst    uint32 // so many packets at once are sure to find room in the socket
 	received uint32 // DATA packets of the session that arrived, copies included
 	progress progress
-	// held has a bit for each chunk from cum+2 on, most significant bit first;
-	// chunk cum+1 is missing. It ends with the last byte that is not zero.
+	// held has a bit for each chunk from cum+2 on, most significant bit first; chunk
+	// cum+1 is missing. It ends with the last byte that is not zero.
 	held []byte
 }
 

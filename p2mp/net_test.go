@@ -13,8 +13,8 @@ import (
 	"github.com/ferrygo/ferry/lossy"
 )
 
-// A party is a sender and some receivers on a network in memory. It lives in a
-// synctest bubble.
+// A party is a sender and some receivers on a network in memory. It lives in a synctest
+// bubble.
 type party struct {
 	t         testing.TB
 	net       *lossy.Network

@@ -11,15 +11,15 @@ import (
 // headerLen is the length of everything before the payload.
 const headerLen = 8
 
-// MaxMSS is the longest payload of a chunk: what a UDP datagram over IPv4 holds
-// (65507 bytes) less the header.
+// MaxMSS is the longest payload of a chunk: what a UDP datagram over IPv4 holds (65507
+// bytes) less the header.
 const MaxMSS = 65507 - headerLen
 
 // A Category says what a packet is for.
 type Category uint16
 
-// The categories of the P2MP-FTP report, "Message Format", point 3, and those
-// that the extended mode adds.
+// The categories of the P2MP-FTP report, "Message Format", point 3, and those that the
+// extended mode adds.
 const (
 	CategoryData   Category = 0b0101010101010101
 	CategoryAck    Category = 0b1010101010101010
@@ -50,9 +50,9 @@ func (c Category) String() string {
 	return fmt.Sprintf("category %#04x", uint16(c))
 }
 
-// takes reports whether packets of the category may have this sequence number:
-// a chunk's, from 1, in DATA; that, or 0, in ACK, for some receivers answer a HELLO so;
-// 0 elsewhere.
+// takes reports whether packets of the category may have this sequence number: a
+// chunk's, from 1, in DATA; that, or 0, in ACK, for some receivers answer a HELLO so; 0
+// elsewhere.
 func (c Category) takes(seq uint32) bool {
 	switch c {
 	case CategoryData:
@@ -63,28 +63,28 @@ func (c Category) takes(seq uint32) bool {
 	return seq == 0
 }
 
-// A Packet is one datagram: the fields of the P2MP-FTP report, "Message
-// Format", in its order, all big-endian.
+// A Packet is one datagram: the fields of the P2MP-FTP report, "Message Format", in its
+// order, all big-endian.
 //
 //	 0               2               4               6               8
 //	+-------------------------------+---------------+---------------+
 //	|        sequence number        |   checksum    |   category    | payload ...
 //	+-------------------------------+---------------+---------------+
 type Packet struct {
-	// Session is not in the packet, but in the sum of a DATA packet of the
-	// extended mode, as addresses are in UDP's. It is 0 in classic mode
-	// and in every other category.
+	// Session is not in the packet, but in the sum of a DATA packet of the extended
+	// mode, as addresses are in UDP's. It is 0 in classic mode and in every other
+	// category.
 	Session uint64
-	// Seq is the number of a chunk, from 1, in DATA and ACK, which carries the number of the
-	// chunk that it acknowledges; in the other categories it is 0.
+	// Seq is the number of a chunk, from 1, in DATA and ACK, which carries the number
+	// of the chunk that it acknowledges; in the other categories it is 0.
 	Seq uint32
-	// Checksum is what the packet carried; ParsePacket has verified it.
-	// AppendBinary computes it anew and does not look at this field.
+	// Checksum is what the packet carried; ParsePacket has verified it. AppendBinary
+	// computes it anew and does not look at this field.
 	Checksum uint16
 	Category Category
-	// Payload is a chunk of the file, at most MaxMSS bytes, in a DATA
-	// packet, and the body of one of the extended mode's. Acknowledgements
-	// have none; one that does is read all the same.
+	// Payload is a chunk of the file, at most MaxMSS bytes, in a DATA packet, and the
+	// body of one of the extended mode's. Acknowledgements have none; one that does is
+	// read all the same.
 	Payload []byte
 }
 
@@ -94,8 +94,9 @@ var (
 	_ encoding.BinaryUnmarshaler = (*Packet)(nil)
 )
 
-// AppendBinary appends the packet to b and computes its checksum. It fails
-// when the payload is longer than MaxMSS, or Seq is 0 where it must not be, or is not where it must be.
+// AppendBinary appends the packet to b and computes its checksum. It fails when the
+// payload is longer than MaxMSS, or Seq is 0 where it must not be, or is not where it
+// must be.
 func (p Packet) AppendBinary(b []byte) ([]byte, error) {
 	if len(p.Payload) > MaxMSS {
 		return b, fmt.Errorf("p2mp: payload of %d bytes, more than %d", len(p.Payload), MaxMSS)
@@ -112,8 +113,8 @@ func (p Packet) AppendBinary(b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// seal puts the checksum into a packet that has zero there. Zero in its own
-// field does not change the sum, so the whole packet is summed in one go.
+// seal puts the checksum into a packet that has zero there. Zero in its own field does
+// not change the sum, so the whole packet is summed in one go.
 func seal(b []byte, session uint64) {
 	var sum checksum.Partial
 	sum.AddUint64(session)
@@ -136,15 +137,15 @@ func (p *Packet) UnmarshalBinary(b []byte) error {
 }
 
 // ParsePacket decodes one datagram. The payload aliases b. It fails with
-// [ErrTruncated], [ErrCategory], [ErrSequence] (a sequence number of 0 where there must be
-// one, or another where there is none) or [ErrChecksum].
+// [ErrTruncated], [ErrCategory], [ErrSequence] (a sequence number of 0 where there must
+// be one, or another where there is none) or [ErrChecksum].
 //
-// The checksum must be right, except that an acknowledgement may carry zero
-// there, as acknowledgements of other implementations do.
+// The checksum must be right, except that an acknowledgement may carry zero there, as
+// acknowledgements of other implementations do.
 func ParsePacket(b []byte) (Packet, error) { return ParseSessionPacket(0, b) }
 
-// ParseSessionPacket is ParsePacket for a DATA packet of the extended mode,
-// whose checksum is right only if session is the one that it belongs to.
+// ParseSessionPacket is ParsePacket for a DATA packet of the extended mode, whose
+// checksum is right only if session is the one that it belongs to.
 func ParseSessionPacket(session uint64, b []byte) (Packet, error) {
 	if len(b) < headerLen {
 		return Packet{}, ErrTruncated

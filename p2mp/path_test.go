@@ -13,8 +13,8 @@ import (
 	"github.com/ferrygo/ferry/lossy"
 )
 
-// TestTransmissionsPerChunk: selective repeat sends a chunk again only when it
-// is lost, so the mean is 1/(1-p) for every receiver.
+// TestTransmissionsPerChunk: selective repeat sends a chunk again only when it is lost,
+// so the mean is 1/(1-p) for every receiver.
 func TestTransmissionsPerChunk(t *testing.T) {
 	for _, receivers := range []int{1, 8} {
 		for _, loss := range []float64{0, 0.01, 0.05, 0.1, 0.2} {

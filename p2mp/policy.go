@@ -10,8 +10,9 @@ const (
 	Drop Policy = iota
 	// Fail ends the transfer for all.
 	Fail
-	// Wait goes on trying until the context ends. In the classic mode the other receivers hear
-	// nothing meanwhile, and give up by their own timers (Receiver.GiveUp).
+	// Wait goes on trying until the context ends. In the classic mode the other
+	// receivers hear nothing meanwhile, and give up by their own timers
+	// (Receiver.GiveUp).
 	Wait
 )
 
@@ -28,8 +29,8 @@ func (p Policy) String() string {
 // MarshalText returns what String does.
 func (p Policy) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// UnmarshalText reads what String returns. With both methods a Policy works as
-// a flag (flag.TextVar) and in configuration files.
+// UnmarshalText reads what String returns. With both methods a Policy works as a flag
+// (flag.TextVar) and in configuration files.
 func (p *Policy) UnmarshalText(text []byte) error {
 	for i, name := range policyNames {
 		if name == string(text) {

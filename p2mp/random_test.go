@@ -14,8 +14,9 @@ import (
 
 var randomSeed = flag.Uint64("p2mp.seed", 0, "run only this one of the random transfers")
 
-// TestRandomTransfers: whatever the network does, all receivers get every byte, and the sender
-// learns of it: in the classic mode, in the extended one, and with receivers of both.
+// TestRandomTransfers: whatever the network does, all receivers get every byte, and the
+// sender learns of it: in the classic mode, in the extended one, and with receivers of
+// both.
 func TestRandomTransfers(t *testing.T) {
 	for name, classic := range map[string]func(i int) bool{
 		"classic":  func(int) bool { return true },
@@ -61,7 +62,8 @@ func randomTransfer(t *testing.T, seed uint64, classic func(i int) bool) {
 			lossy.Seed(seed),
 			lossy.Loss(loss),
 			lossy.Duplicate(duplicates),
-			// A round trip of up to 200 ms, and a later packet often overtakes an earlier one.
+			// A round trip of up to 200 ms, and a later packet often overtakes an
+			// earlier one.
 			lossy.Jitter(delay/2, delay),
 		)
 		for i, m := range p.receivers {

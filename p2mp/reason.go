@@ -6,8 +6,8 @@ import (
 	"io/fs"
 )
 
-// A Reason says in an ABORT why a session ended. Reasons are all that one side
-// tells the other of its troubles.
+// A Reason says in an ABORT why a session ended. Reasons are all that one side tells
+// the other of its troubles.
 type Reason uint16
 
 // The reasons.
@@ -55,9 +55,9 @@ func (r Reason) String() string {
 	return fmt.Sprintf("reason %d", uint16(r))
 }
 
-// An AbortError is what the other side said when it ended a transfer. errors.Is
-// finds ErrRestarted, ErrDigest, ErrBusy, fs.ErrExist, fs.ErrInvalid (for the
-// name) and fs.ErrPermission (refused) in it, each for its reason.
+// An AbortError is what the other side said when it ended a transfer. errors.Is finds
+// ErrRestarted, ErrDigest, ErrBusy, fs.ErrExist, fs.ErrInvalid (for the name) and
+// fs.ErrPermission (refused) in it, each for its reason.
 type AbortError struct{ Reason Reason }
 
 // Error returns the reason's text.
@@ -86,8 +86,8 @@ var reasonErrors = [...]struct {
 	{ReasonRefused, fs.ErrPermission},
 }
 
-// refusal is the reason that a Handler's error is told by. The error itself,
-// which may hold a path, stays here.
+// refusal is the reason that a Handler's error is told by. The error itself, which may
+// hold a path, stays here.
 func refusal(err error) Reason {
 	if abort, ok := errors.AsType[*AbortError](err); ok {
 		return abort.Reason

@@ -101,8 +101,8 @@ func (p *party) write(q Packet) {
 	p.sender.WriteTo(b, p.receivers[0].conn.LocalAddr())
 }
 
-// read returns the next packet that reaches the party's sender, or nothing if
-// none does within a minute.
+// read returns the next packet that reaches the party's sender, or nothing if none does
+// within a minute.
 func (p *party) read() string {
 	b := make([]byte, 100)
 	p.sender.SetReadDeadline(time.Now().Add(time.Minute))
@@ -197,7 +197,8 @@ func TestLinger(t *testing.T) {
 				t.Errorf("%s, want %s", got, want)
 			}
 		}
-		// Each answer begins the time anew; what was never received is not acknowledged.
+		// Each answer begins the time anew; what was never received is not
+		// acknowledged.
 		for range 3 {
 			pause(DefaultLinger - time.Millisecond)
 			p.write(chunk(2, ""))
@@ -232,8 +233,8 @@ func TestNoLinger(t *testing.T) {
 	})
 }
 
-// A repetition of what was refused, or failed, is not answered, and the
-// handler is not asked again, until it is forgotten.
+// A repetition of what was refused, or failed, is not answered, and the handler is not
+// asked again, until it is forgotten.
 func TestRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1)
@@ -392,8 +393,8 @@ func TestSenderStartsAgain(t *testing.T) {
 	}
 }
 
-// Receive takes part in one transfer; another one of the same sender, or of
-// anybody else, is none of its business.
+// Receive takes part in one transfer; another one of the same sender, or of anybody
+// else, is none of its business.
 func TestReceiveTakesOneTransfer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1)

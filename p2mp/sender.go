@@ -27,40 +27,40 @@ const (
 // defaultWindow is a window of windowBytes, within bounds.
 func defaultWindow(mss int) int { return max(16, min(maxWindow, windowBytes/mss)) }
 
-// initialTimeout is the timer before the first measurement: the P2MP-FTP
-// report, "Client", point 3.
+// initialTimeout is the timer before the first measurement: the P2MP-FTP report,
+// "Client", point 3.
 const initialTimeout = 100 * time.Millisecond
 
-// A Sender sends a file to any number of receivers at once. The zero value is
-// ready to use. One Sender may run several transfers at the same time, each on
-// a conn of its own.
+// A Sender sends a file to any number of receivers at once. The zero value is ready to
+// use. One Sender may run several transfers at the same time, each on a conn of its
+// own.
 type Sender struct {
-	// MSS is the payload of a full chunk in bytes, 1 to MaxMSS. 0 means
-	// DefaultMSS. A datagram is MSS+8 bytes long and, above what the path takes
-	// (1464 on Ethernet with IPv4), is cut into fragments.
+	// MSS is the payload of a full chunk in bytes, 1 to MaxMSS. 0 means DefaultMSS. A
+	// datagram is MSS+8 bytes long and, above what the path takes (1464 on Ethernet
+	// with IPv4), is cut into fragments.
 	MSS int
-	// Window is how many chunks may be under way to a receiver before the first of them is
-	// acknowledged, and how many are kept in memory of a Source that is read
-	// once. 0 means as many as fit into 8 MiB; 8192 is the most. Receivers have windows
-	// of their own, and the smaller one counts.
+	// Window is how many chunks may be under way to a receiver before the first of them
+	// is acknowledged, and how many are kept in memory of a Source that is read once. 0
+	// means as many as fit into 8 MiB; 8192 is the most. Receivers have windows of
+	// their own, and the smaller one counts.
 	Window int
-	// Rate bounds what is sent, all receivers together, in bits of
-	// datagrams per second. 0 means that congestion control alone does.
+	// Rate bounds what is sent, all receivers together, in bits of datagrams per
+	// second. 0 means that congestion control alone does.
 	Rate float64
 	// Classic sends to all receivers in lock-step, exactly as the P2MP-FTP report has
-	// it. Otherwise that is done with those that do not answer as
-	// the extended mode wants.
+	// it. Otherwise that is done with those that do not answer as the extended mode
+	// wants.
 	Classic bool
-	// Timeout fixes the retransmission timer; the P2MP-FTP report uses 0.1 s
-	// ("Client", point 3). 0 means a timer for each receiver that starts
-	// at 0.1 s, follows its measured round-trip time and doubles up to 1 s while nothing is
-	// heard from it (RFC 6298).
+	// Timeout fixes the retransmission timer; the P2MP-FTP report uses 0.1 s ("Client",
+	// point 3). 0 means a timer for each receiver that starts at 0.1 s, follows its
+	// measured round-trip time and doubles up to 1 s while nothing is heard from it
+	// (RFC 6298).
 	Timeout time.Duration
 	// JoinTimeout is how long to wait for a receiver's first answer. 0 means
 	// DefaultJoinTimeout. It and GiveUp mean nothing under the policy Wait.
 	JoinTimeout time.Duration
-	// GiveUp is how long a receiver that has answered may be silent; in lock-step, how long it may
-	// take to acknowledge a chunk. 0 means DefaultGiveUp.
+	// GiveUp is how long a receiver that has answered may be silent; in lock-step, how
+	// long it may take to acknowledge a chunk. 0 means DefaultGiveUp.
 	GiveUp time.Duration
 	// Policy says what happens then. The default is Drop.
 	Policy Policy
@@ -68,19 +68,22 @@ type Sender struct {
 	Trace *Trace
 }
 
-// Send sends src to all receivers in to, over conn, and returns when each
-// has said that it keeps the whole file (in lock-step: has acknowledged the last chunk) or was given up.
+// Send sends src to all receivers in to, over conn, and returns when each has said that
+// it keeps the whole file (in lock-step: has acknowledged the last chunk) or was given
+// up.
 //
-// conn stays the caller's: Send neither closes it nor keeps it. It sets read
-// deadlines, and clears them before it returns; it throws away what arrived before, and may raise the
-// sizes of the socket's buffers. Nothing else may read from conn meanwhile. Packets from
-// addresses that are not in to are counted and ignored, so a receiver must answer from the address that it is sent to.
+// conn stays the caller's: Send neither closes it nor keeps it. It sets read deadlines,
+// and clears them before it returns; it throws away what arrived before, and may raise
+// the sizes of the socket's buffers. Nothing else may read from conn meanwhile. Packets
+// from addresses that are not in to are counted and ignored, so a receiver must answer
+// from the address that it is sent to.
 //
-// When receivers refused the file or were given up, the error is an [*IncompleteError] that
-// names them; under the policy Fail it wraps one [*PeerError]. It wraps
-// ctx's cause when ctx ended first, and the error of src or conn when one of them
-// failed: receivers are then told that nothing more will come, but for the classic ones, which
-// give up by their own timers. The Report is filled as far as the transfer went in every case.
+// When receivers refused the file or were given up, the error is an [*IncompleteError]
+// that names them; under the policy Fail it wraps one [*PeerError]. It wraps ctx's
+// cause when ctx ended first, and the error of src or conn when one of them failed:
+// receivers are then told that nothing more will come, but for the classic ones, which
+// give up by their own timers. The Report is filled as far as the transfer went in
+// every case.
 func (s *Sender) Send(ctx context.Context, conn net.PacketConn, to []netip.AddrPort, src Source) (Report, error) {
 	t, err := s.newSending(to, src)
 	if err != nil {
@@ -128,8 +131,8 @@ func (s *Sender) check(mss int, to []netip.AddrPort, src Source) error {
 // maxName is how long a file name may be.
 const maxName = 255
 
-// canonical returns an address as packets will have it that come from there: never IPv4 in IPv6,
-// and a zone by its name.
+// canonical returns an address as packets will have it that come from there: never IPv4
+// in IPv6, and a zone by its name.
 func canonical(a netip.AddrPort) netip.AddrPort {
 	ip := a.Addr().Unmap()
 	if index, err := strconv.Atoi(ip.Zone()); err == nil {

@@ -25,8 +25,8 @@ const readBatch = 32
 // socketBuffer is what a conn's buffers are raised to, where the system allows it.
 const socketBuffer = 4 << 20
 
-// A sending is one call of Send. Its methods run in that call's goroutine,
-// which alone owns all of it.
+// A sending is one call of Send. Its methods run in that call's goroutine, which alone
+// owns all of it.
 type sending struct {
 	policy Policy
 	join   time.Duration
@@ -121,8 +121,8 @@ func (s *Sender) newSending(to []netip.AddrPort, src Source) (*sending, error) {
 	return t, nil
 }
 
-// newSession returns a random number whose ones' complement sum is not zero:
-// otherwise it would not change that of a packet.
+// newSession returns a random number whose ones' complement sum is not zero: otherwise
+// it would not change that of a packet.
 func newSession() uint64 {
 	for {
 		var b [8]byte
@@ -157,8 +157,8 @@ func (t *sending) send(ctx context.Context, conn net.PacketConn) (Report, error)
 	return t.report, err
 }
 
-// run does what is due, writes, and reads, until all receivers have the file
-// or were given up.
+// run does what is due, writes, and reads, until all receivers have the file or were
+// given up.
 func (t *sending) run(ctx context.Context) error {
 	for {
 		wake, err := t.work(time.Now())
@@ -180,8 +180,8 @@ func (t *sending) run(ctx context.Context) error {
 	}
 }
 
-// read waits for packets and takes all that have arrived, before it is judged who is silent: this
-// process itself may have been held up.
+// read waits for packets and takes all that have arrived, before it is judged who is
+// silent: this process itself may have been held up.
 func (t *sending) read(ctx context.Context, wake time.Time) error {
 	for full := true; full; wake = longAgo {
 		packets, err := t.conn.Read(wake)
@@ -193,7 +193,7 @@ func (t *sending) read(ctx context.Context, wake time.Time) error {
 		for _, p := range packets {
 			t.arrived(now, p)
 		}
-		full = len(packets) == readBatch
+		full = len(packets) == readBatch || time.Since(now) > time.Second
 	}
 	return nil
 }
@@ -201,8 +201,8 @@ func (t *sending) read(ctx context.Context, wake time.Time) error {
 // longAgo is a deadline that has passed.
 var longAgo = time.Unix(1, 0)
 
-// drain throws away what arrived before: an acknowledgement of an earlier
-// transfer on the same conn would pass for one of this.
+// drain throws away what arrived before: an acknowledgement of an earlier transfer on
+// the same conn would pass for one of this.
 func (t *sending) drain(ctx context.Context) error {
 	for range 1000 {
 		if _, err := t.conn.Read(longAgo); err != nil {
@@ -408,8 +408,8 @@ func (t *sending) postChunk(i int, seq uint32, again bool) error {
 	return nil
 }
 
-// buffer adds an entry to the outbox and returns its empty buffer. The outbox
-// is written first if it is full. Buffers are used again and again.
+// buffer adds an entry to the outbox and returns its empty buffer. The outbox is
+// written first if it is full. Buffers are used again and again.
 func (t *sending) buffer() []byte {
 	if t.out == nil {
 		t.out = make([]datagram.Packet, 0, outboxSize)

@@ -13,8 +13,8 @@ import (
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
-// A serving is one call of Receive or Serve. Its methods run in that call's
-// goroutine, which alone owns all of it.
+// A serving is one call of Receive or Serve. Its methods run in that call's goroutine,
+// which alone owns all of it.
 type serving struct {
 	handler Handler
 	trace   Trace
@@ -79,8 +79,8 @@ func (r *Receiver) newServing(h Handler) *serving {
 	return v
 }
 
-// serve reads packets, feeds them to the transfers and writes the answers,
-// until there is nothing left to do.
+// serve reads packets, feeds them to the transfers and writes the answers, until there
+// is nothing left to do.
 func (v *serving) serve(ctx context.Context, conn net.PacketConn) error {
 	v.conn = datagram.Open(ctx, conn, datagram.Config{Batch: readBatch})
 	defer v.conn.Release()
@@ -104,8 +104,8 @@ func (v *serving) serve(ctx context.Context, conn net.PacketConn) error {
 	}
 }
 
-// read waits for packets and takes all that have arrived, before it is judged who is silent: this
-// process itself may have been held up.
+// read waits for packets and takes all that have arrived, before it is judged who is
+// silent: this process itself may have been held up.
 func (v *serving) read(ctx context.Context) error {
 	deadline := v.deadline(time.Now())
 	for full := true; full; deadline = longAgo {
@@ -118,7 +118,8 @@ func (v *serving) read(ctx context.Context) error {
 		for _, p := range packets {
 			v.arrived(now, p)
 		}
-		if full = len(packets) == readBatch; full {
+		// Whoever wrote to a slow disk looks again, too.
+		if full = len(packets) == readBatch || time.Since(now) > time.Second; full {
 			if err := v.flush(); err != nil {
 				return err
 			}
@@ -194,8 +195,8 @@ func (v *serving) quietUntil(now time.Time, d time.Duration) {
 // lingerAtMost is how many linger times a call stays, if it is asked again and again.
 const lingerAtMost = 8
 
-// end waits for checks that are under way, and aborts what else is if the conn
-// or the context ended. That is no error any more when all that was wanted is complete.
+// end waits for checks that are under way, and aborts what else is if the conn or the
+// context ended. That is no error any more when all that was wanted is complete.
 func (v *serving) end(err error) error {
 	if err != nil {
 		err = fmt.Errorf("p2mp: receiving: %w", err)
@@ -274,15 +275,14 @@ func (v *serving) sessionData(now time.Time, d datagram.Packet) bool {
 	return false
 }
 
-// expects reports whether a sender has a session here that waits for its first
-// chunk.
+// expects reports whether a sender has a session here that waits for its first chunk.
 func (v *serving) expects(from netip.AddrPort) bool {
 	of := v.bySender[from]
 	return len(of) == 1 && of[0].state == underWay && of[0].received == 0
 }
 
-// expire forgets what was remembered long enough, and gives up senders that
-// have fallen silent.
+// expire forgets what was remembered long enough, and gives up senders that have fallen
+// silent.
 func (v *serving) expire(now time.Time) {
 	if v.wake.IsZero() || now.Before(v.wake) {
 		return
@@ -338,8 +338,8 @@ func (v *serving) post(to netip.AddrPort, c Category, body message) {
 	v.out = append(v.out, datagram.Packet{Data: v.bytes[start:], Addr: to})
 }
 
-// flush writes the answers. One that cannot leave counts as lost: it will be
-// asked for again.
+// flush writes the answers. One that cannot leave counts as lost: it will be asked for
+// again.
 func (v *serving) flush() error {
 	for out := v.out; len(out) > 0; {
 		n, err := v.conn.Write(out)

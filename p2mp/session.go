@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// A session is a transfer of the extended mode at its receiver. After its end
-// it is remembered, without its sink, so that a late question finds its answer.
+// A session is a transfer of the extended mode at its receiver. After its end it is
+// remembered, without its sink, so that a late question finds its answer.
 type session struct {
 	gather
 	key     sessionKey
@@ -97,8 +97,8 @@ func (v *serving) message(now time.Time, from netip.AddrPort, p Packet, length i
 	return ErrCategory // only a receiver sends ACK and REPORT, and this is the receiver
 }
 
-// session finds the session that a POLL or FIN is about. Where there is none,
-// the sender learns that this receiver knows nothing.
+// session finds the session that a POLL or FIN is about. Where there is none, the
+// sender learns that this receiver knows nothing.
 func (v *serving) session(now time.Time, from netip.AddrPort, id uint64) *session {
 	s := v.sessions[sessionKey{from, id}]
 	if s == nil {
@@ -211,7 +211,8 @@ func (v *serving) open(s *session, h *hello) error {
 }
 
 // burst is how many packets are sure to find room in the conn's receive buffer. Linux
-// gives twice what was asked for, and counts what it allocates: half a packet more, and some.
+// gives twice what was asked for, and counts what it allocates: half a packet more, and
+// some.
 func (v *serving) burst(mss int) uint32 {
 	if v.buffer == 0 { // unknown
 		return 2 * pollEvery
@@ -297,8 +298,8 @@ func (v *serving) ended(now time.Time, s *session, f *fin) {
 	v.answer(now, s, f.number)
 }
 
-// check verifies and commits the file in a goroutine: a digest of what lies
-// on a disk, and bringing a file safely there, may take longer than others may wait.
+// check verifies and commits the file in a goroutine: a digest of what lies on a disk,
+// and bringing a file safely there, may take longer than others may wait.
 func (v *serving) check(s *session) {
 	s.state = beingChecked
 	s.result = make(chan error, 1)
@@ -330,8 +331,8 @@ type commitError struct{ err error }
 func (e *commitError) Error() string { return "p2mp: keeping the file: " + e.err.Error() }
 func (e *commitError) Unwrap() error { return e.err }
 
-// checked ends the sessions whose check has come to a result. The sender,
-// which waits for it, is told without being asked.
+// checked ends the sessions whose check has come to a result. The sender, which waits
+// for it, is told without being asked.
 func (v *serving) checked(now time.Time) {
 	for _, s := range v.sessions {
 		if s.state != beingChecked {
@@ -364,8 +365,8 @@ func (v *serving) settle(now time.Time, s *session, err error) {
 	}
 }
 
-// failSession ends a session that is under way, or was never opened. tell says
-// whether the sender must be told.
+// failSession ends a session that is under way, or was never opened. tell says whether
+// the sender must be told.
 func (v *serving) failSession(now time.Time, s *session, err error, reason Reason, tell bool) {
 	if _, committed := errors.AsType[*commitError](err); s.sink != nil && !committed {
 		s.sink.Abort(err)
@@ -405,8 +406,8 @@ func (v *serving) extendSession(now time.Time, s *session, d time.Duration) {
 	v.wake = earlier(v.wake, s.expires)
 }
 
-// rememberSession makes s known, and forgets the finished session that would have
-// been forgotten next where there are too many.
+// rememberSession makes s known, and forgets the finished session that would have been
+// forgotten next where there are too many.
 func (v *serving) rememberSession(s *session) {
 	v.begun, v.lastReport = true, &s.report
 	if len(v.sessions)/2 >= v.room {

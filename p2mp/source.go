@@ -14,30 +14,31 @@ type Source struct {
 	// R yields the bytes. Send reads it in its own goroutine, so a Read that blocks
 	// holds up the transfer and its cancellation.
 	//
-	// Where R is also an io.ReaderAt and Size is known, chunks are read when
-	// they are sent, again if need be, and no receiver waits for another. What R
-	// holds from its current offset (if it is an io.Seeker) is sent, and must not change meanwhile.
-	// Anything else is read once, in order, and the chunks that some receiver
-	// lacks are kept in memory, up to Sender.Window of them: all receivers move
-	// within that window.
+	// Where R is also an io.ReaderAt and Size is known, chunks are read when they are
+	// sent, again if need be, and no receiver waits for another. What R holds from its
+	// current offset (if it is an io.Seeker) is sent, and must not change meanwhile.
+	// Anything else is read once, in order, and the chunks that some receiver lacks are
+	// kept in memory, up to Sender.Window of them: all receivers move within that
+	// window.
 	R io.Reader
-	// Size is how many bytes R holds; negative when that is not known. When
-	// R turns out to hold more or fewer, the transfer fails with [ErrSize]
-	// before its end, so that no receiver takes a part for the whole.
+	// Size is how many bytes R holds; negative when that is not known. When R turns out
+	// to hold more or fewer, the transfer fails with [ErrSize] before its end, so that
+	// no receiver takes a part for the whole.
 	Size int64
 	// Name and Mode are offered to the receivers. Name is a file name, without
-	// directories; of Mode the permission bits count. The classic protocol carries neither.
+	// directories; of Mode the permission bits count. The classic protocol carries
+	// neither.
 	Name string
 	Mode fs.FileMode
-	// SHA256 is the digest of the bytes, nil if it is not known beforehand. Receivers that
-	// are told can resume a transfer that was cut off. One that is wrong makes
+	// SHA256 is the digest of the bytes, nil if it is not known beforehand. Receivers
+	// that are told can resume a transfer that was cut off. One that is wrong makes
 	// every receiver refuse the file in the end.
 	SHA256 *[32]byte
 }
 
-// FileSource returns a Source that sends f from where it stands, under its
-// own name and mode. The caller closes f after the transfer. The size of anything but a regular
-// file is unknown.
+// FileSource returns a Source that sends f from where it stands, under its own name and
+// mode. The caller closes f after the transfer. The size of anything but a regular file
+// is unknown.
 func FileSource(f *os.File) (Source, error) {
 	info, err := f.Stat()
 	if err != nil {

@@ -37,8 +37,7 @@ func cut(src Source, mss int) (lengths []int, data []byte, err error) {
 	}
 }
 
-// The table in the package comment: the last chunk is shorter
-// than the first, or empty.
+// The table in the package comment: the last chunk is shorter than the first, or empty.
 func TestChunks(t *testing.T) {
 	for _, tt := range []struct {
 		size int

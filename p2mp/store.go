@@ -9,9 +9,9 @@ import (
 	"math"
 )
 
-// A store yields the chunks of a source by their number: any at any time where
-// the source can be read again, the latest ones otherwise. P2MP-FTP report,
-// "Client", points 4 and 6.
+// A store yields the chunks of a source by their number: any at any time where the
+// source can be read again, the latest ones otherwise. P2MP-FTP report, "Client",
+// points 4 and 6.
 type store struct {
 	src  Source
 	mss  int
@@ -46,8 +46,8 @@ func newStore(src Source, mss, window int) *store {
 	return s
 }
 
-// chunks returns how many chunks there are that are not empty, and whether
-// that is known yet.
+// chunks returns how many chunks there are that are not empty, and whether that is
+// known yet.
 func (s *store) chunks() (uint32, bool) {
 	if s.size < 0 {
 		return 0, false
@@ -64,8 +64,8 @@ func (s *store) available() uint32 {
 	return n
 }
 
-// fill reads a source that is read once up to chunk n. The chunks
-// before n-len(ring) are lost by that.
+// fill reads a source that is read once up to chunk n. The chunks before n-len(ring)
+// are lost by that.
 func (s *store) fill(n uint32) error {
 	for s.at == nil && s.size < 0 && s.count < n {
 		if err := s.readNext(); err != nil {
@@ -133,8 +133,8 @@ func (s *store) digestMore(b []byte) {
 	}
 }
 
-// chunk copies chunk n to b, which has room for it, and returns its length: 0
-// behind the end.
+// chunk copies chunk n to b, which has room for it, and returns its length: 0 behind
+// the end.
 func (s *store) chunk(n uint32, b []byte) (int, error) {
 	if s.at == nil {
 		if n > s.count {
@@ -204,8 +204,8 @@ func (s *store) checkEnd() error {
 	return nil
 }
 
-// digest returns the SHA-256 of the whole, whose size must be known. It reads
-// what nobody has asked for yet.
+// digest returns the SHA-256 of the whole, whose size must be known. It reads what
+// nobody has asked for yet.
 func (s *store) digest() ([32]byte, error) {
 	if s.src.SHA256 != nil {
 		return *s.src.SHA256, nil

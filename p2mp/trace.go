@@ -9,27 +9,29 @@ import (
 	"time"
 )
 
-// A Trace is a set of hooks that observe transfers. Any of them may be nil.
-// They are called by the goroutine that called Send, Receive or Serve, in the
-// order of events, and hold up the transfer while they run. A Trace that
-// several concurrent calls share must be safe for that.
+// A Trace is a set of hooks that observe transfers. Any of them may be nil. They are
+// called by the goroutine that called Send, Receive or Serve, in the order of events,
+// and hold up the transfer while they run. A Trace that several concurrent calls share
+// must be safe for that.
 type Trace struct {
 	// Sender.
 
-	// Joined: a receiver answered, as one of the extended mode; or it did not
-	// answer a HELLO, and will be tried in the classic mode.
+	// Joined: a receiver answered, as one of the extended mode; or it did not answer a
+	// HELLO, and will be tried in the classic mode.
 	Joined func(from netip.AddrPort, extended bool)
-	// Sent: a DATA packet with length bytes of payload left for a receiver;
-	// again says that it repeats an earlier one.
+	// Sent: a DATA packet with length bytes of payload left for a receiver; again says
+	// that it repeats an earlier one.
 	Sent func(to netip.AddrPort, seq uint32, length int, again bool)
-	// Timeout: a receiver did not acknowledge seq in time; the chunk is sent
-	// to it again next. In the extended mode: it did not answer a poll, and seq is the first chunk that
-	// it lacks.
+	// Timeout: a receiver did not acknowledge seq in time; the chunk is sent to it
+	// again next. In the extended mode: it did not answer a poll, and seq is the first
+	// chunk that it lacks.
 	Timeout func(to netip.AddrPort, seq uint32)
-	// SetAside: a receiver left several polls unanswered. It is only polled until it answers.
+	// SetAside: a receiver left several polls unanswered. It is only polled until it
+	// answers.
 	SetAside func(to netip.AddrPort)
-	// Acked: a receiver acknowledged seq (and, in the extended mode, all before it) for the first
-	// time and now has total bytes. rtt is the measured round trip, 0 if it could not be measured.
+	// Acked: a receiver acknowledged seq (and, in the extended mode, all before it) for
+	// the first time and now has total bytes. rtt is the measured round trip, 0 if it
+	// could not be measured.
 	Acked func(from netip.AddrPort, seq uint32, total int64, rtt time.Duration)
 	// Dropped: a receiver was given up; err is a *PeerError.
 	Dropped func(to netip.AddrPort, err error)
@@ -40,11 +42,12 @@ type Trace struct {
 
 	// Accepted: a transfer began.
 	Accepted func(Offer)
-	// Received: a chunk with length bytes of payload arrived, or, if again, arrived once more.
+	// Received: a chunk with length bytes of payload arrived, or, if again, arrived
+	// once more.
 	Received func(from netip.AddrPort, seq uint32, length int, again bool)
-	// PacketLoss: chunk seq was dropped on receipt. A receiver cannot know of
-	// packets that it did not receive, so this is called through
-	// [Trace.Lost] alone, by a program that loses packets on purpose.
+	// PacketLoss: chunk seq was dropped on receipt. A receiver cannot know of packets
+	// that it did not receive, so this is called through [Trace.Lost] alone, by a
+	// program that loses packets on purpose.
 	PacketLoss func(from netip.AddrPort, seq uint32)
 	// Finished: a transfer ended, with a nil error when the file is whole.
 	Finished func(Offer, Report, error)
@@ -52,13 +55,14 @@ type Trace struct {
 	// Both.
 
 	// Bad: a packet was ignored. err is ErrTruncated, ErrChecksum, ErrCategory,
-	// ErrSequence, ErrLength, ErrSession, ErrForeign or ErrBusy, or says that a body is malformed.
+	// ErrSequence, ErrLength, ErrSession, ErrForeign or ErrBusy, or says that a body is
+	// malformed.
 	Bad func(from netip.AddrPort, err error)
 }
 
-// Lost tells the trace of a packet that a simulated network, such as package
-// lossy's, dropped on its way to a receiver. PacketLoss is called if it was a
-// chunk. A nil Trace ignores it.
+// Lost tells the trace of a packet that a simulated network, such as package lossy's,
+// dropped on its way to a receiver. PacketLoss is called if it was a chunk. A nil Trace
+// ignores it.
 func (t *Trace) Lost(from netip.AddrPort, packet []byte) {
 	if t == nil || t.PacketLoss == nil {
 		return
@@ -69,9 +73,8 @@ func (t *Trace) Lost(from netip.AddrPort, packet []byte) {
 }
 
 // PrintTrace returns a Trace that prints to w the lines of the P2MP-FTP report:
-// "Timeout, sequence number = N" at the sender ("Client", point 6) and
-// "Packet loss, sequence number = N" at the receiver ("Server", point 6).
-// Errors of w are ignored.
+// "Timeout, sequence number = N" at the sender ("Client", point 6) and "Packet loss,
+// sequence number = N" at the receiver ("Server", point 6). Errors of w are ignored.
 func PrintTrace(w io.Writer) *Trace {
 	return &Trace{
 		Timeout: func(_ netip.AddrPort, seq uint32) {
@@ -83,9 +86,9 @@ func PrintTrace(w io.Writer) *Trace {
 	}
 }
 
-// LevelPacket is the level at which [LogTrace] logs what happens for every
-// packet: below slog.LevelDebug, at which it logs losses and bad packets.
-// What happens once per transfer or receiver is logged at slog.LevelInfo.
+// LevelPacket is the level at which [LogTrace] logs what happens for every packet:
+// below slog.LevelDebug, at which it logs losses and bad packets. What happens once per
+// transfer or receiver is logged at slog.LevelInfo.
 const LevelPacket = slog.LevelDebug - 4
 
 // LogTrace returns a Trace that logs every event to l.

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A transfer is what comes from one sender in the classic mode. After its end it is remembered for
-// the linger time, without its sink.
+// A transfer is what comes from one sender in the classic mode. After its end it is
+// remembered for the linger time, without its sink.
 type transfer struct {
 	inbound
 	offer   Offer
@@ -21,8 +21,8 @@ type transfer struct {
 
 func (t *transfer) underWay() bool { return t.sink != nil }
 
-// admit begins a transfer with chunk 1 from an address that has none. The
-// error says why p is ignored.
+// admit begins a transfer with chunk 1 from an address that has none. The error says
+// why p is ignored.
 func (v *serving) admit(now time.Time, from netip.AddrPort, p Packet) error {
 	switch {
 	case v.only && v.begun:
@@ -54,8 +54,8 @@ func (v *serving) admit(now time.Time, from netip.AddrPort, p Packet) error {
 	return v.chunk(now, t, p)
 }
 
-// remember makes t known, and forgets the finished transfer that would have
-// been forgotten next where there are too many.
+// remember makes t known, and forgets the finished transfer that would have been
+// forgotten next where there are too many.
 func (v *serving) remember(t *transfer) {
 	v.begun, v.lastReport = true, &t.report
 	if len(v.transfers)/2 >= v.room {
@@ -120,8 +120,8 @@ func (v *serving) restart(now time.Time, t *transfer, first Packet) error {
 	return nil
 }
 
-// deliver writes a chunk and acknowledges it; the last one not before the
-// sink has the file whole and safe.
+// deliver writes a chunk and acknowledges it; the last one not before the sink has the
+// file whole and safe.
 func (v *serving) deliver(now time.Time, t *transfer, p Packet) {
 	last := t.taken(p)
 	if err := write(t.sink, p.Payload); err != nil {

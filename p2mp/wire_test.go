@@ -12,9 +12,9 @@ import (
 )
 
 // TestWireLockstep watches the wire: chunk k+1 goes to nobody before all have
-// acknowledged chunk k, and a retransmission goes only to those that have not
-// (P2MP-FTP report, "Client", point 2); numbers begin with 1 and have no gaps
-// ("Client", point 5).
+// acknowledged chunk k, and a retransmission goes only to those that have not (P2MP-FTP
+// report, "Client", point 2); numbers begin with 1 and have no gaps ("Client", point
+// 5).
 func TestWireLockstep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sender netip.AddrPort
@@ -74,8 +74,8 @@ func TestWireLockstep(t *testing.T) {
 	})
 }
 
-// TestTimersFollowTheRoundTrip: on a fast network that loses packets, measured
-// timers beat the report's fixed 0.1 s by far. The times are virtual.
+// TestTimersFollowTheRoundTrip: on a fast network that loses packets, measured timers
+// beat the report's fixed 0.1 s by far. The times are virtual.
 func TestTimersFollowTheRoundTrip(t *testing.T) {
 	took := func(fixed time.Duration) (d time.Duration) {
 		synctest.Test(t, func(t *testing.T) {
@@ -98,8 +98,8 @@ func TestTimersFollowTheRoundTrip(t *testing.T) {
 	}
 }
 
-// TestLongRoundTrip: where the round trip is longer than the first timer, every
-// chunk would be sent twice for ever if the timer did not learn.
+// TestLongRoundTrip: where the round trip is longer than the first timer, every chunk
+// would be sent twice for ever if the timer did not learn.
 func TestLongRoundTrip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1, lossy.Delay(300*time.Millisecond))
