@@ -1,0 +1,114 @@
+// Chat joins a TCP server and talks to another chat over UDP. It sends each line that is
+// typed to both. The line "exit", the end of the input or an interrupt ends both chats.
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"unicode"
+
+	"github.com/ferrygo/ferry/examples/internal/cli"
+	"github.com/ferrygo/ferry/relay"
+)
+
+var (
+	server  = flag.String("server", "", "`HOST:PORT` of the TCP server")
+	listen  = flag.String("listen", "", "UDP `address` to receive at")
+	peer    = flag.String("peer", "", "UDP `HOST:PORT` of the other chat")
+	verbose = flag.Bool("v", false, "print the address, and what the server sends")
+)
+
+func main() { cli.Main("chat [flags] -server HOST:PORT -listen UDPADDR -peer UDPADDR", run) }
+
+func run(ctx context.Context) error {
+	if flag.NArg() > 0 || *server == "" || *listen == "" || *peer == "" {
+		return cli.Usagef("want -server, -listen and -peer, and no arguments")
+	}
+	other, err := cli.Resolve([]string{*peer})
+	if err != nil {
+		return err
+	}
+	udp, err := net.ListenPacket("udp", *listen)
+	if err != nil {
+		return err
+	}
+	defer udp.Close()
+	tcp, err := net.Dial("tcp", *server)
+	if err != nil {
+		return err
+	}
+	defer tcp.Close()
+	if *verbose {
+		fmt.Fprintln(os.Stderr, "chatting at", udp.LocalAddr())
+	}
+	var p relay.Peer
+	// An interrupt ends what there is to say, and so the chat.
+	_, err = p.Run(context.WithoutCancel(ctx), tcp, udp, other[0], typed(ctx, os.Stdin), hear)
+	if errors.Is(err, relay.ErrUnconfirmed) {
+		fmt.Fprintln(os.Stderr, err)
+		return nil
+	}
+	return err
+}
+
+// typed returns the lines of r; it ends with r and with ctx.
+func typed(ctx context.Context, r io.Reader) <-chan string {
+	say, lines := make(chan string), make(chan string)
+	go func() {
+		defer close(lines)
+		for in := bufio.NewReader(r); ; {
+			line, err := in.ReadString('\n')
+			if line != "" {
+				lines <- strings.TrimRight(line, "\r\n")
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	go func() {
+		defer close(say)
+		for {
+			select {
+			case line, ok := <-lines:
+				if !ok {
+					return
+				}
+				select {
+				case say <- line:
+				case <-ctx.Done():
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return say
+}
+
+// hear prints what the other says, and with -v what the server says, which repeats it if it
+// broadcasts.
+func hear(m relay.Message) {
+	switch text := strings.Map(harmless, m.Text); {
+	case !m.Server:
+		fmt.Println(text)
+	case *verbose:
+		fmt.Fprintln(os.Stderr, "server:", text)
+	}
+}
+
+// harmless replaces what a terminal might obey.
+func harmless(r rune) rune {
+	if unicode.IsControl(r) && r != '\t' {
+		return unicode.ReplacementChar
+	}
+	return r
+}
