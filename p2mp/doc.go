@@ -25,18 +25,20 @@
 //
 // One layout serves for all. Numbers are big-endian.
 //
-//		 0               2               4               6               8
-//		+-------------------------------+---------------+---------------+
-//		|        sequence number        |   checksum    |   category    | payload ...
-//		+-------------------------------+---------------+---------------+
+//	 0               2               4               6               8
+//	+-------------------------------+---------------+---------------+
+//	|        sequence number        |   checksum    |   category    | payload ...
+//	+-------------------------------+---------------+---------------+
 //
-//	  - The sequence number counts chunks, from 1. An ACK carries the number of the
-//	    chunk that it acknowledges. The other packets have 0 there.
-//	  - The checksum is the Internet checksum (RFC 1071) over the sequence number, the
-//	    category and the payload, the last byte of an odd payload padded with zero.
-//	  - The category is 0101010101010101 (0x5555) for DATA and 1010101010101010 (0xAAAA)
-//	    for ACK; the extended mode adds its own.
-//	  - The payload of DATA is a chunk of the file: MSS bytes, but for the last. An ACK has none.
+// The fields:
+//
+//   - The sequence number counts chunks, from 1. An ACK carries the number of the
+//     chunk that it acknowledges. The other packets have 0 there.
+//   - The checksum is the Internet checksum (RFC 1071) over the sequence number, the
+//     category and the payload, the last byte of an odd payload padded with zero.
+//   - The category is 0101010101010101 (0x5555) for DATA and 1010101010101010 (0xAAAA)
+//     for ACK; the extended mode adds its own.
+//   - The payload of DATA is a chunk of the file: MSS bytes, but for the last. An ACK has none.
 //
 // # Classic mode
 //

@@ -59,7 +59,9 @@ func Example() {
 		fmt.Println("same file:", <-sums == want)
 	}
 	// Output:
-	// 20000 bytes in 15 chunks, error: <nil> same file: true same file: true
+	// 20000 bytes in 15 chunks, error: <nil>
+	// same file: true
+	// same file: true
 }
 
 // Serve receives file after file; Dir keeps each as a whole file.
@@ -100,7 +102,9 @@ func ExampleReceiver_Serve() {
 		fmt.Println(f.Name())
 	}
 	// Output:
-	// Serve: p2mp: receiving: context canceled first second
+	// Serve: p2mp: receiving: context canceled
+	// first
+	// second
 }
 
 // An error names the receivers that did not get the file.
