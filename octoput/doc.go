@@ -56,19 +56,19 @@
 //
 // Every packet begins with the same 16 bytes. Numbers are big-endian.
 //
-//	 0       1       2               4               8                              16
-//	+-------+-------+---------------+---------------+-------------------------------+
-//	| type  | flag  |   checksum    |    session    |           octoblock           | payload ...
-//	+-------+-------+---------------+---------------+-------------------------------+
+//		 0       1       2               4               8                              16
+//		+-------+-------+---------------+---------------+-------------------------------+
+//		| type  | flag  |   checksum    |    session    |           octoblock           | payload ...
+//		+-------+-------+---------------+---------------+-------------------------------+
 //
-//   - The type is OPEN (1), LEG (2), ACK (3), FIN (4) or ERR (5).
-//   - The flag of a LEG has one bit set, which says which octoleg of the octoblock it is: 10000000 is the
-//     first, 00100000 the third, 00000001 the eighth. That of an ACK has a bit for every octoleg that the receiver holds:
-//     11111111 is the whole octoblock.
-//   - The checksum is the Internet checksum (RFC 1071) over the whole packet, this field being zero.
-//   - The session is random, and never 0. With the sender's address and port it tells a transfer from all
-//     others.
-//   - The octoblock is its number, from 1. An OPEN and its ACK have 0, the FIN and its ACK one more than the last.
+//	  - The type is OPEN (1), LEG (2), ACK (3), FIN (4) or ERR (5).
+//	  - The flag of a LEG has one bit set, which says which octoleg of the octoblock it is: 10000000 is the
+//	    first, 00100000 the third, 00000001 the eighth. That of an ACK has a bit for every octoleg that the receiver holds:
+//	    11111111 is the whole octoblock.
+//	  - The checksum is the Internet checksum (RFC 1071) over the whole packet, this field being zero.
+//	  - The session is random, and never 0. With the sender's address and port it tells a transfer from all
+//	    others.
+//	  - The octoblock is its number, from 1. An OPEN and its ACK have 0, the FIN and its ACK one more than the last.
 //
 // The payloads:
 //
@@ -121,12 +121,12 @@
 //
 // # Pulling
 //
-//	 receiver (Get)                               sender (Serve)
-//	   |---- OPEN 0  flag 1, name ---------------->|             session 1
-//	   |<--- OPEN 0  size, answers 1, name --------|             session 2, as everything after it
-//	   |---- ACK  0  11111111 -------------------->|
-//	   |<--- LEG  1  10000000 ---------------------|
-//	   :                                           :
+//	receiver (Get)                               sender (Serve)
+//	  |---- OPEN 0  flag 1, name ---------------->|             session 1
+//	  |<--- OPEN 0  size, answers 1, name --------|             session 2, as everything after it
+//	  |---- ACK  0  11111111 -------------------->|
+//	  |<--- LEG  1  10000000 ---------------------|
+//	  :                                           :
 //
 // The question is repeated until an octoleg or the FIN arrives, and its answer only when the question is. Both are of one
 // length, and the acknowledgement of the answer shows that whoever asked has seen it: a question with a forged address makes a

@@ -76,8 +76,9 @@ func FuzzPlan(f *testing.F) {
 func FuzzInbound(f *testing.F) {
 	f.Add(uint16(5), []byte{0, 1, 2, 3, 4, 5, 6, 7})
 	f.Add(uint16(100), []byte{7, 6, 5, 4, 3, 2, 1, 0, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x81})
+	long := noise(1, 1<<16)
 	f.Fuzz(func(t *testing.T, size uint16, script []byte) {
-		file := noise(1, int(size))
+		file := long[:size]
 		legs := pieces(1, file)
 		var in inbound
 		in.reset(int64(size))

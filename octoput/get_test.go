@@ -8,9 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/fstest"
 	"testing/synctest"
@@ -67,14 +65,7 @@ func TestGetRefused(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "sub"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if runtime.GOOS == "linux" {
-		if err := os.Symlink("../outside", filepath.Join(dir, "link")); err != nil {
-			t.Fatal(err)
-		}
-		if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	makeTraps(t, dir)
 	synctest.Test(t, func(t *testing.T) {
 		p := newServer(t, Sender{}, root.FS())
 		for name, want := range map[string]error{

@@ -1,0 +1,120 @@
+// Octoput-recv receives files that octoput-send sends.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/ferrygo/ferry/examples/internal/cli"
+	"github.com/ferrygo/ferry/lossy"
+	"github.com/ferrygo/ferry/octoput"
+)
+
+var (
+	listen    = flag.String("listen", ":8888", "`address` to receive at")
+	file      = flag.String("o", "", "keep what arrives as `FILE`")
+	dir       = flag.String("dir", "", "keep what arrives as files in `DIR`, under the names that the senders give them")
+	transfers = flag.Int("n", -1, "end after this many completed transfers; 0: no end (default 1 with -o, no end with -dir)")
+	loss      = flag.Float64("loss", 0, "drop arriving packets with this `probability`")
+	seed      = flag.Uint64("seed", 1, "seed of -loss")
+	verbose   = flag.Bool("v", false, "print the address, and every packet, with bitmaps of eight digits")
+)
+
+func main() { cli.Main("octoput-recv [flags] -o FILE | -dir DIR", run) }
+
+func run(ctx context.Context) error {
+	if flag.NArg() > 0 || (*file == "") == (*dir == "") {
+		return cli.Usagef("want either -o or -dir, and no arguments")
+	}
+	if err := cli.Probability("loss", *loss); err != nil {
+		return err
+	}
+	handler, root, err := keep()
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	conn, err := net.ListenPacket("udp", *listen)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+
+	if *verbose {
+		fmt.Fprintln(os.Stderr, "receiving at", conn.LocalAddr())
+	}
+	serving, stop := context.WithCancelCause(ctx)
+	r := octoput.Receiver{Transfers: *transfers, Trace: trace(stop)}
+	if *transfers < 0 {
+		r.Transfers = 0
+		if *file != "" {
+			r.Transfers = 1
+		}
+	}
+	err = r.Serve(serving, lose(conn, r.Trace), handler)
+	if ctx.Err() != nil && r.Transfers == 0 {
+		return nil // it was to go on until interrupted
+	}
+	return err
+}
+
+// keep opens the directory that files go to.
+func keep() (octoput.Handler, *os.Root, error) {
+	if *dir != "" {
+		root, err := os.OpenRoot(*dir)
+		if err != nil {
+			return nil, nil, err
+		}
+		return octoput.Dir(root), root, nil
+	}
+	root, err := os.OpenRoot(filepath.Dir(*file))
+	if err != nil {
+		return nil, nil, err
+	}
+	return octoput.SaveAs(root, filepath.Base(*file)), root, nil
+}
+
+// lose drops what arrives, as -loss says.
+func lose(conn net.PacketConn, trace *octoput.Trace) net.PacketConn {
+	if *loss == 0 {
+		return conn
+	}
+	return lossy.Wrap(conn, lossy.Seed(*seed), lossy.Ingress(lossy.Loss(*loss)),
+		lossy.WithTrace(&lossy.Trace{Judged: func(e lossy.Event) {
+			if e.Verdict == lossy.Dropped {
+				trace.Lost(e.From, e.Payload)
+			}
+		}}))
+}
+
+// trace reports each transfer, and with -v each packet. It stops the program when FILE
+// cannot be written: the next sender would fare no better.
+func trace(stop context.CancelCauseFunc) *octoput.Trace {
+	t := &octoput.Trace{}
+	if *verbose {
+		t = octoput.PrintTrace(os.Stderr)
+	}
+	t.Finished = func(o octoput.Offer, r octoput.Report, err error) {
+		switch {
+		case err == nil:
+			fmt.Printf("from %v: %q, %d bytes in %d octoblocks, %v\n", o.Peer, o.Name, r.Bytes, r.Blocks, r.Elapsed.Round(time.Microsecond))
+		case *file != "" && !sendersFault(err):
+			stop(err)
+		default:
+			fmt.Fprintf(os.Stderr, "from %v: %q: %v\n", o.Peer, o.Name, err)
+		}
+	}
+	return t
+}
+
+// sendersFault reports whether another sender may fare better.
+func sendersFault(err error) bool {
+	var said *octoput.RemoteError
+	return errors.Is(err, octoput.ErrSilent) || errors.Is(err, octoput.ErrDigest) || errors.As(err, &said)
+}
