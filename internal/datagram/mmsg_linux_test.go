@@ -143,6 +143,54 @@ func TestRecvmmsg(t *testing.T) {
 	}
 }
 
+// What Batches returns keeps its promises by itself, without a Conn around it.
+func TestBatchesOfSocket(t *testing.T) {
+	_, r, w, _ := pair(t, Config{})
+	interrupted := 0
+	once := func(call mmsgCall) mmsgCall {
+		return func(fd uintptr, msgs []unix.Mmsghdr) (int, syscall.Errno) {
+			if interrupted++; interrupted == 1 {
+				return 0, unix.EINTR
+			}
+			return call(fd, msgs[:min(len(msgs), 2)])
+		}
+	}
+	w.call = once(sendmmsg)
+	bufs := [][]byte{[]byte("a"), nil, []byte("ccc"), []byte("dd"), []byte("e")}
+	to := make([]netip.AddrPort, len(bufs))
+	for i := range to {
+		to[i] = addrPort(r.conn.LocalAddr())
+	}
+	if n, err := w.WriteBatch(bufs, to); n != len(bufs) || err != nil {
+		t.Errorf("WriteBatch = %d, %v", n, err)
+	}
+	to[3] = netip.AddrPort{}
+	if n, err := w.WriteBatch(bufs, to); n != 3 || !errors.Is(err, errNoAddr) {
+		t.Errorf("WriteBatch = %d, %v", n, err)
+	}
+	if n, err := w.WriteBatch(nil, nil); n != 0 || err != nil {
+		t.Errorf("WriteBatch of nothing = %d, %v", n, err)
+	}
+
+	interrupted = 0
+	r.call = once(recvmmsg)
+	in := [][]byte{make([]byte, 2), make([]byte, 2), make([]byte, 2), make([]byte, 2)}
+	sizes, segments, from := []int{9, 9, 9, 9}, []int{9, 9, 9, 9}, make([]netip.AddrPort, 4)
+	n, err := r.ReadBatch(in, sizes, segments, from)
+	if n != 2 || err != nil {
+		t.Fatalf("ReadBatch = %d, %v", n, err)
+	}
+	if diff := cmp.Diff([][]int{{1, 0, 9, 9}, {0, 0, 9, 9}}, [][]int{sizes, segments}); diff != "" {
+		t.Errorf("sizes and segments (-want +got):\n%s", diff)
+	}
+	if in[0][0] != 'a' || from[0] != addrPort(w.conn.LocalAddr()) || from[1] != from[0] {
+		t.Errorf("%q from %v", in[0], from)
+	}
+	if n, err := r.pollBatch(in, sizes, segments, from); n != 2 || err != nil || sizes[0] != 2 {
+		t.Errorf("pollBatch = %d, %v; sizes %v, want the first cut off at 2", n, err, sizes)
+	}
+}
+
 // An error of the kernel says what was tried, and where.
 func TestMmsgErrorText(t *testing.T) {
 	c, r, w, other := pair(t, Config{})
