@@ -191,6 +191,19 @@ func TestBatchesOfSocket(t *testing.T) {
 	}
 }
 
+// Looking without waiting finds nothing, at once, or that the socket is closed.
+func TestPollBatchOfNothing(t *testing.T) {
+	_, r, _, _ := pair(t, Config{})
+	bufs, ints, from := [][]byte{make([]byte, 2)}, make([]int, 1), make([]netip.AddrPort, 1)
+	if n, err := r.pollBatch(bufs, ints, ints, from); n != 0 || err != nil {
+		t.Errorf("pollBatch = %d, %v", n, err)
+	}
+	r.conn.Close()
+	if n, err := r.pollBatch(bufs, ints, ints, from); n != 0 || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("pollBatch of a closed socket = %d, %v", n, err)
+	}
+}
+
 // An error of the kernel says what was tried, and where.
 func TestMmsgErrorText(t *testing.T) {
 	c, r, w, other := pair(t, Config{})
