@@ -161,10 +161,6 @@ func TestWrapClose(t *testing.T) {
 		n := lossy.NewNetwork()
 		a, b := open(t, n), open(t, n)
 		w := lossy.Wrap(a, lossy.Delay(time.Second), lossy.Ingress(lossy.Delay(time.Second)))
-		send(t, w, b, "first")
-		time.Sleep(time.Millisecond)
-		send(t, w, b, "last")
-		send(t, b, a, "never read")
 		errs := make(chan error, 2)
 		for range 2 {
 			go func() {
@@ -172,6 +168,10 @@ func TestWrapClose(t *testing.T) {
 				errs <- err
 			}()
 		}
+		send(t, w, b, "first")
+		send(t, b, a, "held, and never read")
+		time.Sleep(time.Millisecond)
+		send(t, w, b, "last")
 		synctest.Wait()
 		w.SetWriteDeadline(time.Now()) // which is the callers', not the packets'
 		start := time.Now()
@@ -191,6 +191,9 @@ func TestWrapClose(t *testing.T) {
 		}
 		if err := w.SetDeadline(time.Time{}); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("SetDeadline: %v, want net.ErrClosed", err)
+		}
+		if _, ingress := lossy.StatsOf(w); ingress.Delayed != 1 || ingress.Passed != 0 {
+			t.Errorf("statistics of ingress are %+v, want one delayed", ingress)
 		}
 		if got := time.Since(start); got != 0 {
 			t.Errorf("closing took %v", got)
@@ -483,6 +486,22 @@ func TestWrapNotUDP(t *testing.T) {
 			if n, err := a.(batchConn).ReadBatch(x.bufs, x.sizes, x.segments, x.from); n != 1 || err != nil || x.get(0) != want {
 				t.Errorf("ReadBatch = %d, %v, %q; want %q", n, err, x.get(0), want)
 			}
+		}
+	})
+}
+
+// TestWrapNoAddress delays a packet to an address without an IP, which the
+// wrapped conn takes for this host.
+func TestWrapNoAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := lossy.NewNetwork()
+		a := open(t, n)
+		w := lossy.Wrap(a, lossy.Delay(time.Second))
+		if _, err := w.WriteTo([]byte("to myself"), &net.UDPAddr{Port: int(a.AddrPort().Port())}); err != nil {
+			t.Fatal(err)
+		}
+		if got := receive(t, w); got != "to myself" {
+			t.Errorf("got %q", got)
 		}
 	})
 }

@@ -191,6 +191,20 @@ func TestWriteBatchError(t *testing.T) {
 	}
 }
 
+// A lazyFake writes nothing, and does not say why.
+type lazyFake struct{ *batchFake }
+
+func (lazyFake) WriteBatch([][]byte, []netip.AddrPort) (int, error) { return 0, nil }
+
+// TestWriteBatchNoProgress checks that a conn that is wrong about batches
+// makes no endless loop.
+func TestWriteBatchNoProgress(t *testing.T) {
+	w := lossy.Wrap(lazyFake{&batchFake{fakeConn: newFake()}}, lossy.Loss(0)).(batchConn)
+	if n, err := w.WriteBatch(batchOf("a>1", "b>1")); n != 0 || err != io.ErrShortWrite {
+		t.Errorf("WriteBatch = %d, %v; want 0, %v", n, err, io.ErrShortWrite)
+	}
+}
+
 // TestBatchNotJudged checks that a direction without models is left alone.
 func TestBatchNotJudged(t *testing.T) {
 	fake := &batchFake{fakeConn: newFake(), reads: []fakeBatch{{[]string{"aab"}, []int{2}}}}
