@@ -5,6 +5,8 @@
 // # Protocols
 //
 //   - [github.com/ferrygo/ferry/p2mp] sends one file to many receivers.
+//   - [github.com/ferrygo/ferry/octoput] sends a file to one receiver, or fetches one, by the Octoput Transfer
+//     Protocol.
 //
 // Every protocol works on a net.PacketConn that the caller makes, so it runs
 // over real sockets, over simulated networks, and over whatever else is one.
@@ -18,8 +20,7 @@
 //
 // # To come
 //
-// These packages are planned and not there yet: tftp (server and client), octoput (the Octoput Transfer
-// Protocol), directory (peers that share files through a central directory), relay (a
+// These packages are planned and not there yet: tftp (server and client), directory (peers that share files through a central directory), relay (a
 // broadcast server, forwarders, chat) and multicast (group and broadcast sockets).
 //
 // # What all packages share

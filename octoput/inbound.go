@@ -76,12 +76,10 @@ func (t *inbound) data() []byte { return t.buf[:t.block.Data()] }
 // forward goes on to the next octoblock.
 func (t *inbound) forward() { t.enter(t.block.Number + 1) }
 
-// owes reports whether an acknowledgement of the part that is held helps the sender: when
-// the octoleg that is sent last is there and others are not, or when something is missing before what
-// arrived. While octolegs come as they were sent, the acknowledgement of the whole is enough.
-func (t *inbound) owes(p Packet) bool {
-	return t.rough || p.Flags == lastLeg
-}
+// owes reports whether an acknowledgement of the part that is held helps the sender: something is missing before
+// what arrived, as when the octoleg that is sent last is there and others are not; or something arrived twice.
+// While octolegs come as they were sent, the acknowledgement of the whole is enough.
+func (t *inbound) owes() bool { return t.rough }
 
 // copies is how many times to say an acknowledgement. Where octolegs are lost so
 // are acknowledgements, and each of them costs a round trip. Once is enough elsewhere.

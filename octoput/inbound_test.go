@@ -112,7 +112,7 @@ func TestInboundOwes(t *testing.T) {
 			if what, _ := in.judge(p); what == keep {
 				in.put(p)
 			}
-			if got := in.owes(p); got != tt.want[i] {
+			if got := in.owes(); got != tt.want[i] {
 				t.Errorf("%s: octoleg %d: owes %v, want %v", tt.name, n, got, tt.want[i])
 			}
 		}

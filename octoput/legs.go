@@ -13,9 +13,6 @@ type Legs uint8
 // AllLegs is the set of a whole octoblock.
 const AllLegs Legs = 0b11111111
 
-// lastLeg is the set of the eighth octoleg alone.
-const lastLeg Legs = 0b00000001
-
 // Nth is the set of octoleg n alone, from 1. It is empty if n is not 1 to 8.
 func Nth(n int) Legs {
 	if n < 1 || n > LegsPerBlock {

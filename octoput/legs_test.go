@@ -16,7 +16,7 @@ func TestLegs(t *testing.T) {
 		}
 		all |= l
 	}
-	if all != AllLegs || all.String() != "11111111" || Nth(8) != lastLeg {
+	if all != AllLegs || all.String() != "11111111" || Nth(8) != 0b00000001 {
 		t.Errorf("all are %v, the last is %v", all, Nth(8))
 	}
 	if Nth(0) != 0 || Nth(9) != 0 || Nth(-1) != 0 {

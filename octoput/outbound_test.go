@@ -228,6 +228,18 @@ func TestOutboundGivesUp(t *testing.T) {
 	}
 }
 
+// Every octoleg that arrives is reason to wait as long again.
+func TestOutboundWaitsForProgress(t *testing.T) {
+	s := opened(t, BlockSize)
+	for n := range LegsPerBlock - 1 {
+		now := 10 + 1999*(n+1)
+		if _, _, given := s.next(s.at(now)); given {
+			t.Fatalf("given up after %d octolegs, at %d ms", n, now)
+		}
+		s.gets(now, 1, Nth(n+1), fresh)
+	}
+}
+
 // What a receiver asked for is offered once for every time that it asks, by no timer.
 func TestOutboundAsked(t *testing.T) {
 	s := newScript(t, 8)

@@ -185,7 +185,7 @@ func (v *serving) leg(now time.Time, t *transfer, p Packet) error {
 	v.received(t, Event{Type: Leg, Block: p.Block, Flags: p.Flags, Before: before, After: t.held})
 	v.touch(t)
 	if !whole {
-		t.owing = t.owing || t.owes(p)
+		t.owing = t.owing || t.owes()
 		return nil
 	}
 	t.owing = false
