@@ -1,0 +1,260 @@
+package directory
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"sync"
+
+	"github.com/ferrygo/ferry/internal/wholefile"
+)
+
+// A swarm fetches one file from all sources that have it. plan, suppliers, err and the file's progress are under the
+// mu of the fetching.
+type swarm struct {
+	g    *fetching
+	key  key
+	want *Pieces
+	file *wholefile.File
+	ctx  context.Context // ends with the swarm
+	wg   sync.WaitGroup  // of its goroutines
+
+	plan  *plan
+	alive int   // sources that are at work
+	have  int64 // bytes
+	err   error // local, and the end
+}
+
+// swarm fetches from a group of sources with piece lists. have is the length of what is there.
+func (g *fetching) swarm(ctx context.Context, file *wholefile.File, have int64, group []*supplier) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w := &swarm{g: g, key: group[0].key(), want: group[0].pieces, file: file, ctx: ctx, plan: newPlan(len(group[0].pieces.Sums))}
+	if err := w.resume(ctx, have); err != nil {
+		return err
+	}
+	g.chosen(w.want.Size, w.have, true)
+	g.mu.Lock()
+	// Those that have answered meanwhile belong to it, too.
+	for _, s := range g.willing {
+		if s.key() == w.key {
+			w.supply(s)
+		}
+	}
+	g.current = w
+	g.mu.Unlock()
+	sum, err := w.follow(ctx)
+	cancel()
+	g.mu.Lock()
+	g.current = nil
+	g.mu.Unlock()
+	w.wg.Wait()
+	if err != nil {
+		g.useless = w.have == 0
+		return err
+	}
+	return g.verify(sum, &w.want.SHA256)
+}
+
+// resume verifies what is there from an earlier attempt.
+func (w *swarm) resume(ctx context.Context, have int64) error {
+	buf := make([]byte, min(PieceLength, w.want.Size))
+	for i := range w.want.Sums {
+		if int64(i)*PieceLength >= have || ctx.Err() != nil {
+			break
+		}
+		b := buf[:w.want.length(i)]
+		n, err := w.file.ReadAt(b, int64(i)*PieceLength)
+		if err != nil && err != io.EOF {
+			return localError{err}
+		}
+		if n == len(b) && sha256.Sum256(b) == w.want.Sums[i] {
+			w.plan.have(i)
+			w.have += int64(n)
+		}
+	}
+	if err := w.file.Truncate(w.want.Size); err != nil {
+		return localError{err}
+	}
+	return nil
+}
+
+// supply lets a source take part. The fetching's mu is held, so that none joins when the swarm is over.
+func (w *swarm) supply(s *supplier) {
+	w.alive++
+	w.wg.Go(func() { w.work(w.ctx, s) })
+}
+
+// work fetches runs from one source until there is nothing left to do, or it has failed.
+func (w *swarm) work(ctx context.Context, s *supplier) {
+	g := w.g
+	g.mu.Lock()
+	defer func() {
+		w.alive--
+		g.notify()
+		g.mu.Unlock()
+	}()
+	var buf []byte
+	for w.plan.left > 0 && w.err == nil && ctx.Err() == nil {
+		start, end, ok := w.plan.take(s)
+		if !ok {
+			changed := g.changed
+			g.mu.Unlock()
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+			g.mu.Lock()
+			continue
+		}
+		g.mu.Unlock()
+		if buf == nil {
+			buf = make([]byte, PieceLength)
+		}
+		err := w.fetchRun(ctx, s, start, end, buf)
+		g.mu.Lock()
+		w.plan.release(s)
+		g.notify()
+		if err == nil {
+			s.run = min(2*s.run, lastRun)
+			continue
+		}
+		if isLocal(err) {
+			w.err = err
+			return
+		}
+		g.mu.Unlock()
+		again := g.failed(ctx, s, err)
+		g.mu.Lock()
+		if !again {
+			return
+		}
+	}
+}
+
+// fetchRun makes one request, for the pieces from start to end. It ends early when another source has taken
+// over the rest.
+func (w *swarm) fetchRun(ctx context.Context, s *supplier, start, end int, buf []byte) error {
+	from := int64(start) * PieceLength
+	b, err := s.part(ctx, from, min(int64(end)*PieceLength, w.want.Size)-from)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	for i := start; ; i++ {
+		piece := buf[:w.want.length(i)]
+		if _, err := io.ReadFull(b, piece); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+		if sha256.Sum256(piece) != w.want.Sums[i] {
+			return fmt.Errorf("%w: piece %d", ErrDigest, i)
+		}
+		more, err := w.store(s, i, piece)
+		if err != nil {
+			return err
+		}
+		if !more {
+			// What follows the last byte is nothing; to read that frees the connection.
+			if i == end-1 {
+				_, _ = b.Read(buf[:1])
+			}
+			return nil
+		}
+	}
+}
+
+// store keeps a verified piece. It reports whether the source shall go on.
+func (w *swarm) store(s *supplier, i int, piece []byte) (more bool, err error) {
+	w.g.mu.Lock()
+	done := w.plan.state[i].done
+	w.g.mu.Unlock()
+	if !done { // at worst two write the same bytes
+		if _, err := w.file.WriteAt(piece, int64(i)*PieceLength); err != nil {
+			return false, localError{err}
+		}
+	}
+	w.g.mu.Lock()
+	defer w.g.mu.Unlock()
+	s.failures = 0
+	first, more := w.plan.fetched(s)
+	if first {
+		w.have += int64(len(piece))
+		w.g.progress(s, len(piece), w.have)
+	}
+	w.g.notify()
+	return more, nil
+}
+
+// follow computes the digest of the whole from the file itself, as far as it is there, until
+// it is whole. It fails when all sources have.
+func (w *swarm) follow(ctx context.Context) (sum [32]byte, err error) {
+	whole := sha256.New()
+	buf := make([]byte, min(PieceLength, w.want.Size))
+	for at := 0; at < len(w.want.Sums); {
+		ready, err := w.wait(ctx, at)
+		if err != nil {
+			return sum, err
+		}
+		for ; at < ready; at++ {
+			if err := w.digestPiece(whole, at, buf); err != nil {
+				return sum, err
+			}
+		}
+	}
+	whole.Sum(sum[:0])
+	return sum, nil
+}
+
+func (w *swarm) digestPiece(whole hash.Hash, i int, buf []byte) error {
+	b := buf[:w.want.length(i)]
+	if _, err := w.file.ReadAt(b, int64(i)*PieceLength); err != nil {
+		return localError{err}
+	}
+	whole.Write(b)
+	return nil
+}
+
+// wait waits until more than at pieces are there, from the first on, and returns how many.
+func (w *swarm) wait(ctx context.Context, at int) (ready int, err error) {
+	g := w.g
+	for {
+		g.mu.Lock()
+		changed := g.changed
+		ready = w.plan.ready
+		lost := w.plan.left > 0 && w.alive == 0 && g.asking == 0
+		err := w.err
+		g.mu.Unlock()
+		switch {
+		case err != nil:
+			return 0, err
+		case ready > at:
+			return ready, nil
+		case lost:
+			return 0, w.failure()
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+	}
+}
+
+// failure is why there is nobody left to fetch from.
+func (w *swarm) failure() error {
+	w.g.mu.Lock()
+	defer w.g.mu.Unlock()
+	var errs []error
+	for _, s := range w.g.willing {
+		if e := w.g.report.Sources[w.g.index[s]].Err; e != nil && s.key() == w.key {
+			errs = append(errs, e)
+		}
+	}
+	return errors.Join(errs...)
+}
