@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/ferrygo/ferry/internal/datagram"
 )
 
 // A Conn is an endpoint of a [Network]. It behaves as an unconnected UDP
@@ -34,7 +36,11 @@ type Conn struct {
 	spare atomic.Pointer[reader]
 }
 
-var _ net.PacketConn = (*Conn)(nil)
+var (
+	_ net.PacketConn       = (*Conn)(nil)
+	_ datagram.BatchReader = (*Conn)(nil)
+	_ datagram.BatchWriter = (*Conn)(nil)
+)
 
 func newConn(n *Network, addr netip.AddrPort) *Conn {
 	c := &Conn{

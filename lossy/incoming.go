@@ -9,9 +9,10 @@ import (
 	"time"
 )
 
-// incoming is what a wrapped conn needs for reading. Its lock guards all but
-// the first two. There is no goroutine that reads ahead: of the readers, one
-// reads the inner conn, and the others wait for their turn.
+// incoming is what a wrapped conn needs for reading. There is no goroutine
+// that reads ahead: of the readers, one reads the inner conn, and the others
+// wait for their turn. The conn's lock guards all but judged, which does not
+// change, and buf, which belongs to the one that is reading.
 type incoming struct {
 	judged bool // else reads go to the inner conn as they are
 	chain  chain
@@ -107,25 +108,6 @@ func (w *wrapped) await() (*parcel, error) {
 	}
 }
 
-// due takes the first parcel whose delay is over, or returns nil.
-func (w *wrapped) due() *parcel {
-	h := &w.in.heap
-	if next := h.next(); next == never || next > w.clock.now() {
-		return nil
-	}
-	p := h.pop().parcel
-	w.in.bytes -= p.size()
-	return p
-}
-
-// take moves p into b.
-func (w *wrapped) take(p *parcel, b []byte) (n int, from netip.AddrPort, addr net.Addr) {
-	n, from, addr = copy(b, p.payload), p.flow.from, p.addr
-	w.in.stats.Passed++
-	w.pool.put(p)
-	return n, from, addr
-}
-
 // setInnerDeadline makes reads of the inner conn return when the callers'
 // deadline passes or a parcel is due.
 func (w *wrapped) setInnerDeadline() error {
@@ -177,47 +159,6 @@ func (w *wrapped) endRead(err error) (again bool, _ error) {
 		return true, nil // the callers' deadline, or a parcel is due
 	}
 	return false, err
-}
-
-// judgeRead judges a datagram, holds what is delayed, and reports whether the
-// datagram is to be returned now.
-func (w *wrapped) judgeRead(b []byte, from netip.AddrPort, addr net.Addr) (now bool) {
-	in := &w.in
-	f := in.chain.flows.get(flowKey{from, w.inner.local})
-	f.n++
-	at := w.clock.now()
-	for i, fate := range in.chain.judge(f, f.n, b, at, &in.stats) {
-		switch {
-		case fate.cause != "":
-		case fate.delay == 0 && !now:
-			now = true
-			in.stats.Passed++
-		default:
-			w.hold(w.newParcel(f, i, b, addr, addDelay(at, fate.delay)), at)
-		}
-	}
-	return now
-}
-
-// hold keeps p until it is due.
-func (w *wrapped) hold(p *parcel, now time.Duration) {
-	in := &w.in
-	if in.bytes+p.size() > maxInFlight {
-		in.chain.drop(p, CauseLimit, Incoming, now, &in.stats)
-		w.pool.put(p)
-		return
-	}
-	in.bytes += p.size()
-	in.heap.push(&p.event)
-}
-
-// forgetArrivals drops what nobody will read, without a word: neither does a
-// socket that is closed tell what was in its buffer.
-func (w *wrapped) forgetArrivals() {
-	for len(w.in.heap.nodes) > 0 {
-		w.pool.put(w.in.heap.pop().parcel)
-	}
-	w.in.bytes = 0
 }
 
 // SetReadDeadline sets the time from which on reads fail, those under way

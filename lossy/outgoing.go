@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// outgoing is what a wrapped conn needs for writing. Its lock guards all but
-// the first two and the last.
+// outgoing is what a wrapped conn needs for writing. The conn's lock guards
+// all but judged, which does not change, and spare; what is due belongs to the
+// timer's goroutine while that is sending.
 type outgoing struct {
 	judged bool // else writes go to the inner conn as they are
 	chain  chain

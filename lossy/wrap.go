@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/ferrygo/ferry/internal/datagram"
 )
 
 // Wrap returns a conn that reads and writes through pc and impairs what
@@ -57,7 +59,11 @@ type wrapped struct {
 	in  incoming
 }
 
-var _ net.PacketConn = (*wrapped)(nil)
+var (
+	_ net.PacketConn       = (*wrapped)(nil)
+	_ datagram.BatchReader = (*wrapped)(nil)
+	_ datagram.BatchWriter = (*wrapped)(nil)
+)
 
 func newWrapped(pc net.PacketConn, c *config) *wrapped {
 	w := &wrapped{clock: startClock()}
