@@ -233,6 +233,8 @@ func (w *swarm) wait(ctx context.Context, at int) (ready int, err error) {
 		switch {
 		case err != nil:
 			return 0, err
+		case ctx.Err() != nil:
+			return 0, context.Cause(ctx) // which is why nobody is at work
 		case ready > at:
 			return ready, nil
 		case lost:
@@ -255,6 +257,9 @@ func (w *swarm) failure() error {
 		if e := w.g.report.Sources[w.g.index[s]].Err; e != nil && s.key() == w.key {
 			errs = append(errs, e)
 		}
+	}
+	if len(errs) == 0 {
+		return ErrNoSource
 	}
 	return errors.Join(errs...)
 }
