@@ -1,8 +1,10 @@
 package octoput
 
 import (
+	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -73,68 +75,99 @@ func BenchmarkBlock(b *testing.B) {
 	}
 }
 
-// BenchmarkLoopback sends a file to a file over real sockets.
+// BenchmarkLoopback sends a file to a file over real sockets, and takes turns with a bare exchange of packets: eight
+// datagrams as long as octolegs one way, one as long as an ACK back, over and over, with nothing read,
+// checked, hashed or written. That is the limit of one octoblock in flight without segmentation offload.
 func BenchmarkLoopback(b *testing.B) {
-	for _, size := range []int{64 << 10, 16 << 20, 64 << 20} {
-		b.Run(fmt.Sprintf("size=%dKiB", size>>10), func(b *testing.B) {
+	for _, size := range []int{1 << 20, 64 << 20} {
+		b.Run(fmt.Sprintf("size=%dMiB", size>>20), func(b *testing.B) {
 			root, dir := openRoot(b)
-			name := filepath.Join(dir, "source")
-			if err := os.WriteFile(name, noise(1, size), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, "source"), noise(1, size), 0o600); err != nil {
 				b.Fatal(err)
 			}
 			from, at := listenLoopback(b), listenLoopback(b)
+			bare := newPingPong(b)
+			var files, limit time.Duration
 			b.SetBytes(int64(size))
 			b.ReportAllocs()
 			for b.Loop() {
-				f, err := os.Open(name)
-				if err != nil {
-					b.Fatal(err)
-				}
-				src, err := FileSource(f)
-				if err != nil {
-					b.Fatal(err)
-				}
-				loopback(b, from, at, src, SaveAs(root, "copy"))
-				f.Close()
+				start := time.Now()
+				sendFile(b, from, at, root)
+				files += time.Since(start)
+				b.StopTimer()
+				start = time.Now()
+				bare.run(size / BlockSize)
+				limit += time.Since(start)
+				b.StartTimer()
 			}
+			b.ReportMetric(float64(b.N)*float64(size)/1e6/limit.Seconds(), "limit-MB/s")
+			b.ReportMetric(100*limit.Seconds()/files.Seconds(), "%-of-limit")
 		})
 	}
 }
 
-// BenchmarkPingPong is the limit of BenchmarkLoopback: eight datagrams as long as octolegs one way, one
-// as long as an ACK back, over and over, with nothing read, checked, hashed or written.
-func BenchmarkPingPong(b *testing.B) {
+// sendFile sends the file "source" of root to the file "copy" there.
+func sendFile(b *testing.B, from, at net.PacketConn, root *os.Root) {
+	f, err := root.Open("source")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	src, err := FileSource(f)
+	if err != nil {
+		b.Fatal(err)
+	}
+	loopback(b, from, at, src, SaveAs(root, "copy"))
+}
+
+// A pingPong is a bare exchange of packets.
+type pingPong struct {
+	b    *testing.B
+	conn *datagram.Conn
+	legs []datagram.Packet
+}
+
+func newPingPong(b *testing.B) *pingPong {
 	from, at := listenLoopback(b), listenLoopback(b)
+	p := &pingPong{b: b, legs: make([]datagram.Packet, LegsPerBlock)}
+	for i := range p.legs {
+		p.legs[i] = datagram.Packet{Data: make([]byte, maxPacket), Addr: addrOf(at)}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		c := datagram.Open(b.Context(), at, datagram.Config{ReadSize: maxPacket})
-		defer c.Release()
-		ack := []datagram.Packet{{Data: make([]byte, headerLen), Addr: addrOf(from)}}
-		for n := 0; ; {
-			packets, err := c.Read(time.Time{})
-			if err != nil {
-				return
-			}
-			for n += len(packets); n >= LegsPerBlock; n -= LegsPerBlock {
-				c.Write(ack)
-			}
-		}
+		pong(datagram.Open(ctx, at, datagram.Config{ReadSize: maxPacket}), addrOf(from))
 	}()
-	c := datagram.Open(b.Context(), from, datagram.Config{ReadSize: maxPacket})
+	p.conn = datagram.Open(context.Background(), from, datagram.Config{ReadSize: maxPacket})
+	b.Cleanup(func() {
+		cancel()
+		<-done
+		p.conn.Release()
+	})
+	return p
+}
+
+// pong sends a packet for every eight.
+func pong(c *datagram.Conn, to netip.AddrPort) {
 	defer c.Release()
-	legs := make([]datagram.Packet, LegsPerBlock)
-	for i := range legs {
-		legs[i] = datagram.Packet{Data: make([]byte, maxPacket), Addr: addrOf(at)}
-	}
-	b.SetBytes(BlockSize)
-	b.ReportAllocs()
-	for b.Loop() {
-		c.Write(legs)
-		if _, err := c.Read(time.Now().Add(time.Second)); err != nil {
-			b.Fatal(err)
+	ack := []datagram.Packet{{Data: make([]byte, headerLen), Addr: to}}
+	for n := 0; ; {
+		packets, err := c.Read(time.Time{})
+		if err != nil {
+			return
+		}
+		for n += len(packets); n >= LegsPerBlock; n -= LegsPerBlock {
+			c.Write(ack)
 		}
 	}
-	at.(*net.UDPConn).Close()
-	<-done
+}
+
+func (p *pingPong) run(blocks int) {
+	for range blocks {
+		p.conn.Write(p.legs)
+		if _, err := p.conn.Read(time.Now().Add(10 * time.Second)); err != nil {
+			p.b.Fatal(err)
+		}
+	}
 }
