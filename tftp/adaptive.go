@@ -2,28 +2,31 @@ package tftp
 
 import "time"
 
-// Adaptive sends in rounds, and learns how much a round takes without knowing any law. It
+// Adaptive sends in rounds, and learns from each how much the next may hold. It knows no law, and
 // is the default of Wide transfers.
 //
-// A round is a burst of n blocks: first those that the round before left without an ACK, in order, then
-// fresh ones. It ends when all are acknowledged, or after two round trips and what they vary: time for
-// the ACKs to come, and for the network to calm down. What came back decides about n.
-// While at least half does, the loss may as well be the network's floor, and n
-// doubles (quadruples if nothing was lost). When less does, n stays if it still brings more blocks per second than
-// any n before, and otherwise goes back to the one that brought most, for some rounds.
+// A round is a burst of n blocks. It ends when all that was sent is acknowledged, or after two round
+// trips: time for the ACKs to come, and for the network to calm down; after a bad round some more. The
+// share of blocks that were acknowledged, the yield, decides about n. If it is all, n is quadrupled. While it is
+// half or more, the loss may as well be the network's floor, and n grows by a half. Below a third n shrinks
+// by a quarter. A round that brings not half as many blocks per second as the best n did sends n back
+// to that one, and holds it there for some rounds.
 //
-// When rounds come back whole, it does not wait for their ends any more: with half
-// of n acknowledged it sends on, as a window does.
+// Where the yield is high, what is not acknowledged is missing, and goes first. Where it is low, it may be only
+// the ACK that is lost, and fresh blocks, which are missing for certain, go first.
+//
+// When large rounds come back whole it does not wait for their ends any more: with half of n acknowledged
+// it sends on, as a window does.
 type Adaptive struct{}
 
 // Begin makes the plan of one transfer.
-func (Adaptive) Begin() Plan { return &adaptivePlan{n: adaptiveFirst} }
+func (Adaptive) Begin() Plan { return &adaptivePlan{n: unprovenPackets, yield: 1} }
 
 const (
-	adaptiveFirst = 3  // what may go to an address that has not answered
-	adaptiveLeast = 4  // in a round after that
-	adaptiveFlow  = 64 // from this n on, whole rounds become a window
-	adaptiveHold  = 8  // rounds without an attempt at more
+	adaptiveSecond = 18 // blocks of the second round, when the other side has answered
+	adaptiveLeast  = 10  // and of any after it
+	adaptiveFlow   = 64 // from this n on, whole rounds become a window
+	adaptiveHold   = 8  // rounds without an attempt at more
 )
 
 type adaptivePlan struct {
@@ -33,10 +36,11 @@ type adaptivePlan struct {
 	left   int       // blocks that it may still send
 	sent   int
 	acked  int
-	whole  bool // the round before it came back whole
+	rounds int
+	yield  float64 // of the round before
 
-	best  float64 // blocks per second, of the best n
-	bestN int
+	best  float64 // blocks per second
+	bestN int     // the n that brought them
 	hold  int
 }
 
@@ -45,29 +49,42 @@ func (p *adaptivePlan) Next(now time.Time, f *Flight) (int64, time.Time) {
 		if b := p.pick(f); b != 0 {
 			return b, time.Time{}
 		}
-		end := p.began.Add(max(2*f.RTT()+4*f.deviation(), f.RTO()))
+		end := p.began.Add(p.length(f))
 		switch {
-		case p.began.IsZero():
+		case p.rounds == 0:
 			p.begin(now, f)
-		case f.Unacked() == 0 || !now.Before(end):
+		case p.over(now, end, f):
 			if f.Unacked() == 0 && f.Fresh() == 0 {
 				return 0, end
 			}
-			p.assess(now, f.Unacked() == 0)
+			p.assess(now, f)
 			p.begin(now, f)
-		case p.whole && p.n >= adaptiveFlow && f.Unacked() <= p.n/2 && f.Fresh() != 0:
+		case p.yield == 1 && p.n >= adaptiveFlow && f.Unacked() <= p.n/2 && f.Fresh() != 0:
 			p.left += p.n - f.Unacked()
 		default:
-			return 0, end
-		}
-		if p.left == 0 {
 			return 0, end
 		}
 	}
 }
 
+// length is how long a round takes at most.
+func (p *adaptivePlan) length(f *Flight) time.Duration {
+	d := 2*f.RTT() + f.deviation()
+	if p.yield < 0.35 {
+		d += f.RTT() / 3
+	}
+	return max(d, f.RTO())
+}
+
+// over reports whether the round is. The first one, whose size the other side's silence bounds,
+// ends with its first ACK.
+func (p *adaptivePlan) over(now, end time.Time, f *Flight) bool {
+	return f.Unacked() == 0 || !now.Before(end) || p.rounds == 1 && p.acked > 0
+}
+
 // begin opens a round.
 func (p *adaptivePlan) begin(now time.Time, f *Flight) {
+	p.rounds++
 	p.began, p.cursor = now, f.First()
 	p.left, p.sent, p.acked = p.n, 0, 0
 }
@@ -77,46 +94,60 @@ func (p *adaptivePlan) pick(f *Flight) int64 {
 	if p.left == 0 {
 		return 0
 	}
-	for ; p.cursor <= f.Sent(); p.cursor++ {
-		if b := p.cursor; !f.Acked(b) && f.SentAt(b).Before(p.began) {
-			p.cursor++
-			return p.count(b)
+	b := f.Fresh()
+	if b == 0 || p.yield >= 0.8 {
+		if again := p.missing(f); again != 0 {
+			b = again
 		}
 	}
-	if b := f.Fresh(); b != 0 {
-		return p.count(b)
+	if b == 0 {
+		p.left = 0
+		return 0
 	}
-	p.left = 0
-	return 0
-}
-
-func (p *adaptivePlan) count(b int64) int64 {
 	p.left--
 	p.sent++
 	return b
 }
 
+// missing names the next block that an earlier round sent and that is not acknowledged, or 0.
+func (p *adaptivePlan) missing(f *Flight) int64 {
+	for ; p.cursor <= f.Sent(); p.cursor++ {
+		if b := p.cursor; !f.Acked(b) && f.SentAt(b).Before(p.began) {
+			p.cursor++
+			return b
+		}
+	}
+	return 0
+}
+
 // assess draws the lesson of a round that is over.
-func (p *adaptivePlan) assess(now time.Time, whole bool) {
+func (p *adaptivePlan) assess(now time.Time, f *Flight) {
+	if p.rounds == 1 {
+		p.n = adaptiveSecond
+		return
+	}
+	p.yield = min(1, float64(p.acked)/float64(max(1, p.sent)))
+	if f.Unacked() == 0 {
+		p.yield = 1
+	}
+	full := p.sent >= p.n // else the round says little about n
 	rate := float64(p.acked) / max(now.Sub(p.began), time.Microsecond).Seconds()
-	p.whole = whole
-	full := p.sent >= p.n // else it says little
-	if rate > p.best && full {
+	if full && rate > p.best {
 		p.best, p.bestN = rate, p.n
 	}
 	switch {
+	case p.bestN > 0 && full && p.yield < 1 && rate < p.best/2:
+		p.n, p.hold = p.bestN, adaptiveHold
+		p.best *= 0.9 // the network may have changed
 	case p.hold > 0:
 		p.hold--
-	case whole && full:
+	case full && p.yield == 1:
 		p.n = min(4*p.n, wideWindow)
-	case 2*p.acked >= p.sent && full:
-		p.n = min(2*p.n, wideWindow)
-	case 2*p.acked >= p.sent:
-	case rate < 0.8*p.best && p.bestN > 0:
-		p.n, p.hold = max(p.bestN, adaptiveLeast), adaptiveHold
-		p.best *= 0.9 // the network may have changed
+	case full && p.yield >= 0.5:
+		p.n = min(p.n+p.n/2, wideWindow)
+	case p.yield < 0.3:
+		p.n = max(p.n*3/4, adaptiveLeast)
 	}
-	p.n = max(p.n, adaptiveLeast)
 }
 
 func (p *adaptivePlan) Acked(_ time.Time, _ *Flight, _ int64, fresh bool) {

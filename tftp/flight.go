@@ -191,6 +191,12 @@ func (f *Flight) measure(now time.Time, block int64) time.Duration {
 		return -1
 	}
 	sample := now.Sub(b.sent)
+	if sample > 2*f.timer.RTO() {
+		// The block should have been sent again by now and was not: nothing may go to an
+		// address that has not answered. This is an ACK that the other side has repeated.
+		f.timer.Heard()
+		return -1
+	}
 	f.timer.Sample(sample)
 	return sample
 }

@@ -31,14 +31,19 @@ const (
 const (
 	// informedBurst is how many blocks make a burst: each would be
 	// delivered with probability 0.9 - k/40, and its ACK comes back.
-	informedBurst = 30
+	informedBurst = 27
 	// informedInterval leaves the count of ACKs, which the delays spread,
 	// some time to fall, too.
-	informedInterval = 212 * time.Millisecond
+	informedInterval = 205 * time.Millisecond
 	// informedAck is the chance of an ACK to come back.
 	informedAck = 0.72
 	// informedEnough is the chance that a block is missing below which it is not sent again yet.
-	informedEnough = 0.02
+	informedEnough = 0.04
+	// informedCopies is how often a burst may hold a block.
+	informedCopies = 3
+	// informedMemory is how many tries of a block are remembered: what was tried before that
+	// changes nothing.
+	informedMemory = 16
 	// informedSure is when an ACK that is not back does not come any more.
 	informedSure = 160 * time.Millisecond
 )
@@ -47,8 +52,7 @@ const (
 func (Informed) Begin() Plan { return new(informedPlan) }
 
 type informedPlan struct {
-	began  time.Time
-	left   int
+	left   int         // blocks still to send in this burst
 	recent []time.Time // what was sent in the last window
 	tries  [][]try     // by block
 }
@@ -60,18 +64,18 @@ type try struct {
 }
 
 func (p *informedPlan) Next(now time.Time, f *Flight) (int64, time.Time) {
-	next := p.began.Add(informedInterval)
+	// A burst may be cut in two: little may go to an address that has not answered.
+	next := f.Latest().Add(informedInterval)
 	switch {
-	case p.began.IsZero(), !now.Before(next):
-		p.began, p.left = now, informedBurst
-		next = now.Add(informedInterval)
+	case f.Latest().IsZero(), !now.Before(next):
+		p.left = informedBurst
 	case p.left == 0:
 		return 0, next
 	}
 	b := p.choose(now, f)
 	if b == 0 {
 		p.left = 0
-		return 0, next
+		return 0, now.Add(informedInterval)
 	}
 	p.left--
 	p.note(now, b)
@@ -87,6 +91,10 @@ func (p *informedPlan) note(now time.Time, b int64) {
 		p.recent = p.recent[1:]
 	}
 	chance := max(0, 1-lawBase-lawPerPacket*float64(len(p.recent)))
+	if len(p.tries[b]) == informedMemory {
+		copy(p.tries[b], p.tries[b][1:])
+		p.tries[b] = p.tries[b][:informedMemory-1]
+	}
 	p.tries[b] = append(p.tries[b], try{now, chance})
 	p.recent = append(p.recent, now)
 }
@@ -98,7 +106,7 @@ func (p *informedPlan) choose(now time.Time, f *Flight) int64 {
 	}
 	best, most := int64(0), informedEnough
 	for b := f.First(); b <= f.Sent(); b++ {
-		if f.Acked(b) {
+		if f.Acked(b) || p.copies(now, b) >= informedCopies {
 			continue
 		}
 		if m := p.missing(now, b); m > most {
@@ -109,6 +117,16 @@ func (p *informedPlan) choose(now time.Time, f *Flight) int64 {
 		return b // whatever the law says
 	}
 	return best
+}
+
+// copies is how often a block is in the burst that is being sent.
+func (p *informedPlan) copies(now time.Time, b int64) (n int) {
+	for _, t := range p.tries[b] {
+		if now.Sub(t.sent) < informedInterval/4 {
+			n++
+		}
+	}
+	return n
 }
 
 // missing is the probability that a block has not arrived and no try of it, sent before, will, when there

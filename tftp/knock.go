@@ -18,7 +18,7 @@ const (
 	// to be the first to lose patience.
 	receiverInitial = 500 * time.Millisecond
 	receiverRTO     = 20 * time.Millisecond
-	wideReceiverRTO = 500 * time.Millisecond
+	wideReceiverRTO = 250 * time.Millisecond
 )
 
 // senderTimer is the timer of one that sends blocks or requests. The timeout that a client
