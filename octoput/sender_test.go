@@ -396,6 +396,26 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// The tiny octoblock is filled up with blanks, whatever was in the octolegs before (CPSC 441 assignment 2,
+// "Technical Requirements", paragraph 4).
+func TestTinyIsFilledWithBlanks(t *testing.T) {
+	data := append(noise(1, BlockSize), "abc"...)
+	v := (&Sender{}).newDispatch()
+	d := v.newDelivery(time.Now(), netip.AddrPort{}, source(data))
+	var got []byte
+	for d.forward(d.start); d.phase == sending; d.forward(d.start) {
+		if err := d.load(); err != nil {
+			t.Fatal(err)
+		}
+		for i := range LegsPerBlock {
+			got = append(got, d.packet(i)[headerLen:]...)
+		}
+	}
+	if want := string(data) + "     "; string(got) != want {
+		t.Errorf("it ends with %q, want %q", got[BlockSize:], want[BlockSize:])
+	}
+}
+
 // TestManyBlocks takes 600 MB through the plan, the wire and the octoblock buffers of both sides, where block
 // numbers have more than two bytes, without a network.
 func TestManyBlocks(t *testing.T) {
