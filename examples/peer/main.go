@@ -1,0 +1,219 @@
+// Peer shares files with other peers, which find each other through a directory (see
+// directoryd), and gets files from them. With no other flag it shows a menu on standard output
+// and takes choices from standard input; when that ends it serves on until it is interrupted.
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"github.com/ferrygo/ferry/directory"
+	"github.com/ferrygo/ferry/examples/internal/cli"
+	"github.com/ferrygo/ferry/examples/internal/fetchbar"
+)
+
+var (
+	at      = flag.String("directory", fmt.Sprintf("127.0.0.1:%d", directory.DefaultPort), "`HOST:PORT` of the directory")
+	listen  = flag.String("listen", ":8080", "`address` to serve files at, over HTTP")
+	dir     = flag.String("dir", ".", "`directory` of the files, shared and received")
+	view    = flag.Bool("view", false, "print what the directory holds, and exit")
+	find    = flag.String("find", "", "print the peers that have the file `NAME`, and exit")
+	get     = flag.String("get", "", "get the file `NAME` from all peers that have it, and exit")
+	out     = flag.String("o", "", "with -get, keep it as `FILE`")
+	verbose = flag.Bool("v", false, "log requests, files served and failures")
+)
+
+func main() { cli.Main("peer [flags] [NAME...]", run) }
+
+func run(ctx context.Context) error {
+	once := 0
+	for _, set := range []bool{*view, *find != "", *get != ""} {
+		if set {
+			once++
+		}
+	}
+	if once > 1 || once == 1 && flag.NArg() > 0 || *out != "" && *get == "" {
+		return cli.Usagef("want one of -view, -find and -get, without NAMEs; -o goes with -get")
+	}
+	to, err := cli.Resolve([]string{*at})
+	if err != nil {
+		return err
+	}
+	if once == 1 {
+		return askOnce(ctx, to[0])
+	}
+	return servePeer(ctx, to[0])
+}
+
+// askOnce does what one flag says.
+func askOnce(ctx context.Context, to netip.AddrPort) error {
+	conn, err := net.ListenPacket("udp", ":0")
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	c := &directory.Client{Conn: conn, Directory: to, Trace: logged()}
+	switch {
+	case *view:
+		return show(ctx, os.Stdout, c)
+	case *find != "":
+		found, err := c.Lookup(ctx, *find)
+		for _, a := range found {
+			fmt.Println(a.Addr(), a.Port())
+		}
+		return err
+	}
+	return getFile(ctx, c)
+}
+
+// getFile is -get.
+func getFile(ctx context.Context, c *directory.Client) error {
+	where, as := *dir, *get
+	if *out != "" {
+		where, as = filepath.Split(filepath.Clean(*out))
+	}
+	root, err := os.OpenRoot(filepath.Join(where, "."))
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	report, err := fetch(ctx, root, *get, as, c)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s: %d bytes from %d peers in %v, %s\n", as, report.Size, delivered(report), report.Elapsed, verified(report))
+	return nil
+}
+
+func delivered(r directory.Report) (peers int) {
+	for _, s := range r.Sources {
+		if s.Bytes > 0 {
+			peers++
+		}
+	}
+	return peers
+}
+
+func verified(r directory.Report) string {
+	if r.Verified {
+		return "verified"
+	}
+	return "not verified: no peer announced a digest"
+}
+
+// fetch gets a file, with a progress bar on a terminal.
+func fetch(ctx context.Context, root *os.Root, name, as string, l directory.Locator) (directory.Report, error) {
+	bar := fetchbar.New(os.Stderr)
+	f := directory.Fetcher{Trace: bar.Trace()}
+	if *verbose {
+		f.Trace = logged()
+	}
+	report, err := f.Fetch(ctx, root, name, as, l.Locate(ctx, name))
+	bar.Wait()
+	return report, err
+}
+
+// servePeer serves files, and shows the menu, until the user or an interrupt ends it.
+func servePeer(ctx context.Context, to netip.AddrPort) error {
+	fmt.Println("http server is starting...")
+	l, err := net.Listen("tcp", *listen)
+	if err != nil {
+		return err
+	}
+	addr, conn, err := addresses(l, to)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	defer conn.Close()
+	root, err := os.OpenRoot(*dir)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	defer root.Close()
+	client := &directory.Client{Conn: conn, Directory: to, Trace: logged()}
+	p := &directory.Peer{Root: root, Publisher: client, Addr: addr, Trace: told()}
+	for _, name := range flag.Args() {
+		if err := p.Share(name); err != nil {
+			return errors.Join(err, l.Close())
+		}
+	}
+	serving, stop := context.WithCancel(ctx)
+	served := make(chan error, 1)
+	go func() { served <- p.Serve(serving, l) }()
+	fmt.Println("http server is running...")
+
+	m := menu{peer: p, client: client, root: root, addr: addr, lines: lines(os.Stdin), out: os.Stdout}
+	err = m.run(ctx, served)
+	stop()
+	if e := <-served; err == nil && !errors.Is(e, context.Canceled) {
+		err = e
+	}
+	return err
+}
+
+// addresses returns the address that others reach l at, and a conn that sends from there: the
+// directory takes no other host's word for it.
+func addresses(l net.Listener, to netip.AddrPort) (netip.AddrPort, net.PacketConn, error) {
+	own := l.Addr().(*net.TCPAddr).AddrPort()
+	ip := own.Addr().Unmap()
+	if ip.IsUnspecified() {
+		// Which of this host's addresses is on the way there? No packet is sent.
+		c, err := net.Dial("udp", to.String())
+		if err != nil {
+			return own, nil, err
+		}
+		ip = c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap().WithZone("")
+		c.Close()
+	}
+	conn, err := net.ListenPacket("udp", netip.AddrPortFrom(ip, 0).String())
+	return netip.AddrPortFrom(ip, own.Port()), conn, err
+}
+
+// lines sends the lines of r, and closes the channel at the end.
+func lines(r io.Reader) <-chan string {
+	c := make(chan string)
+	go func() { // ends with the program: nothing interrupts a read of the terminal
+		defer close(c)
+		for s := bufio.NewScanner(r); s.Scan(); {
+			c <- s.Text()
+		}
+	}()
+	return c
+}
+
+func logged() *directory.Trace {
+	if !*verbose {
+		return nil
+	}
+	return directory.LogTrace(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})))
+}
+
+// told says when the directory stops answering, and when it is back.
+func told() *directory.Trace {
+	t := logged()
+	if t == nil {
+		t = &directory.Trace{}
+	}
+	lost := false
+	t.Announced = func(_ int, err error) {
+		switch {
+		case errors.Is(err, context.Canceled):
+		case err != nil && !lost:
+			fmt.Fprintf(os.Stderr, "the directory does not know of this peer (%v); files are served all the same\n", err)
+			lost = true
+		case err == nil && lost:
+			fmt.Fprintln(os.Stderr, "the directory knows of this peer again")
+			lost = false
+		}
+	}
+	return t
+}
