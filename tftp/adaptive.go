@@ -8,12 +8,13 @@ import "time"
 // A round is a burst of n blocks. It ends when all that was sent is acknowledged, or after two round
 // trips: time for the ACKs to come, and for the network to calm down; after a bad round some more. The
 // share of blocks that were acknowledged, the yield, decides about n. If it is all, n is quadrupled. While it is
-// half or more, the loss may as well be the network's floor, and n grows by a half. Below a third n shrinks
-// by a quarter. A round that brings not half as many blocks per second as the best n did sends n back
+// half or more, the loss may as well be the network's floor, and n grows by a half. Below a quarter n shrinks
+// by a quarter, though not below 12; where nothing comes back it is halved down to 2, and the timer doubles. A round that brings not half as many blocks per second as the best n did sends n back
 // to that one, and holds it there for some rounds.
 //
 // Where the yield is high, what is not acknowledged is missing, and goes first. Where it is low, it may be only
-// the ACK that is lost, and fresh blocks, which are missing for certain, go first.
+// the ACK that is lost, and fresh blocks, which are missing for certain, go first; then what was sent
+// the longest ago.
 //
 // When large rounds come back whole it does not wait for their ends any more: with half of n acknowledged
 // it sends on, as a window does.
@@ -23,8 +24,9 @@ type Adaptive struct{}
 func (Adaptive) Begin() Plan { return &adaptivePlan{n: unprovenPackets, yield: 1} }
 
 const (
-	adaptiveSecond = 18 // blocks of the second round, when the other side has answered
-	adaptiveLeast  = 10  // and of any after it
+	adaptiveSecond = 16 // blocks of the second round, when the other side has answered
+	adaptiveLeast  = 12 // and of any after it,
+	adaptiveSilent = 2  // unless nothing came back
 	adaptiveFlow   = 64 // from this n on, whole rounds become a window
 	adaptiveHold   = 8  // rounds without an attempt at more
 )
@@ -70,8 +72,8 @@ func (p *adaptivePlan) Next(now time.Time, f *Flight) (int64, time.Time) {
 // length is how long a round takes at most.
 func (p *adaptivePlan) length(f *Flight) time.Duration {
 	d := 2*f.RTT() + f.deviation()
-	if p.yield < 0.35 {
-		d += f.RTT() / 3
+	if p.yield < 0.4 {
+		d += f.RTT() / 2
 	}
 	return max(d, f.RTO())
 }
@@ -94,11 +96,13 @@ func (p *adaptivePlan) pick(f *Flight) int64 {
 	if p.left == 0 {
 		return 0
 	}
-	b := f.Fresh()
-	if b == 0 || p.yield >= 0.8 {
-		if again := p.missing(f); again != 0 {
-			b = again
+	var b int64
+	if p.yield >= 0.8 {
+		if b = p.missing(f); b == 0 {
+			b = f.Fresh()
 		}
+	} else {
+		b = freshOrStale(f, p.began)
 	}
 	if b == 0 {
 		p.left = 0
@@ -136,6 +140,8 @@ func (p *adaptivePlan) assess(now time.Time, f *Flight) {
 		p.best, p.bestN = rate, p.n
 	}
 	switch {
+	case p.acked == 0:
+		p.n = max(p.n/2, adaptiveSilent)
 	case p.bestN > 0 && full && p.yield < 1 && rate < p.best/2:
 		p.n, p.hold = p.bestN, adaptiveHold
 		p.best *= 0.9 // the network may have changed
@@ -145,8 +151,8 @@ func (p *adaptivePlan) assess(now time.Time, f *Flight) {
 		p.n = min(4*p.n, wideWindow)
 	case full && p.yield >= 0.5:
 		p.n = min(p.n+p.n/2, wideWindow)
-	case p.yield < 0.3:
-		p.n = max(p.n*3/4, adaptiveLeast)
+	case p.yield < 0.25:
+		p.n = min(p.n, max(p.n*3/4, adaptiveLeast))
 	}
 }
 

@@ -149,15 +149,14 @@ func (t *receiving) arrived(now time.Time, p Packet) error {
 	case p.Op != DATA:
 		t.unexpected(p)
 		return nil
+	case t.in.next == 1 && t.in.holds == 0 && t.looksNarrow(p):
+		return t.wrongWidth()
 	case len(p.Payload) > t.in.blockSize:
 		return &peerError{CodeIllegal, "block too long", fmt.Errorf("%w: %w", ErrMalformed, ErrLength)}
 	}
 	verdict, block := t.in.judge(now, p.Block, p.Payload)
 	switch verdict {
 	case ignore:
-		if t.in.next == 1 && t.in.holds == 0 && t.looksNarrow(p) {
-			return t.wrongWidth()
-		}
 		t.report.Bad++
 		t.bad(t.peer, ErrBlock)
 		return nil
