@@ -47,6 +47,12 @@ func contents(t *testing.T, dir, name string) string {
 
 func TestDir(t *testing.T) {
 	root, dir := openRoot(t)
+	if err := root.Mkdir("sub", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := root.WriteFile("sub/e", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, lossy.Delay(time.Millisecond))
 		p.serve(Receiver{}, Dir(root))
@@ -79,8 +85,8 @@ func TestDir(t *testing.T) {
 			}
 		}
 		p.stop()
-		if got := names(t, dir); len(got) != len(files) {
-			t.Errorf("files %q, want %d", got, len(files))
+		if got := names(t, dir); len(got) != len(files)+1 {
+			t.Errorf("files %q, want %d and a directory", got, len(files))
 		}
 		for name, data := range files {
 			if got := contents(t, dir, name); got != string(data) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"testing/synctest"
@@ -236,6 +237,29 @@ func TestGetOtherThanAsked(t *testing.T) {
 	})
 }
 
+// When the server sends there is nothing left to ask.
+func TestGetAsksNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t)
+		h := &hand{t: t, conn: p.sender, to: p.to}
+		p.start(func(context.Context) error {
+			_, err := p.get(Receiver{}, "f", &sinks{})
+			return err
+		})
+		q := h.wants(Open, 0, ask)
+		h.wants(Open, 0, ask)
+		h.writes(open(8, Opening{Size: 8, Answers: q.Session, Name: "f"}))
+		h.wants(Ack, 0, AllLegs)
+		h.wants(Open, 0, ask) // for all that it knows, that was lost
+		h.writes(Packet{Type: Leg, Session: 8, Flags: 0b10000000, Block: 1, Payload: []byte{0}})
+		h.wantsCode(CodeStopped) // after DefaultGiveUp
+		p.wait()
+		if !errors.Is(p.err, ErrSilent) {
+			t.Errorf("Get: %v", p.err)
+		}
+	})
+}
+
 func TestGetCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t)
@@ -252,7 +276,7 @@ func TestGetCanceled(t *testing.T) {
 // server is busy.
 func TestServeBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opened := 0
+		var opened atomic.Int32
 		fsys := countingFS{fstest.MapFS{"f": {Data: noise(1, 1000)}}, &opened}
 		p, h := newClientHand(t, Sender{MaxTransfers: 2}, fsys)
 		for session := range uint32(2) {
@@ -261,18 +285,20 @@ func TestServeBusy(t *testing.T) {
 		}
 		h.writes(asking(3, "f"))
 		h.wantsCode(CodeBusy)
-		if opened != 2 {
-			t.Errorf("%d files are open, want 2", opened)
+		synctest.Wait()
+		if opened.Load() != 2 {
+			t.Errorf("%d files are open, want 2", opened.Load())
 		}
 		time.Sleep(DefaultJoinTimeout)
 		h.writes(asking(3, "f"))
 		h.wants(Open, 0, 0)
-		if opened != 1 {
-			t.Errorf("%d files are open, want 1", opened)
+		synctest.Wait()
+		if opened.Load() != 1 {
+			t.Errorf("%d files are open, want 1", opened.Load())
 		}
 		p.stop()
-		if opened != 0 {
-			t.Errorf("%d files are open at the end", opened)
+		if opened.Load() != 0 {
+			t.Errorf("%d files are open at the end", opened.Load())
 		}
 	})
 }
@@ -280,12 +306,12 @@ func TestServeBusy(t *testing.T) {
 // A countingFS counts the files that are open.
 type countingFS struct {
 	fs.FS
-	open *int
+	open *atomic.Int32
 }
 
 type countedFile struct {
 	fs.File
-	open *int
+	open *atomic.Int32
 }
 
 func (c countingFS) Open(name string) (fs.File, error) {
@@ -293,12 +319,12 @@ func (c countingFS) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	*c.open++
+	c.open.Add(1)
 	return countedFile{f, c.open}, nil
 }
 
 func (c countedFile) Close() error {
-	*c.open--
+	c.open.Add(-1)
 	return c.File.Close()
 }
 

@@ -14,7 +14,7 @@ var randomSeed = flag.Uint64("octoput.seed", 0, "run only this one of the random
 
 // TestRandomTransfers: whatever the network does, the receiver gets every byte, and the sender learns of it.
 func TestRandomTransfers(t *testing.T) {
-	const runs = 1000
+	const runs = 1000 / thorough
 	if *randomSeed != 0 {
 		randomTransfer(t, *randomSeed)
 		return

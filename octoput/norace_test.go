@@ -1,0 +1,5 @@
+//go:build !race
+
+package octoput
+
+const thorough = 1
