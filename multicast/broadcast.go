@@ -1,0 +1,31 @@
+package multicast
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// limited is the limited broadcast address.
+var limited = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// LimitedBroadcast returns 255.255.255.255, to which packets reach all hosts of the local network
+// (RFC 919, section 7). Without a default route they need [Config.Interface].
+func LimitedBroadcast() netip.Addr { return limited }
+
+// DirectedBroadcast returns the address of all hosts in network: all bits of the host's part are
+// one (RFC 919, section 7). It fails where there is none: for IPv6, for multicast, and for a
+// prefix of 31 or 32 bits (RFC 3021).
+func DirectedBroadcast(network netip.Prefix) (netip.Addr, error) {
+	addr := network.Addr().Unmap()
+	switch {
+	case !network.IsValid() || !addr.Is4() || addr.IsMulticast():
+		return netip.Addr{}, fmt.Errorf("multicast: %v is no IPv4 network", network)
+	case network.Bits() > 30:
+		return netip.Addr{}, fmt.Errorf("multicast: %v is too small to have a broadcast address", network)
+	}
+	a := addr.As4()
+	for i := network.Bits(); i < 32; i++ {
+		a[i/8] |= 0x80 >> (i % 8)
+	}
+	return netip.AddrFrom4(a), nil
+}

@@ -1,0 +1,345 @@
+package multicast
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ferrygo/ferry/internal/datagram"
+	"golang.org/x/net/ipv4"
+)
+
+// mostChecked bounds the destinations that a Conn remembers to be allowed.
+const mostChecked = 1024
+
+// A Conn is a UDP socket for groups, a net.PacketConn. [Config.Listen] opens it. Its methods may be called by
+// several goroutines at once.
+//
+// It reads and writes batches, too, for those who can make use of that: all protocols of
+// this library do.
+type Conn struct {
+	*socket
+	cfg    Config
+	trace  Trace
+	out    atomic.Pointer[net.Interface] // through which packets to groups leave; nil: it depends
+	filter atomic.Pointer[filter]
+
+	reading sync.Mutex
+	in      *reader
+
+	writing sync.Mutex
+	batch   datagram.BatchWriter // nil until it is needed
+	checked map[netip.Addr]struct{}
+	holds   map[netip.Addr]*socket // with a TTL of 0: the groups sent to
+
+	mu       sync.Mutex
+	members  []*member
+	holders  []*socket // that have joined what the socket had no room for
+	watching bool
+	closed   bool
+	closing  chan struct{}
+	watcher  sync.WaitGroup
+}
+
+var (
+	_ net.PacketConn       = (*Conn)(nil)
+	_ datagram.BatchReader = (*Conn)(nil)
+	_ datagram.BatchWriter = (*Conn)(nil)
+)
+
+// ReadFrom reads one packet: see [Conn.ReadInfo].
+func (c *Conn) ReadFrom(b []byte) (n int, addr net.Addr, err error) {
+	n, info, err := c.ReadInfo(b)
+	if err != nil {
+		return 0, nil, err
+	}
+	return n, net.UDPAddrFromAddrPort(info.Source), nil
+}
+
+// ReadInfo reads one packet and tells about it. What does not fit b is cut off.
+func (c *Conn) ReadInfo(b []byte) (n int, info Info, err error) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	var sizes [1]int
+	var infos [1]Info
+	if _, err := c.read([][]byte{b}, sizes[:], infos[:]); err != nil {
+		return 0, Info{}, err
+	}
+	return sizes[0], infos[0], nil
+}
+
+// ReadBatch waits for one packet, takes whatever else is there already, and fills bufs[:n]: sizes[i]
+// bytes, which came from from[i]. The four slices are of one length. segments[i] is set to 0: each
+// buffer holds one packet.
+func (c *Conn) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (n int, err error) {
+	if len(bufs) == 0 {
+		return 0, nil
+	}
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	infos := c.in.scratch(len(bufs))
+	if n, err = c.read(bufs, sizes, infos); err != nil {
+		return 0, err
+	}
+	for i := range n {
+		segments[i], from[i] = 0, infos[i].Source
+	}
+	return n, nil
+}
+
+// read reads until it has a packet that is wanted, and moves those that are to the front.
+func (c *Conn) read(bufs [][]byte, sizes []int, infos []Info) (kept int, err error) {
+	for kept == 0 {
+		n, err := c.in.read(bufs, sizes, infos)
+		if err != nil {
+			return 0, c.opError("read", nil, err)
+		}
+		f := c.filter.Load()
+		for i := range n {
+			if !f.wants(&infos[i]) {
+				if c.trace.Ignored != nil {
+					c.trace.Ignored(infos[i])
+				}
+				continue
+			}
+			if kept < i {
+				copy(bufs[kept], bufs[i][:min(sizes[i], len(bufs[i]))])
+				sizes[kept], infos[kept] = sizes[i], infos[i]
+			}
+			kept++
+		}
+	}
+	return kept, nil
+}
+
+// WriteTo sends a packet to a host, a group or a broadcast address.
+func (c *Conn) WriteTo(b []byte, addr net.Addr) (int, error) {
+	to, err := addrPort(addr)
+	if err == nil {
+		err = c.mayWrite(to.Addr())
+	}
+	if err != nil {
+		return 0, c.opError("write", addr, err)
+	}
+	return c.write(b, to)
+}
+
+// write sends one packet.
+func (c *Conn) write(b []byte, to netip.AddrPort) (int, error) {
+	if ifi := c.out.Load(); ifi != nil && to.Addr() == limited {
+		// No route says where to.
+		udp := net.UDPAddrFromAddrPort(to)
+		n, err := c.v4.WriteTo(b, &ipv4.ControlMessage{IfIndex: ifi.Index}, udp)
+		return n, c.opError("write", udp, err)
+	}
+	n, err := c.udp.WriteToUDPAddrPort(b, to)
+	if err != nil {
+		err = c.opError("write", net.UDPAddrFromAddrPort(to), err)
+	}
+	return n, err
+}
+
+// WriteBatch sends bufs[i] to to[i], in order, each as one packet. n were sent; err, which is nil
+// if that is all, is about bufs[n].
+func (c *Conn) WriteBatch(bufs [][]byte, to []netip.AddrPort) (n int, err error) {
+	for _, a := range to[:len(bufs)] {
+		if err = c.mayWrite(a.Addr()); err != nil {
+			err = c.opError("write", net.UDPAddrFromAddrPort(a), err)
+			break
+		}
+		if a.Addr() == limited {
+			break
+		}
+		n++
+	}
+	// Those before the first that is special go at once.
+	if n, err2 := c.writeAll(bufs[:n], to[:n]); err2 != nil {
+		return n, err2
+	}
+	if err != nil || n == len(bufs) {
+		return n, err
+	}
+	if _, err := c.write(bufs[n], to[n]); err != nil {
+		return n, err
+	}
+	more, err := c.WriteBatch(bufs[n+1:], to[n+1:])
+	return n + 1 + more, err
+}
+
+// writeAll sends packets that need nothing special.
+func (c *Conn) writeAll(bufs [][]byte, to []netip.AddrPort) (n int, err error) {
+	if len(bufs) == 0 {
+		return 0, nil
+	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if c.batch == nil {
+		if _, c.batch = datagram.Batches(c.udp); c.batch == nil {
+			c.batch = oneByOne{c}
+		}
+	}
+	return c.batch.WriteBatch(bufs, to)
+}
+
+// oneByOne writes batches where the system cannot.
+type oneByOne struct{ *Conn }
+
+func (w oneByOne) WriteBatch(bufs [][]byte, to []netip.AddrPort) (int, error) {
+	for i, b := range bufs {
+		if _, err := w.write(b, to[i]); err != nil {
+			return i, err
+		}
+	}
+	return len(bufs), nil
+}
+
+// mayWrite checks a destination, once.
+func (c *Conn) mayWrite(to netip.Addr) error {
+	if !to.IsMulticast() {
+		return nil
+	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if _, ok := c.checked[to]; ok {
+		return nil
+	}
+	if err := c.check(to.WithZone("")); err != nil {
+		return &GroupError{Op: "send to", Group: to, Interface: c.cfg.Interface, Err: err}
+	}
+	if c.cfg.TTL < 0 {
+		if err := c.hold(to); err != nil {
+			return &GroupError{Op: "send to", Group: to, Interface: c.cfg.Interface, Err: err}
+		}
+	}
+	if len(c.checked) >= mostChecked {
+		clear(c.checked)
+	}
+	c.checked[to] = struct{}{}
+	return nil
+}
+
+// check says whether a group may be used, and warns of those that had better not be.
+func (c *Conn) check(group netip.Addr) error {
+	if !group.IsMulticast() {
+		return ErrNotGroup
+	}
+	if group.Is6() != c.six() {
+		return ErrFamily
+	}
+	switch Classify(group) {
+	case LinkControl, InternetControl:
+		if !c.cfg.Control {
+			return ErrControl
+		}
+	case Reserved:
+		if c.trace.Reserved != nil {
+			c.trace.Reserved(group)
+		}
+	}
+	return nil
+}
+
+// mostHeld bounds the groups to which a Conn may send with a TTL of 0.
+const mostHeld = 256
+
+// hold makes the host a member of a group that is sent to with a TTL of 0: to a group without a
+// member here Linux sends such packets. c.writing is held.
+func (c *Conn) hold(group netip.Addr) error {
+	if _, ok := c.holds[group]; ok {
+		return nil
+	}
+	if len(c.holds) >= mostHeld {
+		return errors.New("too many groups for a TTL of 0")
+	}
+	ifi, err := c.interfaceFor(Membership{Group: group})
+	if err != nil {
+		return err
+	}
+	s, err := open(c.anywhere(), false)
+	if err != nil {
+		return err
+	}
+	if err := s.join(ifi, Membership{Group: group.WithZone("")}); err != nil {
+		s.udp.Close()
+		return err
+	}
+	c.holds[group] = s
+	return nil
+}
+
+// anywhere is an unspecified address of c's version of IP.
+func (c *Conn) anywhere() netip.AddrPort {
+	if c.six() {
+		return netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
+	}
+	return netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+}
+
+// Close leaves all groups and closes the socket. It returns when the goroutine that
+// watches the interfaces has ended.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return c.opError("close", nil, net.ErrClosed)
+	}
+	c.closed = true
+	close(c.closing)
+	c.mu.Unlock()
+	c.watcher.Wait()
+	err := c.udp.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.holders {
+		s.udp.Close()
+	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	for _, s := range c.holds {
+		s.udp.Close()
+	}
+	return err
+}
+
+// LocalAddr returns the address of the socket, which is no group.
+func (c *Conn) LocalAddr() net.Addr { return c.udp.LocalAddr() }
+
+// SetDeadline is as that of any net.PacketConn.
+func (c *Conn) SetDeadline(t time.Time) error { return c.udp.SetDeadline(t) }
+
+// SetReadDeadline is as that of any net.PacketConn.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.udp.SetReadDeadline(t) }
+
+// SetWriteDeadline is as that of any net.PacketConn.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.udp.SetWriteDeadline(t) }
+
+// SetReadBuffer sets the size of the system's receive buffer, in bytes.
+func (c *Conn) SetReadBuffer(bytes int) error { return c.udp.SetReadBuffer(bytes) }
+
+// SetWriteBuffer sets the size of the system's send buffer, in bytes.
+func (c *Conn) SetWriteBuffer(bytes int) error { return c.udp.SetWriteBuffer(bytes) }
+
+// addrPort is the IP address and port of a, unmapped.
+func addrPort(a net.Addr) (netip.AddrPort, error) {
+	udp, ok := a.(*net.UDPAddr)
+	if !ok || udp == nil || !udp.AddrPort().IsValid() {
+		return netip.AddrPort{}, errNoAddr
+	}
+	ap := udp.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil
+}
+
+// opError makes err one as the net package has them for UDP, whatever it was found by.
+func (c *Conn) opError(op string, to net.Addr, err error) error {
+	if err == nil {
+		return nil
+	}
+	var inner *net.OpError
+	if errors.As(err, &inner) {
+		err = inner.Err
+	}
+	return &net.OpError{Op: op, Net: "udp", Source: c.udp.LocalAddr(), Addr: to, Err: err}
+}

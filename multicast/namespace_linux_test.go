@@ -1,0 +1,241 @@
+package multicast
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestInNamespace runs the tests of this package again in a network namespace of their own, where there is
+// an interface, v0, that is not loopback. What leaves through it arrives at v1.
+func TestInNamespace(t *testing.T) {
+	if os.Getenv(inNamespace) != "" {
+		t.Skip("is there already")
+	}
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skip("there is no ip(8)")
+	}
+	c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^Test", "-test.v", "-test.timeout=60s")
+	c.Env = append(os.Environ(), inNamespace+"=v0")
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	out, err := c.CombinedOutput()
+	if errors.Is(err, syscall.EPERM) {
+		t.Skip("may not create network namespaces")
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, "--- FAIL") || strings.Contains(line, "_test.go") {
+			t.Log(strings.TrimRight(line, "\n"))
+		}
+	}
+	if err != nil {
+		t.Errorf("%v", err)
+	}
+	if strings.Count(string(out), "--- PASS") < 15 {
+		t.Errorf("few tests ran:\n%s", out)
+	}
+}
+
+func TestMain(m *testing.M) {
+	if os.Getenv(inNamespace) != "" {
+		for _, command := range []string{
+			"ip link set lo up", "sysctl -qw net.ipv6.conf.default.accept_dad=0", "ip link add v0 type veth peer name v1",
+			"ip addr add 10.77.0.1/24 broadcast 10.77.0.255 dev v0", "ip link set v0 up", "ip link set v1 up",
+		} {
+			ip(command)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+func ip(command string) {
+	args := strings.Fields(command)
+	if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+		panic(command + ": " + string(out))
+	}
+}
+
+// inside skips a test that needs the namespace.
+func inside(t *testing.T) {
+	if os.Getenv(inNamespace) == "" {
+		t.Skip("needs a namespace: see TestInNamespace")
+	}
+}
+
+// A tap sees the packets that arrive at v1.
+type tap struct{ fd int }
+
+func newTap(t *testing.T) tap {
+	all := binary.BigEndian.Uint16(binary.NativeEndian.AppendUint16(nil, unix.ETH_P_ALL))
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK, int(all))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	ifi, err := net.InterfaceByName("v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: ifi.Index}); err != nil {
+		t.Fatal(err)
+	}
+	return tap{fd}
+}
+
+// saw reports whether a packet with the text has arrived. A veth hands packets over before
+// the call that sends them returns, or soon after: so a marker is waited for.
+func (p tap) saw(t *testing.T, text, marker string) (found bool) {
+	t.Helper()
+	buf := make([]byte, 2000)
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		n, _, err := unix.Recvfrom(p.fd, buf, 0)
+		if err != nil {
+			unix.Poll([]unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}, 100)
+			continue
+		}
+		found = found || bytes.Contains(buf[:n], []byte(text))
+		if bytes.Contains(buf[:n], []byte(marker)) {
+			return found
+		}
+	}
+	t.Fatalf("the marker did not arrive")
+	return false
+}
+
+// TestTTLZero: such packets reach this host and never the wire, although no program here has joined.
+func TestTTLZero(t *testing.T) {
+	inside(t)
+	for _, f := range families {
+		wire := newTap(t)
+		far := listenAt(t, Config{Interface: "v0"}, f.anywhere)
+		near := listenAt(t, Config{Interface: "v0", TTL: -1}, f.anywhere)
+		sendTo(t, near, at(f.b, 9), "must not leave")
+		sendTo(t, far, at(f.a, 9), "the marker")
+		if wire.saw(t, "must not leave", "the marker") {
+			t.Errorf("%s: a packet with a TTL of 0 has left the host", f.name)
+		}
+		sendTo(t, far, at(f.b, 9), "may leave")
+		sendTo(t, far, at(f.a, 9), "marker 2")
+		if !wire.saw(t, "may leave", "marker 2") {
+			t.Errorf("%s: a packet with a TTL of 1 has not left the host, so this test tests nothing", f.name)
+		}
+		hears := listenAt(t, Config{Interface: "v0"}, f.anywhere, Membership{Group: netip.MustParseAddr(f.b)})
+		sendTo(t, near, at(f.b, port(hears)), "near")
+		if info := receive(t, hears, "near"); info.TTL != 0 {
+			t.Errorf("%s: %+v", f.name, info)
+		}
+	}
+}
+
+// TestBroadcast: limited, although there is no default route, and directed; delivered to who asked for them.
+func TestBroadcast(t *testing.T) {
+	inside(t)
+	wire := newTap(t)
+	hears := listenAt(t, Config{Broadcast: true}, "0.0.0.0:0")
+	sender := listenAt(t, Config{Interface: "v0"}, "0.0.0.0:0")
+	directed, err := DirectedBroadcast(netip.MustParsePrefix("10.77.0.1/24"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []netip.Addr{directed, LimitedBroadcast()} {
+		sendTo(t, sender, at(to.String(), port(hears)), "broadcast to "+to.String())
+		if !wire.saw(t, to.String(), to.String()) {
+			t.Error("not sent")
+		}
+	}
+	if info := receive(t, hears, "broadcast to 10.77.0.255"); info.Destination != directed {
+		t.Errorf("info %+v", info)
+	}
+	other := listenAt(t, Config{}, "0.0.0.0:0")
+	if _, err := other.WriteTo([]byte("x"), at("255.255.255.255", 9)); !errors.Is(err, syscall.ENETUNREACH) {
+		t.Errorf("without a route and an interface: %v", err)
+	}
+	n, err := sender.WriteBatch([][]byte{[]byte("one"), []byte("two"), []byte("three")}, []netip.AddrPort{
+		netip.AddrPortFrom(directed, port(hears)), netip.AddrPortFrom(limited, 9), netip.AddrPortFrom(directed, port(hears)),
+	})
+	if n != 3 || err != nil {
+		t.Errorf("a batch: %d, %v", n, err)
+	}
+	for _, want := range []string{"one", "three"} {
+		for {
+			hears.SetReadDeadline(time.Now().Add(patience))
+			buf := make([]byte, 100)
+			n, _, err := hears.ReadFrom(buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(buf[:n]) == want {
+				break
+			}
+		}
+	}
+}
+
+// TestInterfaceComesBack: it is deleted and made again; the group is joined there.
+func TestInterfaceComesBack(t *testing.T) {
+	inside(t)
+	ip("ip link add w0 type veth peer name w1")
+	up := func() {
+		ip("ip addr add 10.78.0.1/24 dev w0")
+		ip("ip link set w0 up")
+		ip("ip link set w1 up")
+	}
+	up()
+	for _, f := range families {
+		lost, rejoined := make(chan Membership, 10), make(chan error, 10)
+		c := Config{Interface: "w0", Trace: &Trace{
+			Lost:     func(m Membership) { lost <- m },
+			Rejoined: func(_ Membership, err error) { rejoined <- err },
+		}}
+		conn := listenAt(t, c, f.anywhere, Membership{Group: netip.MustParseAddr(f.a)})
+		ip("ip link del w0")
+		if m := <-lost; m.Group.String() != f.a || m.Interface != "w0" {
+			t.Errorf("lost %+v", m)
+		}
+		ip("ip link add w0 type veth peer name w1")
+		up()
+		for err := range rejoined {
+			if err == nil {
+				break
+			}
+		}
+		conn.look() // also the interface to send through is the new one now
+		sender := listenAt(t, Config{Interface: "w0"}, f.anywhere)
+		sendTo(t, sender, at(f.a, port(conn)), "hello again")
+		if info := receive(t, conn, "hello again"); info.Interface != "w0" {
+			t.Errorf("info %+v", info)
+		}
+		sendTo(t, conn, at(f.a, port(conn)), "and to send")
+		receive(t, conn, "and to send")
+		conn.Close()
+	}
+}
+
+func TestInterfaceDown(t *testing.T) {
+	inside(t)
+	ip("ip link add x0 type veth peer name x1")
+	conn := listenAt(t, Config{}, "0.0.0.0:0")
+	err := conn.Join(Membership{Group: netip.MustParseAddr("239.255.77.1"), Interface: "x0"})
+	if !errors.Is(err, ErrNoInterface) || !strings.Contains(err.Error(), "interface x0: is down") {
+		t.Errorf("an interface that is down: %v", err)
+	}
+	// There is no route to any group, and no interface was named.
+	err = conn.Join(Membership{Group: netip.MustParseAddr("239.255.77.1")})
+	if !errors.Is(err, ErrNoInterface) {
+		t.Errorf("no route: %v", err)
+	}
+	ip("ip route add 239.0.0.0/8 dev v0")
+	defer ip("ip route del 239.0.0.0/8 dev v0")
+	if err = conn.Join(Membership{Group: netip.MustParseAddr("239.255.77.1")}); err != nil {
+		t.Errorf("with a route: %v", err)
+	}
+}
