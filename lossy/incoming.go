@@ -172,7 +172,8 @@ func (w *wrapped) SetReadDeadline(t time.Time) error {
 	if !w.in.judged {
 		return w.inner.pc.SetReadDeadline(t)
 	}
+	// Whoever reads the inner conn returns in time, and wakes the next of
+	// those that wait for their turn.
 	w.in.deadline = w.clock.deadline(t)
-	w.in.turn.Broadcast()
 	return w.setInnerDeadline()
 }

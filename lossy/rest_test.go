@@ -108,3 +108,30 @@ func TestWrapHoldsLimited(t *testing.T) {
 		}
 	})
 }
+
+// TestLateTimer checks that a timer that goes off while its goroutine is at
+// work does nothing: it may have gone off when it was set again.
+func TestLateTimer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := NewNetwork()
+		a, b := must(n.NewConn(netip.AddrPort{})), must(n.NewConn(netip.AddrPort{}))
+		w := Wrap(a, Delay(time.Second)).(*wrapped)
+		w.WriteTo([]byte("x"), b.LocalAddr())
+		w.mu.Lock()
+		w.out.sending = true
+		w.mu.Unlock()
+		time.Sleep(2 * time.Second)
+		w.depart()
+		if out, _ := w.Stats(); out.Passed != 0 {
+			t.Error("a second goroutine writes")
+		}
+		w.mu.Lock()
+		w.out.sending = false
+		w.mu.Unlock()
+		w.depart()
+		w.depart() // there is nothing to do
+		if out, _ := w.Stats(); out.Passed != 1 {
+			t.Error("the packet was not written")
+		}
+	})
+}

@@ -106,11 +106,10 @@ func (w *wrapped) Close() error {
 		return w.inner.opError("close", nil, net.ErrClosed)
 	}
 	w.closed = true
-	w.in.turn.Broadcast()
 	w.forgetArrivals()
 	if w.out.sending || w.out.heap.next() != never {
-		// The timer's goroutine closes the inner conn. What reads that
-		// must return now.
+		// The timer's goroutine closes the inner conn. Whoever reads that
+		// must return now, and wakes those that wait for their turn.
 		w.inner.pc.SetReadDeadline(time.Unix(1, 0))
 		w.mu.Unlock()
 		return nil

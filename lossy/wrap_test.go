@@ -154,6 +154,99 @@ func TestWrapDelayed(t *testing.T) {
 	})
 }
 
+// TestWrapAddressNotKept changes an address while a packet for it is delayed,
+// on a conn without batch methods.
+func TestWrapAddressNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := lossy.NewNetwork()
+		a, b := open(t, n), open(t, n)
+		w := lossy.Wrap(struct{ net.PacketConn }{a}, lossy.Delay(time.Second))
+		addr := b.LocalAddr().(*net.UDPAddr)
+		w.WriteTo([]byte("for b"), addr)
+		clear(addr.IP)
+		addr.Port = 1
+		if got := receive(t, b); got != "for b" {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+// TestWrapIngressDuplicate checks that a copy that is not delayed waits for
+// the next read.
+func TestWrapIngressDuplicate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := lossy.NewNetwork()
+		a, b := open(t, n), open(t, n)
+		w := lossy.Wrap(b, lossy.Ingress(lossy.Duplicate(1), lossy.Duplicate(1)))
+		send(t, a, b, "one")
+		send(t, a, b, "two")
+		for _, want := range []string{"one", "one", "one", "one", "two", "two", "two", "two"} {
+			if got := receive(t, w); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+	})
+}
+
+// TestWrapCloseWhileWriting closes a conn whose last packet is being written:
+// the wrapped conn stays open for it.
+func TestWrapCloseWhileWriting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := &slowFake{newFake(), make(chan bool)}
+		w := lossy.Wrap(fake, lossy.Delay(time.Second))
+		w.WriteTo([]byte("last"), nullRemote)
+		time.Sleep(2 * time.Second) // it is being written
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		select {
+		case <-fake.closed:
+			t.Error("the wrapped conn was closed while it was written to")
+		default:
+		}
+		close(fake.proceed)
+		<-fake.closed
+		if got := fake.sent(); !slices.Equal(got, []string{"last"}) {
+			t.Errorf("%q was written", got)
+		}
+	})
+}
+
+// A slowFake writes when it is told to.
+type slowFake struct {
+	*fakeConn
+	proceed chan bool
+}
+
+func (c *slowFake) WriteTo(b []byte, addr net.Addr) (int, error) {
+	<-c.proceed
+	return c.fakeConn.WriteTo(b, addr)
+}
+
+// TestWrapScheduleWhileWriting delays packets while another is being written.
+func TestWrapScheduleWhileWriting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := &slowFake{newFake(), make(chan bool)}
+		w := lossy.Wrap(fake, lossy.Delay(time.Second))
+		start := time.Now()
+		w.WriteTo([]byte("0s"), nullRemote)
+		time.Sleep(1500 * time.Millisecond)
+		w.WriteTo([]byte("1.5s"), nullRemote)
+		time.Sleep(500 * time.Millisecond)
+		close(fake.proceed)
+		time.Sleep(time.Second)
+		if got := fake.sent(); !slices.Equal(got, []string{"0s", "1.5s"}) {
+			t.Fatalf("%q were written", got)
+		}
+		for i, want := range []time.Duration{2 * time.Second, 2500 * time.Millisecond} {
+			if got := fake.times[i].Sub(start); got != want {
+				t.Errorf("packet %d was written after %v, want %v", i, got, want)
+			}
+		}
+	})
+}
+
 // TestWrapClose closes a conn on which packets are scheduled: callers fail at
 // once, the packets leave at their times, then the wrapped conn is closed.
 func TestWrapClose(t *testing.T) {

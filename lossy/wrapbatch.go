@@ -119,7 +119,8 @@ func (w *wrapped) readInnerBatch(bufs [][]byte, sizes, segments []int, from []ne
 	}
 	for i := range n {
 		b, segment := bufs[i][:sizes[i]], segments[i]
-		size, ok := w.judgeSegments(b, segment, unmap(from[i]))
+		from[i] = unmap(from[i])
+		size, ok := w.judgeSegments(b, segment, from[i])
 		if !ok {
 			continue
 		}

@@ -84,7 +84,7 @@ func (c *batchFake) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip
 	c.reads = c.reads[1:]
 	for i, s := range r.bufs {
 		sizes[i], segments[i] = copy(bufs[i], s), r.segments[i]
-		from[i] = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), uint16(i))
+		from[i] = netip.AddrPortFrom(netip.MustParseAddr("::ffff:192.0.2.1"), uint16(i))
 	}
 	return len(r.bufs), nil
 }
@@ -253,6 +253,9 @@ func TestReadBatchSegments(t *testing.T) {
 		}
 		var got []string
 		for i := range n {
+			if got, want := in.from[i].Addr().String(), "192.0.2.1"; got != want {
+				t.Errorf("from %s, want %s", got, want)
+			}
 			got = append(got, fmt.Sprintf("%s/%d@%d", in.get(i), in.segments[i], in.from[i].Port()))
 		}
 		if s := strings.Join(got, " "); s != want {
