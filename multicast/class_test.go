@@ -127,7 +127,8 @@ func TestDirectedBroadcast(t *testing.T) {
 		}
 	}
 	for _, p := range []netip.Prefix{
-		{}, netip.MustParsePrefix("10.0.0.0/31"), netip.MustParsePrefix("10.0.0.1/32"), netip.MustParsePrefix("2001:db8::/64"),
+		{},
+		netip.MustParsePrefix("10.0.0.0/31"), netip.MustParsePrefix("10.0.0.1/32"), netip.MustParsePrefix("2001:db8::/64"),
 		netip.MustParsePrefix("224.0.0.0/24"), netip.MustParsePrefix("::ffff:10.0.0.0/104"),
 	} {
 		if got, err := DirectedBroadcast(p); err == nil {
