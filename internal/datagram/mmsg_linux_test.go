@@ -209,7 +209,11 @@ func TestMmsgErrorText(t *testing.T) {
 	c, r, w, other := pair(t, Config{})
 	w.call = func(uintptr, []unix.Mmsghdr) (int, syscall.Errno) { return 0, unix.EPERM }
 	r.call = func(uintptr, []unix.Mmsghdr) (int, syscall.Errno) { return 0, unix.ENOTCONN }
+	w.zones.indexes = map[string]uint32{"eth0": 77}
 	_, err := c.Write([]Packet{{nil, addrOf(other)}})
+	if len(w.zones.indexes) != 0 {
+		t.Error("the numbers of interfaces are not looked up again")
+	}
 	want := "write udp " + c.LocalAddr().String() + "->" + addrOf(other).String() + ": sendmmsg: operation not permitted"
 	if err == nil || err.Error() != want {
 		t.Errorf("Write: %v, want %s", err, want)

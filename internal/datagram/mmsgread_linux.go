@@ -80,7 +80,6 @@ func (r *mmsgReader) ask(bufs [][]byte) {
 
 // answer says what the kernel has handed over.
 func (r *mmsgReader) answer(sizes, segments []int, from []netip.AddrPort) (int, error) {
-	clear(r.msgs.iovs[:r.asked]) // the buffers are the caller's again
 	if r.errno != 0 {
 		return 0, &net.OpError{
 			Op: "read", Net: "udp", Source: r.conn.LocalAddr(),

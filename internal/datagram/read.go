@@ -13,6 +13,11 @@ const (
 	// has no way to look for packets without waiting.
 	grace = 10 * time.Microsecond
 
+	// heldUp is how long such a wait takes where the process was held up; then it is
+	// repeated, lingerTries in all.
+	heldUp      = 2 * time.Millisecond
+	lingerTries = 4
+
 	// A read that fails and may succeed the next time is repeated at once, eagerTries
 	// in all, then once in every pause, patientTries in all.
 	eagerTries   = 16
@@ -93,16 +98,25 @@ func (c *Conn) look(p poller, otherwise error) ([]Packet, error) {
 	return pkts, err
 }
 
-// linger reads what has arrived and waits a moment for it.
-func (c *Conn) linger() ([]Packet, error) {
-	if err := c.watch.set(time.Now().Add(grace)); err != nil {
-		return nil, err
-	}
-	pkts, err := c.keep(c.in.read(c.pkts[:0]))
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+// linger reads what has arrived and waits a moment for it. That the moment passed
+// before there was a read at all, because the process had to wait for a processor, is
+// told by how long it took: a moment takes a millisecond or so at most.
+func (c *Conn) linger() (pkts []Packet, err error) {
+	for range lingerTries {
+		start := time.Now()
+		if err := c.watch.set(start.Add(grace)); err != nil {
+			return nil, err
+		}
+		pkts, err = c.keep(c.in.read(c.pkts[:0]))
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return pkts, err
+		}
 		c.watch.fires(time.Time{})
+		if time.Since(start) < heldUp {
+			return nil, err
+		}
 	}
-	return pkts, err
+	return nil, err
 }
 
 // keep remembers the slice that a reader may have made longer.
