@@ -14,6 +14,7 @@ type arrival struct {
 	data string
 	from net.Addr
 	err  error
+	n    int // if not 0, what the read claims to be the length
 }
 
 // A fakeConn is a net.PacketConn in memory. What arrives is scripted, what is written
@@ -94,6 +95,9 @@ func (c *fakeConn) ReadFrom(b []byte) (n int, from net.Addr, err error) {
 		a := c.arrivals[0]
 		c.arrivals = c.arrivals[1:]
 		n, from, err = copy(b, a.data), a.from, a.err
+		if a.n != 0 {
+			n = a.n
+		}
 		return true
 	})
 	if errWait != nil {

@@ -28,6 +28,11 @@ func TestReadFromAnyConn(t *testing.T) {
 		arrival{data: "no IP address", from: &net.UnixAddr{Name: "socket", Net: "unixgram"}},
 		arrival{data: "another type of address", from: textAddr("10.0.0.5:5")},
 		arrival{data: "addrport", from: &net.TCPAddr{IP: net.IPv4(10, 0, 0, 6), Port: 6}},
+		// Windows says so where a datagram has been cut off.
+		arrival{data: "cut off", from: udpAddr(peer), err: syscall.EMSGSIZE},
+		arrival{data: "", from: udpAddr(peer), err: syscall.EMSGSIZE},
+		arrival{data: "negative", from: udpAddr(peer), n: -1},
+		arrival{data: "longer than the buffer", from: udpAddr(peer), n: 65537},
 		arrival{data: "typed nil", from: (*net.UDPAddr)(nil)},
 		from(peer, "last"),
 	)
@@ -50,6 +55,7 @@ func TestReadFromAnyConn(t *testing.T) {
 		`[fe80::1%eth0]:4 "zone"`,
 		`10.0.0.5:5 "another type of address"`,
 		`10.0.0.6:6 "addrport"`,
+		`10.0.0.2:2 "cut off"`,
 		`10.0.0.2:2 "last"`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

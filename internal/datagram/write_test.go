@@ -167,7 +167,14 @@ func TestWriteManyDestinations(t *testing.T) {
 			t.Fatalf("sent to %v, want %v", got, p.Addr)
 		}
 	}
-	if n := len(c.out.(*plainWriter).addrs); n > mostAddrs {
+	w := c.out.(*plainWriter)
+	if n := len(w.addrs); n > mostAddrs {
 		t.Errorf("%d addresses remembered", n)
+	}
+	// But what is in use is.
+	again := netip.AddrPortFrom(addr, 7)
+	one, _ := w.addr(again)
+	if two, _ := w.addr(again); one != two {
+		t.Errorf("%v is made anew each time", again)
 	}
 }
