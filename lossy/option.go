@@ -8,7 +8,7 @@ type Option interface {
 // config is what the options of one Wrap or NewNetwork add up to.
 type config struct {
 	egress, ingress []*part
-	network         bool // ingress is egress: a link has one chain of models
+	network         bool // which has no use for ingress: a link has one chain
 	seed            uint64
 	seeded          bool
 	trace           *Trace
@@ -59,9 +59,7 @@ func Both(models ...Model) Option {
 	parts := flatten("Both", models)
 	return optionFunc(func(c *config) {
 		c.egress = append(c.egress, parts...)
-		if !c.network {
-			c.ingress = append(c.ingress, parts...)
-		}
+		c.ingress = append(c.ingress, parts...)
 	})
 }
 

@@ -40,6 +40,36 @@ func TestNetworkLeavesNothing(t *testing.T) {
 	})
 }
 
+// TestTimerStopped checks that a deadline that is of no use any more does not
+// keep the timer, and with it the network, for its time.
+func TestTimerStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := NewNetwork()
+		alarm := func() time.Duration {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			return n.alarm
+		}
+		for _, end := range []func(*Conn) error{
+			(*Conn).Close,
+			func(c *Conn) error { return c.SetReadDeadline(time.Time{}) },
+			func(c *Conn) error { return c.SetDeadline(time.Now()) },
+		} {
+			c := must(n.NewConn(netip.AddrPort{}))
+			c.SetReadDeadline(time.Now().Add(time.Hour))
+			if got := alarm(); got != time.Hour {
+				t.Errorf("with a deadline in an hour the timer is set for %v", got)
+			}
+			if err := end(c); err != nil {
+				t.Fatal(err)
+			}
+			if got := alarm(); got != never || n.timer.Stop() {
+				t.Errorf("without a deadline the timer is set for %v", got)
+			}
+		}
+	})
+}
+
 // TestInFlightReturns checks that the bytes in flight are counted down again,
 // whatever becomes of the packets.
 func TestInFlightReturns(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ferrygo/ferry/internal/datagram"
@@ -15,6 +17,7 @@ var batchCases = []testCase{
 	{"BatchDeadline", batchDeadline},
 	{"BatchClosed", batchClosed},
 	{"BatchTooLong", batchTooLong},
+	{"BatchConcurrent", batchConcurrent},
 }
 
 type batchConn interface {
@@ -159,4 +162,46 @@ func batchTooLong(e *env) {
 	for _, want := range []string{"one", "two", "four"} {
 		e.expect(b, want, a)
 	}
+}
+
+// batchConcurrent has several goroutines write and several read batches of
+// the same conns: each datagram arrives whole, and once.
+func batchConcurrent(e *env) {
+	a, b := e.batchConn(), e.batchConn()
+	const writers, each = 4, 20 // few enough for a socket's queue
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for i := range each / 2 {
+				n := w*each + 2*i
+				_, err := a.WriteBatch([][]byte{sealed(n), sealed(n + 1)}, []netip.AddrPort{addrPort(b), addrPort(b)})
+				if err != nil {
+					e.Error(err)
+				}
+			}
+		})
+	}
+	seen := make([]atomic.Int32, writers*each)
+	var left atomic.Int32
+	left.Store(writers * each)
+	b.SetReadDeadline(time.Now().Add(patience))
+	for range 4 {
+		wg.Go(func() {
+			x := newInbox(4, 1000)
+			for left.Load() > 0 {
+				got, err := x.read(b)
+				if err != nil {
+					return // told below
+				}
+				for _, s := range got {
+					e.count(seen, []byte(s))
+				}
+				if left.Add(-int32(len(got))) == 0 {
+					b.SetReadDeadline(longAgo()) // the other readers are done, too
+				}
+			}
+		})
+	}
+	wg.Wait()
+	e.allOnce(seen)
 }

@@ -81,7 +81,7 @@ func concurrent(e *env) {
 			}
 		})
 	}
-	var seen [writers * each]atomic.Int32
+	seen := make([]atomic.Int32, writers*each)
 	var left atomic.Int32
 	left.Store(writers * each)
 	b.SetReadDeadline(time.Now().Add(patience))
@@ -93,12 +93,7 @@ func concurrent(e *env) {
 				if err != nil {
 					return // told below
 				}
-				i, ok := unsealed(buf[:n])
-				if !ok || i >= len(seen) {
-					e.Errorf("a datagram of %d bytes was mixed up", n)
-					continue
-				}
-				seen[i].Add(1)
+				e.count(seen, buf[:n])
 				if left.Add(-1) == 0 {
 					b.SetReadDeadline(longAgo()) // the other readers are done, too
 				}
@@ -106,6 +101,22 @@ func concurrent(e *env) {
 		})
 	}
 	wg.Wait()
+	e.allOnce(seen)
+}
+
+// count counts a datagram that sealed made.
+func (e *env) count(seen []atomic.Int32, b []byte) {
+	i, ok := unsealed(b)
+	if !ok || i >= len(seen) {
+		e.Errorf("a datagram of %d bytes was mixed up", len(b))
+		return
+	}
+	seen[i].Add(1)
+}
+
+// allOnce checks that each datagram was counted once.
+func (e *env) allOnce(seen []atomic.Int32) {
+	e.Helper()
 	for i := range seen {
 		if n := seen[i].Load(); n != 1 {
 			e.Errorf("datagram %d arrived %d times", i, n)
