@@ -24,17 +24,24 @@ func leaks(t *testing.T) (check func()) {
 	goroutines, descriptors := count()
 	return func() {
 		t.Helper()
-		// A goroutine of the runtime's may come or go; a leak would leave many.
-		if g, d := count(); g > goroutines+5 || d > descriptors+5 {
-			t.Errorf("%d goroutines and %d descriptors, before %d and %d", g, d, goroutines, descriptors)
+		var g, d int
+		for range 100 {
+			// The pipes that the net package splices through are closed by the garbage collector.
+			runtime.GC()
+			runtime.Gosched()
+			// A goroutine of the runtime's may come or go; a leak would leave many.
+			if g, d = count(); g <= goroutines+5 && d <= descriptors+5 {
+				return
+			}
 		}
+		t.Errorf("%d goroutines and %d descriptors, before %d and %d", g, d, goroutines, descriptors)
 	}
 }
 
 // TestFlood: every client speaks as fast as it can; every delivery is whole, labelled, and in its
 // sender's order.
 func TestFlood(t *testing.T) {
-	const clients, messages = 8, 2000
+	const clients, messages = 8, 500
 	l := listen(t)
 	ours(t, &Server{MaxClients: clients, Slow: Wait}, l)
 	conns := make([]net.Conn, clients)
@@ -70,16 +77,17 @@ func TestFlood(t *testing.T) {
 
 // TestDeafClient: one client never reads; the others get everything.
 func TestDeafClient(t *testing.T) {
-	const lines = 200_000
+	const lines = 60_000
 	gone := make(chan error, 10)
 	l := listen(t)
-	ours(t, &Server{Trace: &Trace{Left: func(_ Client, _ ClientReport, err error) { gone <- err }}}, l)
+	ours(t, &Server{Queue: 64 << 10, Trace: &Trace{Left: func(_ Client, _ ClientReport, err error) { gone <- err }}}, l)
 	conns := make([]net.Conn, 4)
 	for i := range conns {
 		conns[i] = dial(t, l.Addr())
 		introduce(t, conns[:i+1])
 	}
-	dial(t, l.Addr()) // and never reads
+	deaf := dial(t, l.Addr()) // which never reads
+	deaf.(*net.TCPConn).SetReadBuffer(4 << 10)
 	var readers sync.WaitGroup
 	for _, c := range conns[1:] {
 		readers.Go(func() {
@@ -206,7 +214,7 @@ func TestQueueMemory(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	// Each line is written by itself: where it is read by itself it costs most.
 	line := []byte(strings.Repeat("x", 99) + "\n")
-	for range 200_000 {
+	for range 100_000 {
 		speaker.Write(line)
 	}
 	send(t, speaker, "exit\n")

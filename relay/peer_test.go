@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +27,8 @@ type chatter struct {
 	mine   net.Conn
 	say    chan string
 	heard  []string
-	copied bytes.Buffer
+	copied string        // what the server got, once drained
+	drain  chan struct{} // closed when it has everything
 	report ChatReport
 	err    error
 	ended  time.Time
@@ -45,8 +45,13 @@ func newChatters(t *testing.T, options ...lossy.Option) (a, b *chatter) {
 		c := &chatter{t: t, conn: conn, say: make(chan string), done: make(chan struct{})}
 		c.addr = conn.LocalAddr().(*net.UDPAddr).AddrPort()
 		c.mine, c.server = net.Pipe()
+		c.drain = make(chan struct{})
 		server := c.server
-		go func() { io.Copy(&c.copied, server) }()
+		go func() {
+			defer close(c.drain)
+			b, _ := io.ReadAll(server)
+			c.copied = string(b)
+		}()
 		return c
 	}
 	return open(), open()
@@ -84,14 +89,16 @@ func TestChat(t *testing.T) {
 		start := time.Now()
 		<-a.done
 		<-b.done
+		<-a.drain
+		<-b.drain
 		if a.err != nil || b.err != nil {
 			t.Errorf("errors %v, %v", a.err, b.err)
 		}
 		if !slices.Equal(a.heard, []string{"hi", "server: 9: from afar"}) || !slices.Equal(b.heard, []string{"hello", "there"}) {
 			t.Errorf("heard %q, %q", a.heard, b.heard)
 		}
-		if a.copied.String() != "hellothere" || b.copied.String() != "hi\nexit\n" {
-			t.Errorf("the servers got %q, %q", a.copied.String(), b.copied.String())
+		if a.copied != "hellothere" || b.copied != "hi\nexit\n" {
+			t.Errorf("the servers got %q, %q", a.copied, b.copied)
 		}
 		if a.report.Said != 2 || a.report.Heard != 2 || b.report.Said != 2 || b.report.Heard != 2 ||
 			a.report.SentAgain+b.report.SentAgain != 0 || a.report.RTT != 20*ms {
@@ -312,8 +319,9 @@ func TestChatLongText(t *testing.T) {
 		a.say <- exit
 		<-a.done
 		<-b.done
-		if strings.Join(b.heard, "") != long || a.copied.String() != long+exit {
-			t.Errorf("heard %d pieces; the server got %d bytes", len(b.heard), a.copied.Len())
+		<-a.drain
+		if strings.Join(b.heard, "") != long || a.copied != long+exit {
+			t.Errorf("heard %d pieces; the server got %d bytes", len(b.heard), len(a.copied))
 		}
 	})
 }
