@@ -1,0 +1,153 @@
+// Tftp reads a file from a TFTP server, or writes one to it.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path"
+	"path/filepath"
+	"time"
+
+	"github.com/ferrygo/ferry/examples/internal/bars"
+	"github.com/ferrygo/ferry/examples/internal/cli"
+	"github.com/ferrygo/ferry/tftp"
+)
+
+var (
+	wide       = flag.Bool("wide", false, "count blocks in four bytes, as the UDP file delivery assignment does")
+	blockSize  = flag.Int("blksize", 0, "`bytes` in a block (default 1428, or 512 with -wide)")
+	windowSize = flag.Int("windowsize", 0, "`blocks` for each acknowledgement (default 16)")
+	mode       = flag.String("mode", "octet", "octet or netascii")
+	verbose    = flag.Bool("v", false, "log what is agreed, and every packet")
+)
+
+func main() {
+	cli.Main("tftp [flags] get HOST:PORT NAME [LOCAL] | put HOST:PORT LOCAL [NAME]", run)
+}
+
+func run(ctx context.Context) error {
+	if n := flag.NArg(); n < 3 || n > 4 {
+		return cli.Usagef("want get HOST:PORT NAME [LOCAL], or put HOST:PORT LOCAL [NAME]")
+	}
+	c := tftp.Client{Wide: *wide, BlockSize: *blockSize, WindowSize: *windowSize}
+	var ok bool
+	if c.Mode, ok = tftp.ParseMode(*mode); !ok {
+		return cli.Usagef("-mode %q: want octet or netascii", *mode)
+	}
+	servers, err := cli.Resolve(flag.Args()[1:2])
+	if err != nil {
+		return err
+	}
+	conn, err := net.ListenPacket("udp", ":0")
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	t := &transfer{client: c, conn: conn, server: servers[0]}
+	t.watch()
+	defer t.done()
+	switch first, second := flag.Arg(2), flag.Arg(3); flag.Arg(0) {
+	case "get":
+		return t.get(ctx, first, second)
+	case "put":
+		return t.put(ctx, first, second)
+	}
+	return cli.Usagef("%q: want get or put", flag.Arg(0))
+}
+
+// A transfer is what the command line asks for.
+type transfer struct {
+	client tftp.Client
+	conn   net.PacketConn
+	server netip.AddrPort
+	bar    *bars.Counter
+}
+
+// watch logs, or shows a bar on a terminal.
+func (t *transfer) watch() {
+	switch {
+	case *verbose:
+		t.client.Trace = tftp.LogTrace(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: tftp.LevelPacket})))
+	case bars.OnTerminal(os.Stderr):
+		t.client.Trace = t.progress()
+	}
+}
+
+// done draws the bar for the last time.
+func (t *transfer) done() {
+	if t.bar != nil {
+		t.bar.Wait()
+	}
+}
+
+func (t *transfer) get(ctx context.Context, name, local string) error {
+	if local == "-" {
+		return t.report(t.client.Get(ctx, t.conn, t.server, name, os.Stdout))
+	}
+	if local == "" {
+		local = path.Base(name)
+	}
+	root, err := os.OpenRoot(filepath.Dir(local))
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	sink, err := tftp.SaveAs(root, filepath.Base(local))
+	if err != nil {
+		return err
+	}
+	return t.report(t.client.Get(ctx, t.conn, t.server, name, sink))
+}
+
+func (t *transfer) put(ctx context.Context, local, name string) error {
+	src := tftp.Source{R: os.Stdin, Size: -1}
+	if local != "-" {
+		f, err := os.Open(local)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if src, err = tftp.FileSource(f); err != nil {
+			return err
+		}
+	} else if name == "" {
+		return cli.Usagef("want a NAME for what comes from standard input")
+	}
+	if name == "" {
+		name = filepath.Base(local)
+	}
+	return t.report(t.client.Put(ctx, t.conn, t.server, name, src))
+}
+
+// report says with -v what happened.
+func (t *transfer) report(r tftp.Report, err error) error {
+	if err == nil && *verbose {
+		fmt.Fprintf(os.Stderr, "%d bytes in %v, blocks of %d, windows of %d, %d packets sent, %d again\n",
+			r.Bytes, r.Elapsed, r.BlockSize, r.WindowSize, r.Sent, r.SentAgain)
+	}
+	return err
+}
+
+// progress moves a bar, once it is known how long the file is.
+func (t *transfer) progress() *tftp.Trace {
+	return &tftp.Trace{
+		Began: func(r *tftp.Request, _ netip.AddrPort, s tftp.Settings) {
+			if s.Size > 0 {
+				t.bar = bars.NewCounter(os.Stderr, r.Name, s.Size)
+			}
+		},
+		Acked:    func(_ netip.AddrPort, _, total int64, _ time.Duration) { t.moved(total) },
+		Received: func(_ netip.AddrPort, _ int64, _ int, _ bool, total int64) { t.moved(total) },
+	}
+}
+
+func (t *transfer) moved(total int64) {
+	if t.bar != nil {
+		t.bar.Set(total)
+	}
+}
