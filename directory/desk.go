@@ -233,7 +233,7 @@ func (d *desk) obey(now time.Time, from netip.AddrPort, typ Type, body []byte) (
 		return nil, code, false
 	}
 	if d.trace.Updated != nil {
-		d.trace.Updated(peer, d.registry.peers[peer].files)
+		d.trace.Updated(peer, d.registry.files(peer))
 	}
 	return nil, 0, true
 }

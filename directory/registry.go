@@ -24,7 +24,7 @@ type registry struct {
 	maxAll   int // entries
 
 	seed    maphash.Seed
-	peers   map[netip.AddrPort]*member
+	peers   map[peerKey]*member
 	byID    []*member
 	freeIDs []uint32
 	silent  queue[member] // by the time last heard
@@ -44,6 +44,16 @@ type member struct {
 	place node[member] // in the list by time
 }
 
+// A peerKey is an address as bytes, which are hashed and compared faster than a netip.AddrPort.
+type peerKey [18]byte
+
+func keyOf(addr netip.AddrPort) (k peerKey) {
+	ip := addr.Addr().As16()
+	copy(k[:], ip[:])
+	k[16], k[17] = byte(addr.Port()>>8), byte(addr.Port())
+	return k
+}
+
 func newRegistry(expiry time.Duration, maxPeers, maxFiles, maxAll int) *registry {
 	return &registry{
 		expiry:   expiry,
@@ -51,7 +61,7 @@ func newRegistry(expiry time.Duration, maxPeers, maxFiles, maxAll int) *registry
 		maxFiles: maxFiles,
 		maxAll:   maxAll,
 		seed:     maphash.MakeSeed(),
-		peers:    make(map[netip.AddrPort]*member),
+		peers:    make(map[peerKey]*member),
 		names:    names{ids: make(map[string]uint32)},
 	}
 }
@@ -59,7 +69,7 @@ func newRegistry(expiry time.Duration, maxPeers, maxFiles, maxAll int) *registry
 // touch renews a peer whose files are those of its latest update. It reports false if
 // there is no such peer or its files are others: then update has to look at them.
 func (r *registry) touch(now time.Time, addr netip.AddrPort, files []byte) bool {
-	m := r.peers[addr]
+	m := r.peers[keyOf(addr)]
 	if m == nil || m.sum != maphash.Bytes(r.seed, files) || r.dead(now, m) {
 		return false
 	}
@@ -74,7 +84,7 @@ func (r *registry) update(now time.Time, addr netip.AddrPort, files []byte) (Cod
 	if !ok {
 		return code, false
 	}
-	m := r.peers[addr]
+	m := r.peers[keyOf(addr)]
 	had := 0
 	if m != nil {
 		had = m.files
@@ -99,10 +109,13 @@ func (r *registry) update(now time.Time, addr netip.AddrPort, files []byte) (Cod
 
 // keep renews a peer, if it is there.
 func (r *registry) keep(now time.Time, addr netip.AddrPort) {
-	if m := r.peers[addr]; m != nil && !r.dead(now, m) {
+	if m := r.peers[keyOf(addr)]; m != nil && !r.dead(now, m) {
 		r.renew(now, m)
 	}
 }
+
+// files is how many files a registered peer has.
+func (r *registry) files(addr netip.AddrPort) int { return r.peers[keyOf(addr)].files }
 
 // renew notes that m was heard.
 func (r *registry) renew(now time.Time, m *member) {
@@ -122,13 +135,13 @@ func (r *registry) add(addr netip.AddrPort) *member {
 		m.id = uint32(len(r.byID))
 		r.byID = append(r.byID, m)
 	}
-	r.peers[addr] = m
+	r.peers[keyOf(addr)] = m
 	return m
 }
 
 // remove forgets a peer at once. It reports whether there was one.
 func (r *registry) remove(addr netip.AddrPort) bool {
-	m := r.peers[addr]
+	m := r.peers[keyOf(addr)]
 	if m == nil {
 		return false
 	}
@@ -140,7 +153,7 @@ func (r *registry) remove(addr netip.AddrPort) bool {
 // drop forgets a member that has no entries any more.
 func (r *registry) drop(m *member) {
 	r.silent.remove(&m.place)
-	delete(r.peers, m.addr)
+	delete(r.peers, keyOf(m.addr))
 	r.byID[m.id] = nil
 	r.freeIDs = append(r.freeIDs, m.id)
 }
