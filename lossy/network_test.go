@@ -339,7 +339,7 @@ func TestStatsOfClosed(t *testing.T) {
 		time.Sleep(time.Millisecond)
 		check(lossy.Stats{Packets: 12, Bytes: 12, Delayed: 9, Scripted: 3})
 		b.Close()
-		b = openAt(t, n, b.AddrPort())
+		openAt(t, n, b.AddrPort())
 		time.Sleep(time.Second)
 		check(lossy.Stats{Packets: 12, Bytes: 12, Delayed: 9, Scripted: 3, Passed: 9})
 	})

@@ -384,7 +384,7 @@ func waitForGoroutines(t *testing.T) {
 // package, tests excepted.
 func ownGoroutines() (stacks []string) {
 	buf := make([]byte, 1<<20)
-	for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+	for g := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
 		if strings.Contains(g, "ferry/lossy.") {
 			stacks = append(stacks, g)
 		}
