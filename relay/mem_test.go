@@ -131,3 +131,24 @@ func after(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
+
+// departures collects why clients left.
+type departures struct {
+	mu   sync.Mutex
+	errs []error
+}
+
+func (d *departures) trace() *Trace {
+	return &Trace{Left: func(_ Client, _ ClientReport, err error) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.errs = append(d.errs, err)
+	}}
+}
+
+// all returns the reasons so far.
+func (d *departures) all() []error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.errs
+}

@@ -74,8 +74,8 @@ func TestExit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var left []error
-				h := newHall(t, &Server{Trace: &Trace{Left: func(_ Client, _ ClientReport, err error) { left = append(left, err) }}})
+				var left departures
+				h := newHall(t, &Server{Trace: left.trace()})
 				defer h.close()
 				a, b, c := h.enter(), h.enter(), h.enter()
 				leave(b)
@@ -84,8 +84,8 @@ func TestExit(t *testing.T) {
 				a.say("exit now") // is chat
 				c.expect("1: still here\n1: exit now\n")
 				a.expect("")
-				if len(left) != 1 || left[0] != nil {
-					t.Errorf("left: %v, want one without an error", left)
+				if all := left.all(); len(all) != 1 || all[0] != nil {
+					t.Errorf("left: %v, want one without an error", all)
 				}
 			})
 		})
@@ -123,8 +123,8 @@ func TestForgedID(t *testing.T) {
 
 func TestTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var left error
-		h := newHall(t, &Server{MaxMessage: 10, Trace: &Trace{Left: func(_ Client, _ ClientReport, err error) { left = err }}})
+		var left departures
+		h := newHall(t, &Server{MaxMessage: 10, Trace: left.trace()})
 		defer h.close()
 		a, b := h.enter(), h.enter()
 		b.say("0123456789\n0123456789\r\n")
@@ -132,8 +132,8 @@ func TestTooLong(t *testing.T) {
 		b.say("ok\n0123456789a\nnever\n")
 		a.expect("2: ok\n")
 		b.expect("* message longer than 10 bytes\nEOF")
-		if !errors.Is(left, ErrTooLong) {
-			t.Errorf("left with %v, want ErrTooLong", left)
+		if all := left.all(); len(all) != 1 || !errors.Is(all[0], ErrTooLong) {
+			t.Errorf("left with %v, want ErrTooLong", all)
 		}
 		// A line without an end is too long before it ends.
 		c := h.enter()
@@ -341,15 +341,15 @@ func TestWait(t *testing.T) {
 // TestWriteTimeout: a client that does not read and whose queue is not full goes, too.
 func TestWriteTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var left error
-		h := newHall(t, &Server{Trace: &Trace{Left: func(_ Client, _ ClientReport, err error) { left = err }}})
+		var left departures
+		h := newHall(t, &Server{Trace: left.trace()})
 		defer h.close()
 		a := h.enter()
 		h.enterDeaf()
 		a.say("hello")
 		after(DefaultWriteTimeout)
-		if !errors.Is(left, ErrSlow) || h.server.Stats().Clients != 1 {
-			t.Errorf("left with %v, %d clients; want ErrSlow, 1", left, h.server.Stats().Clients)
+		if all := left.all(); len(all) != 1 || !errors.Is(all[0], ErrSlow) || h.server.Stats().Clients != 1 {
+			t.Errorf("left with %v, %d clients; want ErrSlow, 1", all, h.server.Stats().Clients)
 		}
 	})
 }
