@@ -88,10 +88,9 @@ func dial(t testing.TB, addr net.Addr) net.Conn {
 	return conn
 }
 
-// flood lets one client of 50 send lines of 64 bytes, and checks that every other gets
+// flood lets one of some clients send lines of 64 bytes, and checks that every other gets
 // every line whole, with its sender. One iteration is one line.
-func flood(b *testing.B, serve func(net.Listener), deaf bool) {
-	const clients = 50
+func flood(b *testing.B, clients int, serve func(net.Listener), deaf bool) {
 	l := listen(b)
 	serve(l)
 	conns := make([]net.Conn, clients)
@@ -129,7 +128,7 @@ func flood(b *testing.B, serve func(net.Listener), deaf bool) {
 	}
 	out.Flush()
 	readers.Wait()
-	b.ReportMetric(float64(lines)*(clients-1)/b.Elapsed().Seconds(), "deliveries/s")
+	b.ReportMetric(float64(lines*(clients-1))/b.Elapsed().Seconds(), "deliveries/s")
 	if n := wrong.Load(); n > 0 {
 		b.Errorf("%d clients got something else", n)
 	}
@@ -152,17 +151,52 @@ func introduce(t testing.TB, conns []net.Conn) {
 	}
 }
 
+// BenchmarkFlood: one of 50 clients floods the others. The rival has a channel for each client.
 func BenchmarkFlood(b *testing.B) {
 	b.Run("relay", func(b *testing.B) {
-		flood(b, func(l net.Listener) { ours(b, &Server{MaxClients: -1}, l) }, false)
-	})
-	b.Run("relay-wait", func(b *testing.B) {
-		flood(b, func(l net.Listener) { ours(b, &Server{MaxClients: -1, Slow: Wait}, l) }, false)
-	})
-	b.Run("relay-deaf", func(b *testing.B) {
-		flood(b, func(l net.Listener) { ours(b, &Server{MaxClients: -1}, l) }, true)
+		flood(b, 50, func(l net.Listener) { ours(b, &Server{MaxClients: -1}, l) }, false)
 	})
 	b.Run("channels", func(b *testing.B) {
-		flood(b, func(l net.Listener) { go channelServer(l) }, false)
+		flood(b, 50, func(l net.Listener) { go channelServer(l) }, false)
 	})
+}
+
+// BenchmarkDeaf: one of four clients floods the others, without and with a fifth that never reads.
+func BenchmarkDeaf(b *testing.B) {
+	for _, deaf := range []bool{false, true} {
+		b.Run(fmt.Sprintf("deaf=%v", deaf), func(b *testing.B) {
+			flood(b, 4, func(l net.Listener) { ours(b, new(Server), l) }, deaf)
+		})
+	}
+}
+
+// BenchmarkBurst: 500 clients connect at once. The time is that until all are served.
+func BenchmarkBurst(b *testing.B) {
+	const clients = 500
+	for b.Loop() {
+		b.StopTimer()
+		l := listen(b)
+		joined := make(chan Client, clients)
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error)
+		s := Server{MaxClients: clients, Trace: &Trace{Joined: func(c Client) { joined <- c }}}
+		go func() { done <- s.Serve(ctx, l) }()
+		conns := make([]net.Conn, clients)
+		var dialing sync.WaitGroup
+		b.StartTimer()
+		for i := range conns {
+			dialing.Go(func() { conns[i], _ = net.Dial("tcp", l.Addr().String()) })
+		}
+		for range clients {
+			<-joined
+		}
+		b.StopTimer()
+		dialing.Wait()
+		cancel()
+		<-done
+		for _, c := range conns {
+			c.Close()
+		}
+		b.StartTimer()
+	}
 }
