@@ -7,6 +7,8 @@
 //   - [github.com/ferrygo/ferry/p2mp] sends one file to many receivers.
 //   - [github.com/ferrygo/ferry/octoput] sends a file to one receiver, or fetches one, by the Octoput Transfer
 //     Protocol.
+//   - [github.com/ferrygo/ferry/relay] passes messages between TCP clients: a broadcast server, forwarders in
+//     chains, and a chat that also goes over UDP.
 //
 // Every protocol works on a net.PacketConn that the caller makes, so it runs
 // over real sockets, over simulated networks, and over whatever else is one.
@@ -17,11 +19,12 @@
 //     and updated in place.
 //   - [github.com/ferrygo/ferry/lossy] drops, delays, duplicates and holds up packets around any
 //     net.PacketConn, and has a network in memory that runs in virtual time.
+//   - [github.com/ferrygo/ferry/multicast] opens conns for multicast groups and broadcast, which
+//     deliver what was asked for and nothing else.
 //
 // # To come
 //
-// These packages are planned and not there yet: tftp (server and client), directory (peers that share files through a central directory), relay (a
-// broadcast server, forwarders, chat) and multicast (group and broadcast sockets).
+// These packages are planned and not there yet: tftp (server and client), directory (peers that share files through a central directory).
 //
 // # What all packages share
 //
