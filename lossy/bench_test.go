@@ -35,11 +35,10 @@ func BenchmarkWrap(b *testing.B) {
 		options []lossy.Option
 	}{
 		{"Nothing", nil},
-		{"Counting", []lossy.Option{lossy.Compose()}},
 		{"Traced", []lossy.Option{lossy.WithTrace(&lossy.Trace{Judged: func(lossy.Event) {}})}},
 		{"Loss", []lossy.Option{lossy.Loss(0.1)}},
 		{"LossDuplicateRate", []lossy.Option{lossy.Loss(0.1), lossy.Duplicate(0.01), lossy.Rate(1e15, 100)}},
-		{"Assignment", []lossy.Option{lossy.Crowding(time.Millisecond, 0.1, 0.025)}},
+		{"Crowding", []lossy.Option{lossy.Crowding(time.Millisecond, 0.1, 0.025)}},
 		{"Delay", []lossy.Option{lossy.Delay(time.Millisecond)}},
 		{"NormalDelay", []lossy.Option{lossy.NormalDelay(time.Millisecond, 200*time.Microsecond)}},
 	} {
