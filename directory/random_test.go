@@ -34,7 +34,7 @@ func TestLossyRequests(t *testing.T) {
 // other by several round trips, what a host shares at all times is found at all times. (A late
 // copy of an update can undo a newer one, so here the updates say the same.)
 func TestDisorderlyRequests(t *testing.T) {
-	const runs = 5
+	const runs = 3
 	randomTowns(t, runs, func(t *testing.T, seed uint64) {
 		lossyTown(t, seed, 1000, func(v *town, host string, r *rand.Rand) func() error {
 			return (&steadyHost{client: v.client(host), host: host, r: r, files: 1 + r.IntN(200)}).request

@@ -103,13 +103,13 @@ func sameVersion(a, b fs.FileInfo) bool {
 func (it *item) open(ctx context.Context, root *os.Root, name string, digested func(size int64, err error)) (f *os.File, info fs.FileInfo, p *Pieces, err error) {
 	// What is no file any more (a pipe, say) must not be opened: that could block.
 	if info, err = root.Stat(name); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, gone(err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, nil, nil, fs.ErrNotExist
 	}
 	if f, err = root.Open(name); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, gone(err)
 	}
 	if info, err = f.Stat(); err == nil {
 		p, err = it.digests(ctx, f, info, digested)
@@ -120,6 +120,10 @@ func (it *item) open(ctx context.Context, root *os.Root, name string, digested f
 	}
 	return f, info, p, nil
 }
+
+// gone says that a file cannot be had any more: it was removed, or replaced by what leads out of
+// the directory. It is all the same to whoever asks for it.
+func gone(err error) error { return fmt.Errorf("%w: %w", fs.ErrNotExist, err) }
 
 // digests returns the digests of the open file. One goroutine computes, the others wait for it.
 func (it *item) digests(ctx context.Context, f *os.File, info fs.FileInfo, digested func(size int64, err error)) (*Pieces, error) {
