@@ -118,14 +118,15 @@ func (c *Client) Put(ctx context.Context, conn net.PacketConn, server netip.Addr
 	t.open(ctx, conn, datagram.Config{ReadSize: smallPacket, Batch: batchFor(t.want.WindowSize, c.Wide)})
 	defer t.link.Release()
 	t.want.WindowSize = min(t.want.WindowSize, windowFor(usualBuffer, t.want.BlockSize))
-	_, _, _ = t.link.SetBuffers(0, t.want.WindowSize*footprint(t.want.BlockSize))
+	_, _, _ = t.link.SetBuffers(t.ackBuffer(), t.want.WindowSize*footprint(t.want.BlockSize))
 	return t.end(t.put(src))
 }
 
 const (
 	// smallPacket is more than any OACK or ERROR that makes sense.
 	smallPacket = 1024
-	// wideBuffer is the receive buffer that a Wide receiver would like to have, in bytes.
+	// wideBuffer is the receive buffer that a Wide receiver would like to have, in bytes, and a Wide sender,
+	// to which an ACK of each block comes.
 	wideBuffer = 1 << 20
 )
 

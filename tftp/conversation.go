@@ -271,3 +271,11 @@ func (c *conversation) adopt(s Settings) {
 		c.trace.Began(c.request, c.peer, s)
 	}
 }
+
+// ackBuffer is the receive buffer that a sender of blocks would like to have.
+func (c *conversation) ackBuffer() int {
+	if c.num.wide {
+		return wideBuffer
+	}
+	return 0
+}

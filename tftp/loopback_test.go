@@ -23,7 +23,7 @@ func TestLoopback(t *testing.T) {
 		for _, single := range []bool{false, true} {
 			m := newMemory()
 			m.files["file"] = noise(1, 1_000_003)
-			addr := serveLoopback(t, &Server{Handler: m, Wide: wide, SinglePort: single, Linger: -1})
+			addr := serveLoopback(t, &Server{Handler: m, Wide: wide, SinglePort: single, Linger: time.Second / 5})
 			c := Client{Wide: wide, BlockSize: 1428}
 			got, r, err := loopbackGet(t, c, addr, "file")
 			if err != nil || !bytes.Equal(got, m.files["file"]) {

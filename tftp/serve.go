@@ -111,7 +111,7 @@ func (t *service) read() error {
 		window:    func(blockSize int) int { return min(t.v.maxWindow(), windowFor(usualBuffer, blockSize)) },
 		size:      src.Size, op: RRQ, netascii: t.request.Mode == Netascii,
 	})
-	if err := t.open(smallPacket, batchFor(s.WindowSize, t.num.wide), 0); err != nil {
+	if err := t.open(smallPacket, batchFor(s.WindowSize, t.num.wide), t.ackBuffer()); err != nil {
 		return err
 	}
 	t.adopt(s)
