@@ -86,8 +86,14 @@ func TestMessageMalformed(t *testing.T) {
 		}
 	}
 	for _, m := range []Message{
-		{}, {Type: 10, Seq: 1, Total: 1}, {Type: 1, Seq: 0, Total: 1}, {Type: 1, Seq: 3, Total: 1}, {Type: 1, Seq: 1, Total: 1000000},
-		{Type: 1, Fields: []string{""}, Seq: 1, Total: 1}, {Type: 1, Fields: []string{"\xff"}, Seq: 1, Total: 1}, {Type: 1, Seq: -1, Total: 1},
+		{},
+		{Type: 10, Seq: 1, Total: 1},
+		{Type: 1, Seq: 0, Total: 1},
+		{Type: 1, Seq: 3, Total: 1},
+		{Type: 1, Seq: 1, Total: 1000000},
+		{Type: 1, Fields: []string{""}, Seq: 1, Total: 1},
+		{Type: 1, Fields: []string{"\xff"}, Seq: 1, Total: 1},
+		{Type: 1, Seq: -1, Total: 1},
 	} {
 		if b, err := m.MarshalBinary(); err == nil || len(b) > 0 {
 			t.Errorf("%+v: %q, %v", m, b, err)
