@@ -5,6 +5,7 @@
 // # Protocols
 //
 //   - [github.com/ferrygo/ferry/p2mp] sends one file to many receivers.
+//   - [github.com/ferrygo/ferry/tftp] is a TFTP client and server, and strategies to deliver a file over a bad network.
 //   - [github.com/ferrygo/ferry/octoput] sends a file to one receiver, or fetches one, by the Octoput Transfer
 //     Protocol.
 //   - [github.com/ferrygo/ferry/relay] passes messages between TCP clients: a broadcast server, forwarders in
@@ -24,7 +25,7 @@
 //
 // # To come
 //
-// These packages are planned and not there yet: tftp (server and client), directory (peers that share files through a central directory).
+// These packages are planned and not there yet: directory (peers that share files through a central directory).
 //
 // # What all packages share
 //

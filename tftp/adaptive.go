@@ -8,7 +8,7 @@ import "time"
 // A round is a burst of n blocks. It ends when all that was sent is acknowledged, or after two round
 // trips: time for the ACKs to come, and for the network to calm down; after a bad round some more. The
 // share of blocks that were acknowledged, the yield, decides about n. If it is all, n is quadrupled. While it is
-// half or more, the loss may as well be the network's floor, and n grows by a half. Below a quarter n shrinks
+// half or more, the loss may as well be the network's floor, and n grows by a half. Below a fifth n shrinks
 // by a quarter, though not below 12; where nothing comes back it is halved down to 2, and the timer doubles. A round that brings not half as many blocks per second as the best n did sends n back
 // to that one, and holds it there for some rounds.
 //
@@ -24,7 +24,7 @@ type Adaptive struct{}
 func (Adaptive) Begin() Plan { return &adaptivePlan{n: unprovenPackets, yield: 1} }
 
 const (
-	adaptiveSecond = 16 // blocks of the second round, when the other side has answered
+	adaptiveSecond = 14 // blocks of the second round, when the other side has answered
 	adaptiveLeast  = 12 // and of any after it,
 	adaptiveSilent = 2  // unless nothing came back
 	adaptiveFlow   = 64 // from this n on, whole rounds become a window
@@ -151,7 +151,7 @@ func (p *adaptivePlan) assess(now time.Time, f *Flight) {
 		p.n = min(4*p.n, wideWindow)
 	case full && p.yield >= 0.5:
 		p.n = min(p.n+p.n/2, wideWindow)
-	case p.yield < 0.25:
+	case p.yield < 0.2:
 		p.n = min(p.n, max(p.n*3/4, adaptiveLeast))
 	}
 }
