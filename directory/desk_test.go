@@ -299,7 +299,7 @@ func TestDeskShortestView(t *testing.T) {
 		t.Fatalf("%q", out)
 	}
 	next := out[1]
-	var body string
+	var body strings.Builder
 	for range 20 {
 		sent := x.gets(h2, ackFor(t, next))
 		if len(sent) == 0 {
@@ -308,11 +308,11 @@ func TestDeskShortestView(t *testing.T) {
 		next = sent[0]
 		p, _ := parsePacket([]byte(next))
 		_, content := nextWord(p.body)
-		body += string(content)
+		body.WriteString(string(content))
 	}
-	fields, err := splitBody([]byte(body))
+	fields, err := splitBody([]byte(body.String()))
 	if err != nil || len(fields) < 2 || fields[0] != "-" {
-		t.Fatalf("%.80q, %v", body, err)
+		t.Fatalf("%.80q, %v", body.String(), err)
 	}
 	l, err := parseListing(fields[1:])
 	if err != nil || l.Total != 5000 || len(l.Peers) < 50 || len(l.Peers) > 1000 {
