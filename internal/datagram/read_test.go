@@ -112,16 +112,16 @@ func TestReadErrorForever(t *testing.T) {
 		reads    int
 	}{
 		{
-			name: "until the deadline", deadline: 20 * time.Millisecond, forever: syscall.ECONNREFUSED,
-			want: os.ErrDeadlineExceeded, within: 20 * time.Millisecond, reads: 50,
+			name: "until the deadline", deadline: 20500 * time.Microsecond, forever: syscall.ECONNREFUSED,
+			want: os.ErrDeadlineExceeded, within: 20500 * time.Microsecond, reads: eagerTries + 20,
 		},
 		{
 			name: "for a while", forever: syscall.ECONNREFUSED,
 			want: syscall.ECONNREFUSED, within: 2 * time.Second, reads: patientTries,
 		},
 		{
-			name: "until the context ends", cancel: 20 * time.Millisecond, forever: syscall.ECONNREFUSED,
-			want: context.Canceled, within: 20 * time.Millisecond, reads: 50,
+			name: "until the context ends", cancel: 20500 * time.Microsecond, forever: syscall.ECONNREFUSED,
+			want: context.Canceled, within: 20500 * time.Microsecond, reads: eagerTries + 20,
 		},
 		{
 			name: "nothing but rubbish", arrivals: make([]arrival, patientTries),
@@ -150,8 +150,8 @@ func TestReadErrorForever(t *testing.T) {
 				if took := time.Since(start); took > test.within {
 					t.Errorf("Read took %v, want at most %v", took, test.within)
 				}
-				if pc.reads > test.reads {
-					t.Errorf("%d reads, want at most %d", pc.reads, test.reads)
+				if pc.reads != test.reads {
+					t.Errorf("%d reads, want %d", pc.reads, test.reads)
 				}
 			})
 		})
@@ -324,6 +324,49 @@ func TestReadDeadlinePassedSocket(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A conn that can be asked without waiting is, once, when a deadline has passed.
+func TestReadLooks(t *testing.T) {
+	broken := errors.New("broken")
+	for _, test := range []struct {
+		pkts []Packet
+		err  error
+		want error
+	}{
+		{nil, nil, os.ErrDeadlineExceeded},
+		{nil, broken, broken},
+		{[]Packet{to(peer, "data")}, nil, nil},
+	} {
+		pc := newFakeConn()
+		looker := &lookReader{pkts: test.pkts, err: test.err}
+		c := open(t.Context(), pc, looker, nil)
+		pkts, err := c.Read(past)
+		c.Release()
+		if !errors.Is(err, test.want) || len(pkts) != len(test.pkts) {
+			t.Errorf("Read = %v, %v; want %v, %v", pkts, err, test.pkts, test.want)
+		}
+		if looker.reads != 1 || looker.looks != 1 {
+			t.Errorf("%d reads and %d looks, want one of each", looker.reads, looker.looks)
+		}
+	}
+}
+
+// A lookReader's deadline always passes; what has arrived is scripted.
+type lookReader struct {
+	pkts         []Packet
+	err          error
+	reads, looks int
+}
+
+func (r *lookReader) read(pkts []Packet) ([]Packet, error) {
+	r.reads++
+	return pkts, os.ErrDeadlineExceeded
+}
+
+func (r *lookReader) poll(pkts []Packet) ([]Packet, error) {
+	r.looks++
+	return append(pkts, r.pkts...), r.err
 }
 
 // ways are the ways to read and write a UDP socket that there are here.

@@ -51,6 +51,15 @@ func TestCancelWakesReadOfSocket(t *testing.T) {
 			if _, err := c.Read(time.Time{}); err != errStop {
 				t.Errorf("Read: %v, want the cause", err)
 			}
+			// It stays so, whatever has arrived.
+			if _, err := loopback(t, "udp4", "127.0.0.1:0").WriteTo([]byte("data"), conn.LocalAddr()); err != nil {
+				t.Fatal(err)
+			}
+			for _, deadline := range []time.Time{{}, past, time.Now().Add(time.Hour)} {
+				if pkts, err := c.Read(deadline); err != errStop || pkts != nil {
+					t.Errorf("Read = %v, %v", pkts, err)
+				}
+			}
 		})
 	}
 }
