@@ -4,6 +4,7 @@
 //
 // # Protocols
 //
+//   - [github.com/ferrygo/ferry/directory] lets peers share files, who find each other through a central directory.
 //   - [github.com/ferrygo/ferry/p2mp] sends one file to many receivers.
 //   - [github.com/ferrygo/ferry/tftp] is a TFTP client and server, and strategies to deliver a file over a bad network.
 //   - [github.com/ferrygo/ferry/octoput] sends a file to one receiver, or fetches one, by the Octoput Transfer
