@@ -453,6 +453,35 @@ func TestBatches(t *testing.T) {
 	}
 }
 
+// TestBatchOfMixed: what is not wanted leaves no gap in a batch.
+func TestBatchOfMixed(t *testing.T) {
+	lo := loopbackName(t)
+	conn := listenAt(t, Config{Interface: lo}, "239.255.77.1:0")
+	sender := listenAt(t, Config{Interface: lo}, "0.0.0.0:0")
+	for i := range 8 {
+		sendTo(t, sender, at("127.0.0.1", port(conn)), "unwanted")
+		sendTo(t, sender, at("239.255.77.1", port(conn)), fmt.Sprint("wanted ", i))
+	}
+	bufs := make([][]byte, 20)
+	for i := range bufs {
+		bufs[i] = make([]byte, 20)
+	}
+	sizes, segments, from := make([]int, 20), make([]int, 20), make([]netip.AddrPort, 20)
+	conn.SetReadDeadline(time.Now().Add(patience))
+	for next := 0; next < 8; {
+		n, err := conn.ReadBatch(bufs, sizes, segments, from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
+			if got, want := string(bufs[i][:sizes[i]]), fmt.Sprint("wanted ", next); got != want || from[i].Port() != port(sender) {
+				t.Errorf("packet %d is %q from %v, want %q", i, got, from[i], want)
+			}
+			next++
+		}
+	}
+}
+
 func BenchmarkReceive(b *testing.B) {
 	lo := loopbackName(b)
 	c := Config{Interface: lo}

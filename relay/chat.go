@@ -58,9 +58,6 @@ func (c *chat) run(cancel context.CancelFunc) error {
 	others.Go(c.writeServer)
 	stop := watch(c.inner, func() { _ = c.server.SetDeadline(past) })
 	err := c.loop()
-	if !c.copying {
-		c.closeWrite()
-	}
 	cancel()
 	others.Wait()
 	stop()

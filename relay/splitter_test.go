@@ -57,6 +57,7 @@ func TestSplitter(t *testing.T) {
 		{"too long", Line, 3, []string{"abc\nabcd\n"}, []string{"abc"}, ErrTooLong},
 		{"too long without a newline", Line, 3, []string{"abcd"}, nil, ErrTooLong},
 		{"as long as may be, so far", Line, 3, []string{"abc", "\n"}, []string{"abc"}, nil},
+		{"with a carriage return, so far", Line, 3, []string{"abc\r", "\n"}, []string{"abc"}, nil},
 		{"a long chunk", Chunk, 3, []string{"abcdefg"}, []string{"abc", "def", "g"}, nil},
 		{"a long line in a chunk", Chunk, 3, []string{"ab\ncdefgh\n"}, []string{"ab", "cde", "fgh", ""}, nil},
 		{"longer than the buffer", Line, 100_000, []string{long + "\n" + long + "\n"}, []string{long, long}, nil},
