@@ -129,8 +129,8 @@ func classify6(addr netip.Addr) Class {
 	return Assigned
 }
 
-// AllHosts and AllRouters are groups that every host, or router, of a link is in.
-//
-// They are functions because no variable of this package can be changed.
-func AllHosts() netip.Addr   { return netip.AddrFrom4([4]byte{224, 0, 0, 1}) }
+// AllHosts returns 224.0.0.1, the group that every host of a link is in (RFC 1112, section 4).
+func AllHosts() netip.Addr { return netip.AddrFrom4([4]byte{224, 0, 0, 1}) }
+
+// AllRouters returns 224.0.0.2, the group that every router of a link is in.
 func AllRouters() netip.Addr { return netip.AddrFrom4([4]byte{224, 0, 0, 2}) }
