@@ -89,7 +89,7 @@ func (s *splitter) next() (text []byte, ok bool, err error) {
 		text = rest[:min(len(rest), s.max)]
 		s.start += len(text)
 		return text, true, nil
-	case len(withoutCR(rest)) > s.max:
+	case len(withoutCR(rest)) > s.max, s.ended && len(rest) > s.max:
 		return nil, false, ErrTooLong
 	case s.ended:
 		s.start = s.end
