@@ -153,6 +153,9 @@ func BenchmarkServeFile(b *testing.B) {
 // TestMemory: 10,000 peers with 100 of 200,000 names each take at most 64 bytes for each file of each
 // peer.
 func TestMemory(t *testing.T) {
+	if raced {
+		t.Skip("the race detector takes memory of its own")
+	}
 	const peers, each, names = 10_000, 100, 200_000
 	heap := func() uint64 {
 		var m runtime.MemStats

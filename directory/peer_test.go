@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -124,6 +126,7 @@ func TestDirectoryRestarts(t *testing.T) {
 		time.Sleep(time.Second)
 		v.shut()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if failures < 5 {
 			t.Errorf("%d failures in a minute without a directory", failures)
 		}
@@ -346,10 +349,12 @@ func TestFetchStalled(t *testing.T) {
 				if r.URL.Path != "/f" {
 					return false
 				}
-				w.Header().Set("Content-Range", strings.Replace(r.Header.Get("Range"), "=", " ", 1)+"/6291456")
-				w.Header().Set("Content-Length", "4194304")
+				var from, to int
+				fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to)
+				w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, to, len(data)))
+				w.Header().Set("Content-Length", strconv.Itoa(to-from+1))
 				w.WriteHeader(http.StatusPartialContent)
-				for i := 0; ; i++ {
+				for i := from; ; i++ {
 					w.Write(data[i : i+1])
 					http.NewResponseController(w).Flush()
 					select {
@@ -360,7 +365,7 @@ func TestFetchStalled(t *testing.T) {
 				}
 			}))
 			good := serve(t, sharing(t, files))
-			got, report, err := fetch(t, &Fetcher{Stall: 30 * time.Second}, "f", bad, good)
+			got, report, err := fetch(t, &Fetcher{Stall: time.Hour}, "f", bad, good)
 			if err != nil || string(got) != string(data) || !report.Verified {
 				t.Errorf("%d bytes, %+v, %v", len(got), report, err)
 			}

@@ -43,6 +43,9 @@ func TestDisorderlyRequests(t *testing.T) {
 }
 
 func randomTowns(t *testing.T, runs int, run func(t *testing.T, seed uint64)) {
+	if raced {
+		runs = 1
+	}
 	first, last := uint64(1), uint64(runs)
 	if *randomSeed != 0 {
 		first, last = *randomSeed, *randomSeed

@@ -186,7 +186,6 @@ func (r *registry) dead(now time.Time, m *member) bool { return now.Sub(m.heard)
 // constant for each.
 func (r *registry) expire(now time.Time, budget int, gone []netip.AddrPort) []netip.AddrPort {
 	for m := r.oldest(); m != nil && budget > 0 && r.dead(now, m); m = r.oldest() {
-		m.sum = ^m.sum // what is left is not what its update said
 		budget -= r.clear(m, budget)
 		if m.files > 0 || budget == 0 {
 			break
