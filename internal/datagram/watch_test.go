@@ -148,6 +148,59 @@ func TestRelease(t *testing.T) {
 	}
 }
 
+// Release returns when the end of the context has been dealt with, and not before: a
+// deadline set afterwards would be one in the past on a conn that is somebody else's
+// again.
+func TestReleaseWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		pc := &gatedConn{newFakeConn(), make(chan struct{})}
+		c := Open(ctx, pc, Config{})
+		cancel()
+		synctest.Wait() // its goroutine is on the way to set the deadline
+		released := false
+		go func() {
+			c.Release()
+			released = true
+		}()
+		synctest.Wait()
+		if released {
+			t.Error("Release did not wait")
+		}
+		close(pc.gate)
+		synctest.Wait()
+		if !released || !pc.deadline.IsZero() {
+			t.Errorf("released: %v; deadline is %v", released, pc.deadline)
+		}
+	})
+}
+
+// A gatedConn takes its time to set a deadline in the past.
+type gatedConn struct {
+	*fakeConn
+	gate chan struct{}
+}
+
+func (c *gatedConn) SetReadDeadline(t time.Time) error {
+	if t.Equal(past) {
+		<-c.gate
+	}
+	return c.fakeConn.SetReadDeadline(t)
+}
+
+// The write deadline stays as it was, unless it had to be set.
+func TestWriteDeadlineKept(t *testing.T) {
+	pc := newFakeConn()
+	own := time.Now().Add(time.Hour)
+	if err := pc.SetWriteDeadline(own); err != nil {
+		t.Fatal(err)
+	}
+	Open(t.Context(), pc, Config{}).Release()
+	if !pc.writeDeadline.Equal(own) {
+		t.Errorf("write deadline is %v", pc.writeDeadline)
+	}
+}
+
 // A context that ends after Release is none of the conn's business.
 func TestCancelAfterRelease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
