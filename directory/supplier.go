@@ -96,6 +96,10 @@ func (b *body) cause(err error) error {
 
 // Read reads the body. Each byte that arrives sets the stall time anew.
 func (b *body) Read(p []byte) (int, error) {
+	// What has arrived already would be read all the same.
+	if b.ctx.Err() != nil {
+		return 0, context.Cause(b.ctx)
+	}
 	n, err := b.Body.Read(p)
 	if n > 0 {
 		b.timer.Reset(b.stall)
