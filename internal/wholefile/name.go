@@ -52,8 +52,8 @@ func (e *NameError) Unwrap() error { return e.Err }
 // UTF-8 and is a file name only: it holds no directory, and neither / nor \. The error
 // is a *[NameError] around one of the reasons.
 //
-// A name that begins with a dot is allowed. A caller that serves a home directory may
-// want to refuse it.
+// A name that begins with a dot is allowed, but for those of temporary files. A caller
+// that serves a home directory may want to refuse more.
 func CheckName(name string) error {
 	if r := check(name); r != "" {
 		return &NameError{Name: name, Err: r}
