@@ -22,11 +22,12 @@ func TestLoopback(t *testing.T) {
 	for _, wide := range []bool{false, true} {
 		for _, single := range []bool{false, true} {
 			m := newMemory()
-			m.files["file"] = noise(1, 1_000_003)
+			data := noise(1, 1_000_003)
+			m.files["file"] = data
 			addr := serveLoopback(t, &Server{Handler: m, Wide: wide, SinglePort: single, Linger: time.Second / 5})
 			c := Client{Wide: wide, BlockSize: 1428}
 			got, r, err := loopbackGet(t, c, addr, "file")
-			if err != nil || !bytes.Equal(got, m.files["file"]) {
+			if err != nil || !bytes.Equal(got, data) {
 				t.Errorf("wide %v, single port %v: %d bytes, %v, %+v", wide, single, len(got), err, r)
 			}
 			if _, err := loopbackPut(t, c, addr, "new", got); err != nil {
@@ -75,7 +76,8 @@ func TestIPv6(t *testing.T) {
 // TestManyClients at once.
 func TestManyClients(t *testing.T) {
 	m := newMemory()
-	m.files["file"] = noise(1, 20_000)
+	data := noise(1, 20_000)
+	m.files["file"] = data
 	addr := serveLoopback(t, &Server{Handler: m})
 	var wg sync.WaitGroup
 	errs := make(chan error, 1000)
@@ -89,7 +91,7 @@ func TestManyClients(t *testing.T) {
 			var got bytes.Buffer
 			c := Client{GiveUp: time.Minute, Linger: -1}
 			_, err := c.Get(context.Background(), conn, addr, "file", &got)
-			if err == nil && !bytes.Equal(got.Bytes(), m.files["file"]) {
+			if err == nil && !bytes.Equal(got.Bytes(), data) {
 				err = errBroken
 			}
 			errs <- err
