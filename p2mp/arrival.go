@@ -71,7 +71,14 @@ func (t *sending) reported(now time.Time, i int, s *status) error {
 	case p.stage != extended:
 		r.Duplicates++
 		return nil
+	case s.id != p.id:
+		// The HELLO was answered by somebody else: it was started again since then.
+		t.tell(i, ReasonUnknown)
+		t.drop(i, &PeerError{Peer: p.addr, Seq: p.flight.cum + 1, Err: &AbortError{ReasonUnknown}})
+		return nil
 	case !p.flight.plausible(s):
+		return ErrSequence
+	case s.progress != gathering && !t.ended(&p.flight, s):
 		return ErrSequence
 	}
 	before := p.flight.cum
@@ -92,6 +99,13 @@ func (t *sending) reported(now time.Time, i int, s *status) error {
 	return nil
 }
 
+// ended reports whether a receiver can be checking or keeping the file: it holds
+// everything and was told so.
+func (t *sending) ended(f *flight, s *status) bool {
+	total, known := t.store.chunks()
+	return known && s.cum == total && f.firstFin != 0 && (s.number == 0 || s.number >= f.firstFin)
+}
+
 // joined begins to send to a receiver that answered a HELLO.
 func (t *sending) joined(now time.Time, i int, s *status) error {
 	p, r := &t.peers[i], &t.report.Peers[i]
@@ -108,7 +122,7 @@ func (t *sending) joined(now time.Time, i int, s *status) error {
 	}
 	p.flight.timer.Config = p.timer
 	p.flight.begin(now, s.cum, max(1, window), max(2, int(min(s.burst, maxWindow))), p.join.measured(now))
-	p.stage = extended
+	p.stage, p.id = extended, s.id
 	r.State, r.Extended = Receiving, true
 	t.credit(r, s.cum)
 	if t.trace.Joined != nil {
@@ -148,14 +162,19 @@ func (t *sending) aborted(i int, reason Reason) error {
 		}
 		t.leaveClassic(i)
 	}
-	t.drop(i, &PeerError{Peer: p.addr, Seq: p.flight.cum + 1, Err: &AbortError{reason}})
+	e := &PeerError{Peer: p.addr, Seq: p.flight.cum + 1, Err: &AbortError{reason}}
+	if total, known := t.store.chunks(); known && reason == ReasonUnknown && p.flight.firstFin != 0 && p.flight.cum == total {
+		// It may have kept the file, and forgotten that.
+		e.Seq, e.Err = total, errors.Join(ErrUnconfirmed, e.Err)
+	}
+	t.drop(i, e)
 	return nil
 }
 
 // dropSilent gives up a receiver of the extended mode.
-func (t *sending) dropSilent(i int) {
+func (t *sending) dropSilent(i int, why error) {
 	p := &t.peers[i]
-	e := &PeerError{Peer: p.addr, Seq: p.flight.cum + 1, Silence: t.giveUp, Err: ErrSilent}
+	e := &PeerError{Peer: p.addr, Seq: p.flight.cum + 1, Silence: t.giveUp, Err: why}
 	if total, known := t.store.chunks(); known && p.flight.cum == total {
 		e.Seq, e.Err = total, ErrUnconfirmed
 	}

@@ -47,7 +47,10 @@ func (t *sending) workClassic(now time.Time) (wake time.Time, err error) {
 		}
 	}
 	for {
-		if c.shootSome(t); len(c.shots) > 0 {
+		if c.shootSome(t, now); len(c.shots) > 0 {
+			if t.rate > 0 && t.rateNext.After(now) {
+				return t.rateNext, nil
+			}
 			return now, nil // answers first: they must find room in the socket
 		}
 		if c.steps.seq == 0 || c.steps.settled() {
@@ -75,12 +78,15 @@ func (t *sending) workClassic(now time.Time) (wake time.Time, err error) {
 }
 
 // shootSome posts a batch of the shots that are due.
-func (c *classicSending) shootSome(t *sending) {
-	n := min(len(c.shots), 2*outboxSize)
-	for _, s := range c.shots[:n] {
-		t.shoot(s)
+func (c *classicSending) shootSome(t *sending, now time.Time) {
+	for n := 0; n < 2*outboxSize && len(c.shots) > 0; n++ {
+		if t.rate > 0 && t.rateNext.After(now) {
+			return
+		}
+		t.shoot(c.shots[0])
+		t.spend(now, len(c.packet))
+		c.shots = c.shots[1:]
 	}
-	c.shots = c.shots[n:]
 }
 
 // gatherClassic begins the lock-step with all receivers that did not answer a HELLO.
@@ -105,7 +111,7 @@ func (t *sending) loadClassic(now time.Time) (ready bool, err error) {
 	c := &t.classic
 	seq := c.steps.seq + 1
 	if t.store.at == nil {
-		if seq > t.lowest()+uint32(t.window) {
+		if uint64(seq) > uint64(t.lowest())+uint64(t.window) {
 			return false, nil // receivers of the extended mode are a window behind
 		}
 		if err := t.store.fill(seq); err != nil {

@@ -48,6 +48,7 @@ const (
 	minRTTMemory = 10 * time.Second
 	startGain    = 2.885 // 2/ln 2: doubles the rate in a round
 	firstWindow  = 16    // packets, before anything is known
+	leastPace    = 10    // packets/s
 )
 
 // probeGains is the cycle of probing.
@@ -77,8 +78,12 @@ func (c *congestion) pace() float64 {
 	case draining:
 		gain = 1 / startGain
 	}
-	// What is lost at random must be sent on top of what arrives.
-	return gain * c.rate() / (1 - min(c.loss, 0.5))
+	if c.rate() == 0 {
+		return 0
+	}
+	// What is lost at random must be sent on top of what arrives. And however bad a
+	// measurement was, there must be others.
+	return max(leastPace, gain*c.rate()/(1-min(c.loss, 0.5)))
 }
 
 // window is how many packets may be under way.

@@ -91,9 +91,9 @@
 // The session is a random number of 64 bits in the HELLO whose ones' complement sum is
 // not zero. Its four words are summed into the checksum of every DATA packet of the
 // transfer, though they are not in the packet: a late chunk of another transfer, or one
-// that a bystander hears, has a wrong checksum and cannot be mistaken for one of this
-// transfer, nor for one of the classic mode. The other packets begin their payload with
-// the session and are summed as they are. Chunk n holds the bytes from (n-1)*MSS on;
+// that a bystander hears, has a wrong checksum and does not pass for one of this transfer,
+// nor for one of the classic mode, but for one chance in 65535. The other packets begin
+// their payload with the session and are summed as they are. Chunk n holds the bytes from (n-1)*MSS on;
 // there are no empty ones.
 //
 // HELLO (0x5AA5), from the sender, again after 0.1 s, 0.2 s and then every quarter of a
@@ -120,8 +120,10 @@
 //	8     group address and port       6 or 18   absent: DATA by unicast
 //	9     join window, milliseconds    4
 //
-// Fields of other types are skipped. A field that comes twice, or has another length,
-// makes the HELLO one that is ignored.
+// MSS and kind of digest must be there. Fields of other types are skipped. A field that
+// comes twice, or has another length, makes the HELLO one that is ignored, as is one of
+// less than 64 bytes, header included. What else is wrong with it draws an ABORT with the
+// reason. A HELLO that comes again draws the REPORT with number 0, or the ABORT, again.
 //
 // REPORT (0xA55A), from a receiver, answers HELLO, POLL and FIN:
 //
@@ -137,8 +139,14 @@
 //	bitmap                             of the chunks from cumulative number + 2 on, most significant
 //	                                   bit first: 1 is held. What it does not reach is missing.
 //
-// A receiver that could resume answers the HELLO with the cumulative number of what it
-// has already.
+// The id tells the sender whether it is still the same receiver that answers: one that was
+// started again has another. No answer reaches beyond the highest chunk sent, but for the
+// last byte of the bitmap. A receiver that holds the beginning of the file already answers
+// the HELLO with the cumulative number of that, if it was told the digest and the size; a
+// last chunk that is short counts. State 1 and 2 follow a FIN; state 2 comes unasked, with
+// the number of the latest FIN, when the file has been checked. A receiver sends no more
+// than three times as many bytes as it has received, and leaves off the end of the bitmap
+// for that.
 //
 // POLL (0x5A5A), from the sender:
 //
@@ -147,7 +155,8 @@
 //	highest chunk sent      4 bytes
 //	modulus, remainder      2 + 2      who should answer: ids that leave the remainder; all, if 0 or 1
 //
-// FIN (0x5995), from the sender, is the POLL when all chunks have been sent:
+// FIN (0x5995), from the sender, is the POLL when all chunks have been sent, though some
+// may be missing still. An empty file is a HELLO and a FIN:
 //
 //	session                 8 bytes
 //	number                  4 bytes
@@ -158,7 +167,7 @@
 // ABORT (0x6996), from either, ends the session and is never answered:
 //
 //	session                 8 bytes
-//	reason                  2 bytes    see [Reason]
+//	reason                  2 bytes    see [Reason], which counts from 1
 //
 // PARITY (0x5665) is reserved.
 //
@@ -203,6 +212,10 @@
 // classic mode the sender keeps one chunk and a receiver none: it writes a chunk before
 // it acknowledges it; the throughput is at most MSS bytes per round trip to the
 // farthest receiver, whatever the network could carry.
+//
+// Transfers that compete for one link do not always share it evenly: by the moment at which
+// the second begins, one may be left with a twentieth. A path that changes the order of
+// packets by much is taken for a worse one than it is.
 //
 // Nothing is encrypted, and nobody proves who he is: a digest guards against accidents,
 // not against an adversary on the path. Some systems carry no datagrams as long as

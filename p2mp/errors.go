@@ -30,6 +30,9 @@ var (
 	ErrNoAnswer = errors.New("p2mp: no answer")
 	// ErrSilent: the other side took part and then fell silent.
 	ErrSilent = errors.New("p2mp: silent")
+	// ErrStalled: the receiver answers, and yet nothing that is sent to it arrives:
+	// the chunks may be too long for the path.
+	ErrStalled = errors.New("p2mp: stalled")
 	// ErrUnconfirmed: everything was sent and acknowledged, but for the end (in
 	// lock-step, the last chunk), so the receiver may well have the whole file.
 	ErrUnconfirmed = errors.New("p2mp: sent, not confirmed")
@@ -71,6 +74,8 @@ func (e *PeerError) Error() string {
 		fmt.Fprintf(&b, "no answer in %v", e.Silence)
 	case errors.Is(e.Err, ErrUnconfirmed):
 		fmt.Fprintf(&b, "sent, not confirmed: no answer to the end, after chunk %d, in %v", e.Seq, e.Silence)
+	case errors.Is(e.Err, ErrStalled):
+		fmt.Fprintf(&b, "answers, but chunk %d and what follows did not arrive in %v", e.Seq, e.Silence)
 	case errors.Is(e.Err, ErrSilent):
 		fmt.Fprintf(&b, "silent for %v, lacks chunk %d and what follows", e.Silence, e.Seq)
 	default:

@@ -247,7 +247,7 @@ func TestSessionByHand(t *testing.T) {
 		write(testSession+1, 1) // of another session
 		p.postTo(CategoryPoll, &poll{session: testSession, number: 1, highest: 3})
 		expect("REPORT 1: 0 held, gathering")
-		f := fin{session: testSession, number: 2, rto: 5 * time.Millisecond, size: 250, digest: sha256.Sum256(data)}
+		f := fin{session: testSession, number: 2, rto: 50 * time.Millisecond, size: 250, digest: sha256.Sum256(data)}
 		p.postTo(CategoryFin, &f)
 		expect("REPORT 2: 0 held, gathering")
 		write(testSession, 1)
@@ -299,6 +299,7 @@ func TestSenderIgnoresNonsense(t *testing.T) {
 		defer stranger.Close()
 		m := p.receivers[0]
 		var session uint64
+		var v *sending
 		injected := false
 		bad := make(map[error]int)
 		s := Sender{MSS: 100, Window: 50, Trace: &Trace{Bad: func(_ netip.AddrPort, err error) { bad[err]++ }, Acked: func(_ netip.AddrPort, seq uint32, _ int64, _ time.Duration) {
@@ -310,9 +311,9 @@ func TestSenderIgnoresNonsense(t *testing.T) {
 				from.WriteTo(appendMessage(nil, c, m), p.sender.LocalAddr())
 			}
 			conn := m.conn.(*lossy.Conn)
-			post(conn, CategoryReport, &status{session: session, number: 1 << 31, cum: 50})                                  // not asked yet
-			post(conn, CategoryReport, &status{session: session, number: 1, cum: 1 << 31})                                   // not sent yet
-			post(conn, CategoryReport, &status{session: session, number: 1, cum: 50, held: bytes.Repeat([]byte{255}, 1000)}) // likewise
+			post(conn, CategoryReport, &status{session: session, id: v.peers[0].id, number: 1 << 31, cum: 50})                                  // not asked yet
+			post(conn, CategoryReport, &status{session: session, id: v.peers[0].id, number: 1, cum: 1 << 31})                                   // not sent yet
+			post(conn, CategoryReport, &status{session: session, id: v.peers[0].id, number: 1, cum: 50, held: bytes.Repeat([]byte{255}, 1000)}) // likewise
 			post(conn, CategoryReport, &status{session: session + 1, number: 1, cum: 100, progress: kept})
 			post(conn, CategoryAbort, &abort{session + 1, ReasonRefused})
 			post(conn, CategoryHello, &hello{session: session, version: 1, mss: 1})
@@ -323,7 +324,8 @@ func TestSenderIgnoresNonsense(t *testing.T) {
 		}}}
 		p.receive(Receiver{})
 		data := noise(1, 100*100)
-		v, err := s.newSending(p.to, Source{R: bytes.NewReader(data), Size: int64(len(data))})
+		var err error
+		v, err = s.newSending(p.to, Source{R: bytes.NewReader(data), Size: int64(len(data))})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package p2mp
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/ferrygo/ferry/internal/rtt"
@@ -50,6 +51,13 @@ type flight struct {
 	resting  bool // it has answered the latest poll, and is asked again at pollDue
 	checking bool // it has everything, and checks
 
+	start    time.Time
+	disorder time.Duration // how much later than the next a chunk may arrive
+	copies   int           // chunks that arrived more than once
+	lastHeld int           // delivered, when copies were counted
+	firstFin uint32        // number of the first FIN; 0: none yet
+	owed     time.Time     // since when chunks, or the end, are under way without progress; zero: not
+
 	delivered int       // chunks known to be held
 	limited   bool      // there was nothing to send since the rate was measured last
 	credit    int       // chunks that may leave now,
@@ -61,7 +69,8 @@ type flight struct {
 // A slot is what is known about one chunk.
 type slot struct {
 	state slotState
-	poll  uint32 // the first poll after the chunk was sent last
+	poll  uint32        // the first poll after the chunk was sent last
+	sent  time.Duration // when that was, since the flight began
 }
 
 type slotState uint8
@@ -88,7 +97,8 @@ func (f *flight) begin(now time.Time, cum uint32, window, burst int, rtt time.Du
 	f.slots = make([]slot, window)
 	// What the path itself does not hold waits in the receiver's socket.
 	f.cc.slack = min(2*pollEvery, burst)
-	f.nextSend = now
+	f.start, f.nextSend = now, now
+	f.resting, f.pollDue = true, now.Add(keepAlive)
 	if rtt > 0 {
 		f.timer.Sample(rtt)
 		f.cc.minRTT, f.cc.minAt = rtt, now
@@ -180,7 +190,10 @@ func (f *flight) sent(now time.Time, seq uint32) {
 	} else {
 		f.next++
 	}
-	*s = slot{flying, f.lastPoll + 1}
+	*s = slot{flying, f.lastPoll + 1, now.Sub(f.start)}
+	if f.owed.IsZero() {
+		f.owed = now
+	}
 	f.underWay++
 	f.sincePoll++
 	if f.credit == 0 {
@@ -218,24 +231,38 @@ func (f *flight) asked(now time.Time) uint32 {
 	return f.lastPoll
 }
 
+// ending notes that poll number is a FIN.
+func (f *flight) ending(now time.Time, number uint32) {
+	if f.firstFin == 0 {
+		f.firstFin = number
+	}
+	if f.owed.IsZero() {
+		f.owed = now
+	}
+}
+
 // unanswered returns since when the receiver owes an answer, and whether it does.
 func (f *flight) unanswered() (since time.Time, owes bool) { return f.askedAt, !f.askedAt.IsZero() }
 
 // plausible reports whether a status can be true: of what was sent and asked.
 func (f *flight) plausible(s *status) bool {
 	high := f.next - 1 // the highest chunk sent
-	last := uint64(s.cum) + 1 + 8*uint64(len(s.held))
+	held := len(bytes.TrimRight(s.held, "\x00"))
+	last := uint64(s.cum) + 1 + 8*uint64(held)
 	return s.number <= f.lastPoll && s.cum <= high && last < uint64(high)+8+1
 }
 
 // answer takes the receiver's answer to a poll.
 func (f *flight) answer(now time.Time, s *status) {
 	f.timer.Heard()
+	outage := f.silent >= asideAfter
 	f.silent = 0
 	f.askedAt = time.Time{}
 	f.finished = f.finished || s.progress == kept
 	before := f.delivered
 	lost := f.merge(s)
+	f.settle(now, f.delivered > before || s.progress == checking)
+	f.learnOrder(s)
 	p := f.polls[s.number%pollMemory]
 	if s.number == 0 || p.number != s.number || !p.answered.IsZero() {
 		return // too old to measure, or measured already
@@ -256,6 +283,9 @@ func (f *flight) answer(now time.Time, s *status) {
 		return
 	}
 	f.answered = s.number
+	if outage { // what was between says nothing of the path
+		f.mark = polled{}
+	}
 	f.cc.update(now, sample{
 		poll: s.number, nextPoll: f.lastPoll + 1, rtt: took,
 		delivered: f.delivered - before, lost: lost,
@@ -296,7 +326,7 @@ func (f *flight) merge(s *status) (lost int) {
 		switch {
 		case seq > s.cum && s.has(seq-s.cum-1):
 			f.hold(sl)
-		case sl.state == flying && sl.poll <= s.number:
+		case sl.state == flying && sl.poll <= s.number && f.overdue(sl, s.number):
 			sl.state = missing
 			f.underWay--
 			f.missing++
@@ -305,6 +335,36 @@ func (f *flight) merge(s *status) (lost int) {
 		}
 	}
 	return lost
+}
+
+// settle notes whether there was progress, and since when the receiver owes some.
+func (f *flight) settle(now time.Time, progress bool) {
+	switch {
+	case f.underWay == 0 && f.missing == 0 && f.firstFin == 0:
+		f.owed = time.Time{}
+	case progress:
+		f.owed = now
+	}
+}
+
+// overdue reports whether a chunk that is missing in the answer to a poll can only be lost: the
+// poll was sent later, by as much as the path is known to change the order.
+func (f *flight) overdue(sl *slot, number uint32) bool {
+	if f.disorder == 0 {
+		return true
+	}
+	p := &f.polls[number%pollMemory]
+	return p.number != number || p.sent.Sub(f.start)-sl.sent >= f.disorder
+}
+
+// learnOrder takes copies that arrive at the receiver for a sign that chunks which were thought
+// lost were only late, and waits longer from then on: up to a round trip.
+func (f *flight) learnOrder(s *status) {
+	copies := int(s.received) - f.delivered
+	if fresh := copies - f.copies; fresh > 0 && 50*fresh > f.delivered-f.lastHeld {
+		f.disorder = min(max(2*f.disorder, f.timer.SRTT()/8), f.timer.SRTT())
+	}
+	f.copies, f.lastHeld = max(copies, f.copies), f.delivered
 }
 
 // hold notes that the receiver has a chunk.

@@ -1,5 +1,7 @@
 package p2mp
 
+import "math"
+
 // A gather decides what a receiver of the extended mode does with chunks: which to
 // write now, which to keep until those before have come. It reads no socket and no
 // clock.
@@ -128,8 +130,12 @@ func (g *gather) end(size int64) bool {
 	if g.size >= 0 {
 		return size == g.size
 	}
+	if size/int64(g.mss) >= math.MaxUint32 {
+		return false
+	}
 	g.size = size
-	if n := g.chunks(); g.bytes > size || g.highest > n || g.short != 0 && g.short != n {
+	n := g.chunks()
+	if g.bytes > size || g.highest > n || g.short != 0 && g.short != n || g.cum == n && g.bytes != size {
 		return false
 	}
 	// A chunk that waits was taken at a time when any could be the last.

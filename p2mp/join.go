@@ -5,6 +5,7 @@ import "time"
 // A join decides when a receiver is sent a HELLO, and when it is taken for one that
 // does not know what that is. It reads no socket and no clock.
 type join struct {
+	until time.Time // half of the time for joining is for the classic mode
 	tries int
 	sent  time.Time
 	due   time.Time
@@ -24,12 +25,12 @@ func (j *join) next(now time.Time) (send, exhausted bool, wake time.Time) {
 	if now.Before(j.due) {
 		return false, false, j.due
 	}
-	if j.tries == helloTries {
+	if j.tries == helloTries || j.tries > 0 && !now.Before(j.until) {
 		return false, true, now
 	}
 	j.tries++
 	j.sent = now
-	j.due = now.Add(min(initialTimeout*time.Duration(j.tries), helloSpacing))
+	j.due = earlier(now.Add(min(initialTimeout*time.Duration(j.tries), helloSpacing)), j.until)
 	return true, false, j.due
 }
 

@@ -105,7 +105,7 @@ func (l *lockstep) next(now time.Time, shots []shot) (_ []shot, given []int, wak
 			continue
 		}
 		end, ends := l.patience(p)
-		if ends && !now.Before(end) {
+		if ends && !now.Before(end) && p.tries > 0 {
 			p.state = Dropped
 			l.lacking--
 			l.failed = l.failed || l.policy == Fail
@@ -117,7 +117,7 @@ func (l *lockstep) next(now time.Time, shots []shot) (_ []shot, given []int, wak
 			l.shoot(now, p)
 		}
 		l.wake = earlier(l.wake, p.due)
-		if ends {
+		if ends && end.After(now) {
 			l.wake = earlier(l.wake, end)
 		}
 	}

@@ -44,7 +44,7 @@ var reasonTexts = [...]string{
 	ReasonDigest:      "received another file than was sent",
 	ReasonSource:      "the sender could not read the file",
 	ReasonCanceled:    "canceled",
-	ReasonGivenUp:     "given up by the sender",
+	ReasonGivenUp:     "given up",
 }
 
 // String returns a few words.

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -21,6 +22,9 @@ const outboxSize = 32
 
 // readBatch is how many packets are read at once.
 const readBatch = 32
+
+// readBatches is how many of them are read before something else gets its turn.
+const readBatches = 64
 
 // socketBuffer is what a conn's buffers are raised to, where the system allows it.
 const socketBuffer = 4 << 20
@@ -53,11 +57,13 @@ type sending struct {
 	bulk     []outgoing        // what each of out is
 	rate     float64           // bytes per second; 0: any
 	rateNext time.Time         // when the rate allows the next chunk
+	turn     int
 }
 
 // A peer is one receiver. Its flight is in use in stage extended.
 type peer struct {
 	addr   netip.AddrPort
+	id     uint32 // that it chose for itself
 	stage  stage
 	join   join
 	timer  rtt.Config
@@ -103,16 +109,20 @@ func (s *Sender) newSending(to []netip.AddrPort, src Source) (*sending, error) {
 	}
 	t.store = newStore(src, mss, t.window)
 	t.session = newSession()
-	t.hello = appendMessage(nil, CategoryHello, &hello{
+	offer := hello{
 		session: t.session, version: version,
 		name: src.Name, size: src.Size, mode: src.Mode, mss: mss,
-		kind: digestSHA256, digest: src.SHA256, join: t.join,
-	})
+		kind: digestSHA256, join: t.join,
+	}
+	if t.store.at != nil { // a source that is read once cannot skip what a receiver has
+		offer.digest = src.SHA256
+	}
+	t.hello = appendMessage(nil, CategoryHello, &offer)
 	timer := rtt.Config{Initial: initialTimeout, Fixed: s.Timeout}
 	for i, addr := range to {
 		addr = canonical(addr)
 		t.index[addr] = i
-		t.peers = append(t.peers, peer{addr: addr, timer: timer})
+		t.peers = append(t.peers, peer{addr: addr, timer: timer, join: join{until: t.start.Add(t.join / 2)}})
 		t.report.Peers = append(t.report.Peers, PeerReport{Addr: addr})
 		if s.Classic {
 			t.peers[i].stage = classic
@@ -142,7 +152,7 @@ func (t *sending) send(ctx context.Context, conn net.PacketConn) (Report, error)
 		err = t.run(ctx)
 	}
 	if err != nil {
-		t.goodbye(err)
+		t.goodbye(ctx)
 	}
 	t.report.Elapsed = time.Since(t.start)
 	for i := range t.peers {
@@ -183,7 +193,7 @@ func (t *sending) run(ctx context.Context) error {
 // read waits for packets and takes all that have arrived, before it is judged who is
 // silent: this process itself may have been held up.
 func (t *sending) read(ctx context.Context, wake time.Time) error {
-	for full := true; full; wake = longAgo {
+	for range readBatches {
 		packets, err := t.conn.Read(wake)
 		// The context's cause may look like a timeout.
 		if err != nil && (ctx.Err() != nil || !errors.Is(err, os.ErrDeadlineExceeded)) {
@@ -193,7 +203,10 @@ func (t *sending) read(ctx context.Context, wake time.Time) error {
 		for _, p := range packets {
 			t.arrived(now, p)
 		}
-		full = len(packets) == readBatch || time.Since(now) > time.Second
+		if len(packets) < readBatch && time.Since(now) < time.Second {
+			break
+		}
+		wake = longAgo
 	}
 	return nil
 }
@@ -248,7 +261,10 @@ func (t *sending) work(now time.Time) (wake time.Time, err error) {
 			return wake, err
 		}
 	}
-	for i := range t.peers {
+	// Not always the same one first: there may be a rate to share.
+	t.turn++
+	for k := range t.peers {
+		i := (k + t.turn) % len(t.peers)
 		if t.peers[i].stage == extended {
 			w, err := t.stream(now, i)
 			if err != nil {
@@ -271,7 +287,11 @@ func (t *sending) readAhead() error {
 	if next == 0 {
 		return nil
 	}
-	return t.store.fill(min(next+outboxSize, t.lowest()+uint32(t.window)))
+	upTo := min(uint64(next)+outboxSize, uint64(t.lowest())+uint64(t.window), math.MaxUint32)
+	if uint64(next)+outboxSize > math.MaxUint32 {
+		upTo = math.MaxUint32 // and the store says when that is not enough
+	}
+	return t.store.fill(uint32(upTo))
 }
 
 // lowest is the last chunk that all receivers that still take part hold.
@@ -312,22 +332,27 @@ func (t *sending) stream(now time.Time, i int) (wake time.Time, err error) {
 		if since, silent := p.flight.unanswered(); silent {
 			wake = since.Add(t.giveUp)
 			if !now.Before(wake) {
-				t.dropSilent(i)
+				t.dropSilent(i, ErrSilent)
 				return now, nil
 			}
+		}
+		if since := p.flight.owed; !since.IsZero() && !now.Before(since.Add(t.giveUp)) {
+			t.dropSilent(i, ErrStalled)
+			return now, nil
 		}
 	}
 	f := &p.flight
 	total, known := t.store.chunks()
 	for range outboxSize {
-		if t.rate > 0 && t.rateNext.After(now) {
-			f.limited = true
-			return earlier(wake, t.rateNext), nil
-		}
 		what, seq, w := f.act(now, t.store.available(), known)
-		switch what {
-		case nothing:
+		switch {
+		case what == nothing:
 			return earlier(wake, w), nil
+		case what != askPoll && t.rate > 0 && t.rateNext.After(now):
+			f.limited = true
+			return earlier(wake, f.earliest(t.rateNext)), nil
+		}
+		switch what {
 		case askPoll:
 			if f.silent == asideAfter && !p.aside {
 				p.aside = true
@@ -339,7 +364,7 @@ func (t *sending) stream(now time.Time, i int) (wake time.Time, err error) {
 				return wake, err
 			}
 		default:
-			if err := t.postChunk(i, seq, what == oldChunk); err != nil {
+			if err := t.postChunk(now, i, seq, what == oldChunk); err != nil {
 				return wake, err
 			}
 			f.sent(now, seq)
@@ -365,6 +390,7 @@ func (t *sending) ask(now time.Time, i int, all bool) error {
 		return err
 	}
 	number := f.asked(now)
+	f.ending(now, number)
 	t.fin = fin{session: t.session, number: number, rto: f.timer.RTO(), size: t.store.size, digest: digest}
 	t.postMessage(i, CategoryFin, &t.fin)
 	return nil
@@ -385,7 +411,7 @@ func (t *sending) postMessage(i int, c Category, body message) {
 }
 
 // postChunk puts a chunk of the file into the outbox.
-func (t *sending) postChunk(i int, seq uint32, again bool) error {
+func (t *sending) postChunk(now time.Time, i int, seq uint32, again bool) error {
 	b := t.buffer()[:headerLen+t.mss]
 	n, err := t.store.chunk(seq, b[headerLen:])
 	if err != nil {
@@ -398,14 +424,20 @@ func (t *sending) postChunk(i int, seq uint32, again bool) error {
 	seal(b, t.session)
 	t.out[len(t.out)-1] = datagram.Packet{Data: b, Addr: t.peers[i].addr}
 	t.bulk = append(t.bulk, outgoing{peer: i, seq: seq, length: n, again: again})
-	if t.rate > 0 {
-		// What was not used may be made up for, within bounds.
-		if floor := time.Now().Add(-20 * time.Millisecond); t.rateNext.Before(floor) {
-			t.rateNext = floor
-		}
-		t.rateNext = t.rateNext.Add(time.Duration(float64(len(b)) / t.rate * float64(time.Second)))
-	}
+	t.spend(now, len(b))
 	return nil
+}
+
+// spend takes n bytes from what the rate allows.
+func (t *sending) spend(now time.Time, n int) {
+	if t.rate <= 0 {
+		return
+	}
+	// What was not used may be made up for, within bounds.
+	if floor := now.Add(-20 * time.Millisecond); t.rateNext.Before(floor) {
+		t.rateNext = floor
+	}
+	t.rateNext = t.rateNext.Add(time.Duration(float64(n) / t.rate * float64(time.Second)))
 }
 
 // buffer adds an entry to the outbox and returns its empty buffer. The outbox is
@@ -482,14 +514,14 @@ func (t *sending) writeFailed(i int, err error) error {
 }
 
 // goodbye tells receivers of the extended mode that nothing more will come.
-func (t *sending) goodbye(err error) {
+func (t *sending) goodbye(ctx context.Context) {
 	reason := ReasonCanceled
-	if errors.Is(err, ErrSize) || t.failure == nil && !errors.Is(err, context.Canceled) {
+	if ctx.Err() == nil && t.failure == nil {
 		reason = ReasonSource
 	}
 	t.out, t.bulk = t.out[:0], t.bulk[:0]
 	for i := range t.peers {
-		if t.peers[i].stage == extended {
+		if p := &t.peers[i]; p.stage == extended || p.stage == joining && p.join.tries > 0 {
 			t.tell(i, reason)
 		}
 	}

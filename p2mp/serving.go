@@ -60,7 +60,7 @@ func (r *Receiver) newServing(h Handler) *serving {
 		giveUp:    orDefault(max(r.GiveUp, 0), DefaultReceiverGiveUp),
 		lingers:   r.Linger,
 		linger:    max(0, orDefault(r.Linger, DefaultLinger)),
-		window:    r.Window,
+		window:    min(max(r.Window, 0), maxWindow),
 		room:      r.MaxTransfers,
 		seed:      maphash.MakeSeed(),
 		transfers: make(map[netip.AddrPort]*transfer),
@@ -108,7 +108,7 @@ func (v *serving) serve(ctx context.Context, conn net.PacketConn) error {
 // silent: this process itself may have been held up.
 func (v *serving) read(ctx context.Context) error {
 	deadline := v.deadline(time.Now())
-	for full := true; full; deadline = longAgo {
+	for range readBatches {
 		packets, err := v.conn.Read(deadline)
 		// The context's cause may look like a timeout.
 		if err != nil && (ctx.Err() != nil || !errors.Is(err, os.ErrDeadlineExceeded)) {
@@ -119,11 +119,13 @@ func (v *serving) read(ctx context.Context) error {
 			v.arrived(now, p)
 		}
 		// Whoever wrote to a slow disk looks again, too.
-		if full = len(packets) == readBatch || time.Since(now) > time.Second; full {
-			if err := v.flush(); err != nil {
-				return err
-			}
+		if len(packets) < readBatch && time.Since(now) < time.Second {
+			break
 		}
+		if err := v.flush(); err != nil {
+			return err
+		}
+		deadline = longAgo
 	}
 	return nil
 }
@@ -143,7 +145,7 @@ func (v *serving) deadline(now time.Time) time.Time {
 	if v.checks > 0 {
 		wake = earlier(wake, now.Add(checkEvery))
 	}
-	if v.satisfied() {
+	if v.satisfied() && v.active == 0 {
 		wake = earlier(wake, v.quiet)
 	}
 	return wake
@@ -241,7 +243,7 @@ func (v *serving) arrived(now time.Time, d datagram.Packet) {
 		err = v.message(now, d.Addr, p, len(d.Data))
 	case t == nil && v.expects(d.Addr):
 		// It does not know yet that this receiver has answered its HELLO.
-		v.answer(now, v.bySender[d.Addr][0], 0)
+		v.answer(now, v.latest(d.Addr), 0)
 	case t == nil:
 		err = v.admit(now, d.Addr, p)
 	default:
@@ -255,30 +257,42 @@ func (v *serving) arrived(now time.Time, d datagram.Packet) {
 // sessionData takes a chunk of the extended mode. It reports whether it was one, which
 // only the sessions of its sender can tell: by its checksum.
 func (v *serving) sessionData(now time.Time, d datagram.Packet) bool {
-	for _, s := range v.bySender[d.Addr] {
-		if s.state == failed {
+	of := v.bySender[d.Addr]
+	for i := len(of) - 1; i >= 0; i-- {
+		if of[i].state != underWay {
 			continue
 		}
-		p, err := ParseSessionPacket(s.key.id, d.Data)
-		if err != nil || p.Category != CategoryData {
-			continue
+		if p, ok := of[i].owns(d.Data); ok {
+			of[i].heard(len(d.Data))
+			if err := v.data(now, of[i], p); err != nil {
+				v.bad(d.Addr, err)
+			}
+			return true
 		}
-		if s.state != underWay {
+	}
+	// Only then those that have ended: their sums may be alike by chance.
+	for _, s := range of {
+		if _, ok := s.owns(d.Data); ok && s.state != underWay && s.state != failed {
 			s.report.Peers[0].Duplicates++
 			return true
 		}
-		if err := v.data(now, s, p); err != nil {
-			v.bad(d.Addr, err)
-		}
-		return true
 	}
 	return false
 }
 
 // expects reports whether a sender has a session here that waits for its first chunk.
 func (v *serving) expects(from netip.AddrPort) bool {
+	s := v.latest(from)
+	return s != nil && s.state == underWay && s.received == 0
+}
+
+// latest returns a sender's latest session, or nil.
+func (v *serving) latest(from netip.AddrPort) *session {
 	of := v.bySender[from]
-	return len(of) == 1 && of[0].state == underWay && of[0].received == 0
+	if len(of) == 0 {
+		return nil
+	}
+	return of[len(of)-1]
 }
 
 // expire forgets what was remembered long enough, and gives up senders that have fallen
@@ -312,7 +326,9 @@ func (v *serving) expire(now time.Time) {
 		v.wake = earlier(v.wake, t.expires)
 	}
 	for _, s := range v.sessions {
-		v.wake = earlier(v.wake, s.expires)
+		if s.state != beingChecked { // checkEvery is for those
+			v.wake = earlier(v.wake, s.expires)
+		}
 	}
 }
 
@@ -363,8 +379,8 @@ func (v *serving) bad(from netip.AddrPort, err error) {
 	r := &v.stray
 	if t := v.transfers[from]; t != nil {
 		r = &t.report
-	} else if of := v.bySender[from]; len(of) > 0 {
-		r = &of[len(of)-1].report
+	} else if s := v.latest(from); s != nil {
+		r = &s.report
 	}
 	if errors.Is(err, ErrForeign) {
 		r.Foreign++

@@ -11,6 +11,8 @@ import (
 	"math"
 	"net/netip"
 	"time"
+
+	"github.com/ferrygo/ferry/checksum"
 )
 
 // A session is a transfer of the extended mode at its receiver. After its end it is
@@ -29,6 +31,7 @@ type session struct {
 	result  chan error // of the check, while one is under way
 	number  uint32     // of the latest FIN
 	linger  time.Duration
+	in, out int // bytes that came, and that went out in answer
 	report  Report
 	start   time.Time
 	expires time.Time
@@ -49,6 +52,10 @@ const (
 	failed
 )
 
+// leastLinger is how long a receiver stays even where the sender's timer is
+// very short: eight such timers are over before the machine is busy with it again.
+const leastLinger = 250 * time.Millisecond
+
 // sessionMemory is how long a finished session is remembered while Serve goes on.
 const sessionMemory = time.Minute
 
@@ -66,7 +73,7 @@ func (v *serving) message(now time.Time, from netip.AddrPort, p Packet, length i
 		if err != nil {
 			return err
 		}
-		s := v.session(now, from, q.session)
+		s := v.session(now, from, q.session, length)
 		if s != nil && q.asks(s.id) {
 			v.answer(now, s, q.number)
 		}
@@ -76,7 +83,7 @@ func (v *serving) message(now time.Time, from netip.AddrPort, p Packet, length i
 		if err != nil {
 			return err
 		}
-		if s := v.session(now, from, f.session); s != nil {
+		if s := v.session(now, from, f.session, length); s != nil {
 			v.ended(now, s, &f)
 		}
 		return nil
@@ -99,22 +106,33 @@ func (v *serving) message(now time.Time, from netip.AddrPort, p Packet, length i
 
 // session finds the session that a POLL or FIN is about. Where there is none, the
 // sender learns that this receiver knows nothing.
-func (v *serving) session(now time.Time, from netip.AddrPort, id uint64) *session {
+func (v *serving) session(now time.Time, from netip.AddrPort, id uint64, length int) *session {
 	s := v.sessions[sessionKey{from, id}]
 	if s == nil {
 		v.refuse(from, id, ReasonUnknown)
 		return nil
 	}
+	s.heard(length)
 	if s.state == underWay || s.state == beingChecked {
 		v.extendSession(now, s, v.giveUp)
 	}
 	return s
 }
 
+// owns reports whether a DATA packet is one of this session, by its checksum.
+func (s *session) owns(b []byte) (Packet, bool) {
+	p, err := ParseSessionPacket(s.key.id, b)
+	return p, err == nil && p.Category == CategoryData
+}
+
+// heard counts what came in of a session: answers to it are bounded by that.
+func (s *session) heard(length int) { s.in += length }
+
 // greeted answers a HELLO.
 func (v *serving) greeted(now time.Time, from netip.AddrPort, h *hello, length int) error {
 	key := sessionKey{from, h.session}
 	if s := v.sessions[key]; s != nil {
+		s.heard(length)
 		v.answer(now, s, 0)
 		return nil
 	}
@@ -123,6 +141,15 @@ func (v *serving) greeted(now time.Time, from netip.AddrPort, h *hello, length i
 	}
 	if v.only && v.begun {
 		return ErrForeign
+	}
+	// Nothing is remembered of an offer that no handler need be asked about.
+	if reason := h.fault(); reason != 0 {
+		v.refuse(from, h.session, reason)
+		return nil
+	}
+	if v.full() || v.alike(from, h.session) {
+		v.refuse(from, h.session, ReasonBusy)
+		return ErrBusy
 	}
 	s := &session{
 		key:    key,
@@ -134,27 +161,37 @@ func (v *serving) greeted(now time.Time, from netip.AddrPort, h *hello, length i
 	var id [4]byte
 	rand.Read(id[:]) // never fails
 	s.id = binary.BigEndian.Uint32(id[:])
-	if v.full() {
-		v.refuse(from, h.session, ReasonBusy)
-		return ErrBusy
-	}
+	s.heard(length)
 	v.rememberSession(s)
-	reason := h.fault()
-	var err error = &AbortError{reason}
-	if reason == 0 {
-		if err = v.open(s, h); err == nil {
-			v.active++
-			v.extendSession(now, s, v.giveUp)
-			if v.trace.Accepted != nil {
-				v.trace.Accepted(s.offer)
-			}
-			v.answer(now, s, 0)
-			return nil
-		}
-		reason = refusal(err)
+	if err := v.open(s, h); err != nil {
+		v.failSession(now, s, fmt.Errorf("p2mp: refused: %w", err), refusal(err), true)
+		return nil
 	}
-	v.failSession(now, s, fmt.Errorf("p2mp: refused: %w", err), reason, true)
+	v.active++
+	v.extendSession(now, s, v.giveUp)
+	if v.trace.Accepted != nil {
+		v.trace.Accepted(s.offer)
+	}
+	v.answer(now, s, 0)
 	return nil
+}
+
+// alike reports whether the sender has a session under way whose packets have the same sums:
+// they could not be told apart.
+func (v *serving) alike(from netip.AddrPort, id uint64) bool {
+	for _, s := range v.bySender[from] {
+		if s.state == underWay && sumOf(s.key.id) == sumOf(id) {
+			return true
+		}
+	}
+	return false
+}
+
+// sumOf is what a session adds to the checksum of its chunks.
+func sumOf(session uint64) uint16 {
+	var sum checksum.Partial
+	sum.AddUint64(session)
+	return sum.Sum()
 }
 
 // offer is what a Handler is told of a HELLO.
@@ -169,7 +206,7 @@ func (h *hello) fault() Reason {
 		return ReasonVersion
 	case h.needs != 0, h.kind != digestSHA256, h.fec != 0:
 		return ReasonUnsupported
-	case h.session == 0, h.mss < 1:
+	case sumOf(h.session) == 0, sumOf(h.session) == 0xffff, h.mss < 1:
 		return ReasonMalformed
 	case h.mss > MaxMSS:
 		return ReasonUnsupported
@@ -231,6 +268,11 @@ func (v *serving) answer(now time.Time, s *session, number uint32) {
 	}
 	v.status = status{session: s.key.id, id: s.id, number: number, burst: s.burst}
 	s.gather.fill(&v.status)
+	s.out += headerLen + statusLen
+	// Whoever forged the sender's address must gain nothing by it: at most three
+	// times what came goes out (RFC 9000, section 8.1).
+	v.status.held = v.status.held[:max(0, min(len(v.status.held), 3*s.in-s.out))]
+	s.out += len(v.status.held)
 	switch s.state {
 	case beingChecked:
 		v.status.progress = checking
@@ -289,7 +331,7 @@ func (v *serving) ended(now time.Time, s *session, f *fin) {
 		}
 		s.digest, s.number = f.digest, f.number
 		if v.lingers == 0 { // not told otherwise
-			s.linger = min(DefaultLinger, 8*f.rto)
+			s.linger = min(DefaultLinger, max(leastLinger, 8*f.rto))
 		}
 		if s.gather.complete() {
 			v.check(s)

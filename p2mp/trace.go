@@ -2,6 +2,7 @@ package p2mp
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"log/slog"
@@ -67,8 +68,9 @@ func (t *Trace) Lost(from netip.AddrPort, packet []byte) {
 	if t == nil || t.PacketLoss == nil {
 		return
 	}
-	if p, err := ParsePacket(packet); err == nil && p.Category == CategoryData {
-		t.PacketLoss(from, p.Seq)
+	// Only its session knows the checksum of a chunk.
+	if len(packet) >= headerLen && Category(binary.BigEndian.Uint16(packet[6:])) == CategoryData {
+		t.PacketLoss(from, binary.BigEndian.Uint32(packet))
 	}
 }
 
