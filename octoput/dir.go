@@ -1,6 +1,7 @@
 package octoput
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 
@@ -46,6 +47,10 @@ type fileSink struct {
 }
 
 func newFileSink(root *os.Root, name string, replace bool) (Sink, error) {
+	// Only a file may be replaced: a device, above all, must not.
+	if info, err := root.Lstat(name); replace && err == nil && !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "create", Path: name, Err: fmt.Errorf("not a regular file: %w", fs.ErrExist)}
+	}
 	f, err := wholefile.Create(root, name, fileMode)
 	if err != nil {
 		return nil, err

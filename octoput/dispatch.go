@@ -76,6 +76,9 @@ func (v *dispatch) run(ctx context.Context, conn net.PacketConn, now time.Time) 
 				return v.err
 			}
 		}
+		if ctx.Err() != nil {
+			return v.end(context.Cause(ctx))
+		}
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			return v.end(err)
 		}
@@ -192,6 +195,10 @@ func (v *dispatch) acked(now time.Time, d *delivery, p Packet) error {
 	}
 	if what == stale {
 		return nil
+	}
+	if what == complete {
+		now = time.Now() // the source may have taken its time
+		d.deadline = now.Add(d.silence)
 	}
 	return v.step(now, d)
 }

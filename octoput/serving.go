@@ -92,7 +92,12 @@ func (v *serving) serve(ctx context.Context, conn net.PacketConn) error {
 		for _, p := range packets {
 			v.arrived(now, p)
 		}
-		if err := errors.Join(v.flush(), unlessTimeout(err)); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		} else {
+			err = unlessTimeout(err)
+		}
+		if err := errors.Join(v.flush(), err); err != nil {
 			return v.end(err)
 		}
 	}
@@ -181,6 +186,7 @@ func (v *serving) flush() error {
 		return err
 	}
 	now := time.Now()
+	defer func() { v.excuse(time.Since(now)) }()
 	for _, t := range v.touched {
 		t.touched = false
 		v.write(now, t)
@@ -222,5 +228,17 @@ func (v *serving) ignored(from netip.AddrPort, t *transfer, err error) {
 	}
 	if v.trace.Bad != nil {
 		v.trace.Bad(from, err)
+	}
+}
+
+// excuse takes the time in which nothing was read, because a Sink blocked, from nobody's patience.
+func (v *serving) excuse(d time.Duration) {
+	if d < time.Millisecond {
+		return
+	}
+	for _, t := range v.transfers {
+		if t.underWay() {
+			t.expires = t.expires.Add(d)
+		}
 	}
 }

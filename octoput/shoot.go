@@ -30,7 +30,7 @@ func (v *dispatch) shoot(now time.Time, d *delivery, s shot) error {
 		case datagram.Fatal(err):
 			return err
 		case datagram.TooLong(err):
-			v.finish(now, d, fmt.Errorf("octoput: octolegs of %d bytes are too long for the way to %v: %w", d.block.LegSize, d.peer, err))
+			v.fail(now, d, fmt.Errorf("octoput: octolegs of %d bytes are too long for the way to %v: %w", d.block.LegSize, d.peer, err))
 			return nil
 		}
 		d.unsent = &writeError{err}

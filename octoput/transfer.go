@@ -26,6 +26,9 @@ type transfer struct {
 	report  Report
 	start   time.Time
 	expires time.Time
+	ended   time.Time
+
+	credit int // bytes that arrived, less those that were answered
 
 	touched bool // it is in serving.touched
 	owing   bool // it owes an acknowledgement of what is held
@@ -41,6 +44,9 @@ func (v *serving) arrived(now time.Time, d datagram.Packet) {
 		return
 	}
 	t := v.transfers[key{d.Addr, p.Session}]
+	if t != nil {
+		t.credit = min(t.credit+len(d.Data), BlockSize)
+	}
 	switch {
 	case p.Type == Ack || p.Type == Open && p.Flags == ask:
 		err = ErrType // this is the side that sends these
@@ -115,10 +121,14 @@ func (v *serving) admit(now time.Time, from netip.AddrPort, p Packet, o Opening)
 		offer:  Offer{Peer: from, Session: p.Session, Name: o.Name, Size: o.Size},
 		hash:   sha256.New(),
 		start:  now,
+		credit: headerLen + len(p.Payload),
 		report: Report{Peer: from, Session: p.Session, Name: o.Name, Size: o.Size},
 	}
 	v.remember(t)
 	sink, err := v.handler.Accept(t.offer)
+	if err == nil && sink == nil {
+		err = errors.New("octoput: the handler returned no sink")
+	}
 	if err != nil {
 		v.finish(now, t, fmt.Errorf("octoput: refused: %w", err), codeOf(err, CodeRefused))
 		v.tell(from, p, t.code)
@@ -230,6 +240,10 @@ func (v *serving) settle(t *transfer) {
 // acknowledge queues an ACK.
 func (v *serving) acknowledge(t *transfer, block uint64, held Legs, again bool) {
 	for range t.copies() {
+		if t.credit < headerLen {
+			return
+		}
+		t.credit -= headerLen
 		v.answer(t.offer.Peer, Packet{Type: Ack, Flags: held, Session: t.offer.Session, Block: block})
 		t.report.Sent++
 		if again {
@@ -288,8 +302,11 @@ func (v *serving) fin(now time.Time, t *transfer, p Packet) error {
 		v.fail(now, t, ErrDigest, CodeDigest)
 		return nil
 	}
-	if err := t.sink.Commit(); err != nil {
-		v.fail(now, t, fmt.Errorf("octoput: keeping the file: %w", err), codeOf(err, CodeFailed))
+	began := time.Now()
+	err := t.sink.Commit()
+	v.excuse(time.Since(began))
+	if err != nil {
+		v.drop(now, t, fmt.Errorf("octoput: keeping the file: %w", err), codeOf(err, CodeFailed))
 		return nil
 	}
 	v.acknowledge(t, p.Block, AllLegs, false)
@@ -334,6 +351,11 @@ func write(w io.Writer, b []byte) error {
 // from.
 func (v *serving) fail(now time.Time, t *transfer, err error, code Code) {
 	t.sink.Abort(err)
+	v.drop(now, t, err, code)
+}
+
+// drop is fail for a sink that was told already.
+func (v *serving) drop(now time.Time, t *transfer, err error, code Code) {
 	var said *RemoteError
 	if !errors.As(err, &said) {
 		v.tell(t.offer.Peer, Packet{Session: t.offer.Session, Block: t.block.Number}, code)
@@ -347,7 +369,7 @@ func (v *serving) finish(now time.Time, t *transfer, err error, code Code) {
 		v.active--
 	}
 	t.sink, t.buf, t.fresh, t.hash = nil, nil, nil, nil
-	t.code = code
+	t.code, t.ended = code, now
 	if v.only {
 		v.err = err
 	}
@@ -364,7 +386,8 @@ func (v *serving) rest(now time.Time, t *transfer) {
 	if v.wanted == 0 {
 		d = max(d, memory)
 	}
-	v.extend(now, t, d)
+	t.expires = earlier(now.Add(d), t.ended.Add(d+confirming))
+	v.schedule(t.expires)
 }
 
 // extend lets t expire after d, from now.

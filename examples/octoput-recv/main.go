@@ -77,7 +77,15 @@ func keep() (octoput.Handler, *os.Root, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return octoput.SaveAs(root, filepath.Base(*file)), root, nil
+	handler := octoput.SaveAs(root, filepath.Base(*file))
+	// Better now than when a sender comes.
+	sink, err := handler.Accept(octoput.Offer{})
+	if err != nil {
+		root.Close()
+		return nil, nil, err
+	}
+	sink.Abort(nil)
+	return handler, root, nil
 }
 
 // lose drops what arrives, as -loss says.
