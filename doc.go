@@ -26,7 +26,8 @@
 //
 // # To come
 //
-// These packages are planned and not there yet: directory (peers that share files through a central directory).
+// p2mp over multicast, segmentation offload for all protocols, and more of netem's
+// impairments, captures and a proxy in lossy.
 //
 // # What all packages share
 //
