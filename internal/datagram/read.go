@@ -3,6 +3,7 @@ package datagram
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -36,21 +37,22 @@ const (
 // acknowledged.) To say that there is nothing may then take some microseconds, on a
 // conn that is not a socket.
 //
-// When the context ends Read returns context.Cause, without looking at what has
+// When the context ends Read returns context.Cause (or, should that be a passed deadline
+// of something else's, the context's error with it), without looking at what has
 // arrived. Errors about earlier packets (an ICMP message came back) are skipped, and so
 // are datagrams from no IP address and port, which cannot be answered. Any other error
 // is the conn's, and repeating the call is of no use.
 func (c *Conn) Read(deadline time.Time) ([]Packet, error) {
 	for tries := 1; ; tries++ {
 		if c.ctx.Err() != nil {
-			return nil, context.Cause(c.ctx)
+			return nil, c.cause()
 		}
 		pkts, err := c.try(deadline)
 		switch {
 		case len(pkts) > 0:
 			return pkts, nil
 		case c.ctx.Err() != nil:
-			return nil, context.Cause(c.ctx)
+			return nil, c.cause()
 		case err != nil && !passing(err):
 			return nil, err // os.ErrDeadlineExceeded is among these
 		case tries < eagerTries:
@@ -139,4 +141,15 @@ func (c *Conn) rest(deadline time.Time) bool {
 	case <-c.ctx.Done():
 	}
 	return deadline.IsZero() || time.Now().Before(deadline)
+}
+
+// cause says why the context ended. It is never an os.ErrDeadlineExceeded, which is how
+// the cause may look when it comes from another conn: a loop would take it for its own
+// timer, and go on for ever.
+func (c *Conn) cause() error {
+	cause := context.Cause(c.ctx)
+	if errors.Is(cause, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("%w: %v", c.ctx.Err(), cause)
+	}
+	return cause
 }

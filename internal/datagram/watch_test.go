@@ -3,8 +3,10 @@ package datagram
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -274,4 +276,21 @@ func TestWriteEndsAfterContext(t *testing.T) {
 			t.Errorf("write deadline after Release: %v", pc.writeDeadline)
 		}
 	})
+}
+
+// TestCauseIsNoDeadline: a cause that is another conn's timeout does not pass for one of this conn.
+func TestCauseIsNoDeadline(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(fmt.Errorf("elsewhere: %w", os.ErrDeadlineExceeded))
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pc.Close()
+	c := Open(ctx, pc, Config{})
+	defer c.Release()
+	_, err = c.Read(time.Time{})
+	if errors.Is(err, os.ErrDeadlineExceeded) || !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "elsewhere") {
+		t.Errorf("Read = %v, want the context's error, and the cause in its text", err)
+	}
 }
