@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/ferrygo/ferry/internal/datagram"
 )
 
 // DefaultLinger is how long a receiver lingers. The time between two FINs of a sender is at most a second.
@@ -62,7 +64,7 @@ func (r *Receiver) Receive(ctx context.Context, conn net.PacketConn, w io.Writer
 // conn stays the caller's, as with [Sender.Send]. The error is that of
 // [Receiver.Receive], or a [*PeerError] that wraps [ErrNoAnswer]; where there is no such file, fs.ErrNotExist is in it.
 func (r *Receiver) Get(ctx context.Context, conn net.PacketConn, from netip.AddrPort, name string, h Handler) (Report, error) {
-	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+	from = datagram.Canonical(from)
 	if !from.IsValid() || from.Addr().IsUnspecified() || from.Port() == 0 {
 		return Report{}, fmt.Errorf("octoput: server %v is no address to send to", from)
 	}

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/ferrygo/ferry/internal/datagram"
 )
 
 // The defaults of a Sender.
@@ -54,7 +56,7 @@ type Sender struct {
 // first, and the error of src or conn when one of them failed; the receiver is then told, once,
 // that the transfer is over. The Report is filled as far as the transfer went in every case.
 func (s *Sender) Send(ctx context.Context, conn net.PacketConn, to netip.AddrPort, src Source) (Report, error) {
-	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
+	to = datagram.Canonical(to)
 	if !to.IsValid() || to.Addr().IsUnspecified() || to.Port() == 0 {
 		return Report{}, fmt.Errorf("octoput: receiver %v is no address to send to", to)
 	}

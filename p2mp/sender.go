@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strconv"
 	"time"
+
+	"github.com/ferrygo/ferry/internal/datagram"
 )
 
 // The defaults of a Sender.
@@ -116,7 +117,7 @@ func (s *Sender) check(mss int, to []netip.AddrPort, src Source) error {
 	}
 	seen := make(map[netip.AddrPort]bool, len(to))
 	for _, addr := range to {
-		addr = canonical(addr)
+		addr = datagram.Canonical(addr)
 		if !addr.IsValid() || addr.Addr().IsUnspecified() || addr.Port() == 0 {
 			return fmt.Errorf("p2mp: receiver %v is no address to send to", addr)
 		}
@@ -130,18 +131,6 @@ func (s *Sender) check(mss int, to []netip.AddrPort, src Source) error {
 
 // maxName is how long a file name may be.
 const maxName = 255
-
-// canonical returns an address as packets will have it that come from there: never IPv4
-// in IPv6, and a zone by its name.
-func canonical(a netip.AddrPort) netip.AddrPort {
-	ip := a.Addr().Unmap()
-	if index, err := strconv.Atoi(ip.Zone()); err == nil {
-		if i, err := net.InterfaceByIndex(index); err == nil {
-			ip = ip.WithZone(i.Name)
-		}
-	}
-	return netip.AddrPortFrom(ip, a.Port())
-}
 
 func orDefault[T comparable](v, def T) T {
 	var zero T

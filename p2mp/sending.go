@@ -120,7 +120,7 @@ func (s *Sender) newSending(to []netip.AddrPort, src Source) (*sending, error) {
 	t.hello = appendMessage(nil, CategoryHello, &offer)
 	timer := rtt.Config{Initial: initialTimeout, Fixed: s.Timeout}
 	for i, addr := range to {
-		addr = canonical(addr)
+		addr = datagram.Canonical(addr)
 		t.index[addr] = i
 		t.peers = append(t.peers, peer{addr: addr, timer: timer, join: join{until: t.start.Add(t.join / 2)}})
 		t.report.Peers = append(t.report.Peers, PeerReport{Addr: addr})

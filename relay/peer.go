@@ -57,7 +57,7 @@ type Message struct {
 // answer; [ErrServerGone], or the error of the connection, if the server ended it: the other peer was told exit then;
 // ctx's cause if ctx ended: then it was not.
 func (p *Peer) Run(ctx context.Context, server net.Conn, conn net.PacketConn, other netip.AddrPort, say <-chan string, hear func(Message)) (ChatReport, error) {
-	other = netip.AddrPortFrom(other.Addr().Unmap(), other.Port())
+	other = datagram.Canonical(other)
 	if !other.IsValid() || other.Addr().IsUnspecified() || other.Port() == 0 {
 		return ChatReport{}, fmt.Errorf("relay: peer %v is no address to send to", other)
 	}

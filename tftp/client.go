@@ -148,7 +148,7 @@ type asking struct {
 // begin checks the options and prepares a call. size is what is told to the server, -1
 // if there is nothing to tell.
 func (c *Client) begin(op Opcode, server netip.AddrPort, name string, size int64) (*asking, error) {
-	server = netip.AddrPortFrom(server.Addr().Unmap(), server.Port())
+	server = datagram.Canonical(server)
 	want, err := c.wants(op, size)
 	switch {
 	case err != nil:
