@@ -57,6 +57,13 @@ func randomTransfer(t *testing.T, seed uint64, classic func(i int) bool) {
 		source.R, source.Size = bytes.NewBuffer(bytes.Clone(data)), -1
 	}
 
+	done := false // not set when a bubble panics: all of it is blocked
+	defer func() {
+		if t.Failed() || !done {
+			t.Errorf("%d receivers, %d bytes, MSS %d, window %d, loss %.2f, delay %v; to repeat: go test -run %s -p2mp.seed=%d",
+				receivers, size, mss, window, loss, delay, t.Name(), seed)
+		}
+	}()
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, receivers,
 			lossy.Seed(seed),
@@ -89,8 +96,5 @@ func randomTransfer(t *testing.T, seed uint64, classic func(i int) bool) {
 			}
 		}
 	})
-	if t.Failed() {
-		t.Errorf("%d receivers, %d bytes, MSS %d, window %d, loss %.2f, delay %v; to repeat: go test -run %s -p2mp.seed=%d",
-			receivers, size, mss, window, loss, delay, t.Name(), seed)
-	}
+	done = true
 }
