@@ -1,0 +1,5 @@
+//go:build !race
+
+package checksum_test
+
+const stride = 1
