@@ -24,7 +24,7 @@ func TestRandomTransfers(t *testing.T) {
 		"mixed":    func(i int) bool { return i%2 == 1 },
 	} {
 		t.Run(name, func(t *testing.T) {
-			const runs = 1000
+			const runs = 1000 / thorough
 			if *randomSeed != 0 {
 				randomTransfer(t, *randomSeed, classic)
 				return

@@ -1,0 +1,5 @@
+//go:build !race
+
+package p2mp
+
+const thorough = 1
