@@ -70,7 +70,7 @@ func TestFlightHostile(t *testing.T) {
 
 // different windows, policies, resume-free
 func TestRandomWindows(t *testing.T) {
-	for seed := uint64(1); seed <= 400 && !t.Failed(); seed++ {
+	for seed := uint64(1); seed <= 400/thorough && !t.Failed(); seed++ {
 		r := rand.New(rand.NewPCG(seed, 77))
 		mss := []int{1, 7, 100, 1400}[r.IntN(4)]
 		size := r.IntN(200 * mss)
