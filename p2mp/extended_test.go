@@ -570,11 +570,11 @@ func TestOneOfFourKilled(t *testing.T) {
 		data := noise(1, 2_000_000)
 		finished := func(receivers int) time.Duration {
 			var last time.Duration
+			started := time.Now()
 			p := newParty(t, receivers, lossy.Delay(5*time.Millisecond), lossy.Loss(0.01), lossy.Seed(3), lossy.DropIf(func(q lossy.Packet) bool {
 				// The first receiver is there for a while.
 				return receivers == 4 && q.From == firstReceiver && time.Since(started) > 60*time.Millisecond
 			}))
-			started = time.Now()
 			p.receive(Receiver{})
 			report, err := p.send(Sender{MSS: 1000}, data)
 			for i, peer := range report.Peers {
@@ -598,8 +598,6 @@ func TestOneOfFourKilled(t *testing.T) {
 		}
 	})
 }
-
-var started time.Time
 
 // TestFailAndWait: the other two policies in the extended mode.
 func TestFailAndWait(t *testing.T) {
