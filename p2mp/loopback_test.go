@@ -3,6 +3,7 @@ package p2mp
 import (
 	"bytes"
 	"context"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -73,8 +74,14 @@ func TestLoopback(t *testing.T) {
 	}
 }
 
-// TestNoAllocationPerPacket compares a transfer with one ten times as long.
+// TestNoAllocationPerPacket compares a transfer with one ten times as long. A wait that
+// ends without a packet does allocate, its error, and on a busy machine there are more
+// of those: the best of some attempts counts.
 func TestNoAllocationPerPacket(t *testing.T) {
+	if thorough > 1 {
+		t.Skip("so slow under the race detector that waits outnumber packets")
+	}
+	const attempts = 5
 	const chunks = 5000
 	for name, s := range map[string]Sender{
 		"classic":  {MSS: 100, Classic: true},
@@ -90,11 +97,16 @@ func TestNoAllocationPerPacket(t *testing.T) {
 				return after.Mallocs - before.Mallocs, report.Peers[0].Sent + report.Peers[1].Sent
 			}
 			transfer(chunks) // what is allocated once is allocated now
-			short, few := transfer(chunks / 10)
-			long, many := transfer(chunks)
-			if per := float64(int64(long)-int64(short)) / float64(many-few); per > 0.1 {
-				t.Errorf("%.2f allocations per packet sent and received (%d for %d, %d for %d)", per, short, few, long, many)
+			best := math.Inf(1)
+			for range attempts {
+				short, few := transfer(chunks / 10)
+				long, many := transfer(chunks)
+				best = min(best, float64(int64(long)-int64(short))/float64(many-few))
+				if best <= 0.1 {
+					return
+				}
 			}
+			t.Errorf("%.2f allocations per packet sent and received", best)
 		})
 	}
 }

@@ -31,8 +31,8 @@ func TooLong(err error) bool { return isErrno(err, tooLong) }
 func passing(err error) bool { return isErrno(err, momentary) }
 
 func isErrno(err error, class func(syscall.Errno) bool) bool {
-	var errno syscall.Errno
-	return errors.As(err, &errno) && class(errno)
+	errno, ok := errors.AsType[syscall.Errno](err)
+	return ok && class(errno)
 }
 
 // errNoAddr is the error of a packet that goes nowhere.
