@@ -7,10 +7,10 @@ import (
 
 // asked takes an OPEN that asks for a file.
 //
-// What is sent in return is an OPEN of the same length, or an ERR, which is shorter. It is repeated
-// when the question is, and not otherwise; and only whoever got it knows the session that must be in its
-// ACK. So a question with somebody else's address in it makes Serve send that address nothing more than
-// came in its name.
+// What is sent in return is an OPEN of the same length, or an ERR, which is shorter. It
+// is repeated when the question is, and not otherwise; and only whoever got it knows
+// the session that must be in its ACK. So a question with somebody else's address in it
+// makes Serve send that address nothing more than came in its name.
 func (v *dispatch) asked(now time.Time, from netip.AddrPort, p Packet) error {
 	for _, d := range v.deliveries {
 		if d.peer == from && d.answers == p.Session {
@@ -51,6 +51,7 @@ func (v *dispatch) asked(now time.Time, from netip.AddrPort, p Packet) error {
 func (v *dispatch) refuse(from netip.AddrPort, p Packet, question Opening, err error) {
 	v.tell(from, p.Session, 0, codeOf(err, CodeRefused))
 	if v.trace.Finished != nil {
-		v.trace.Finished(Offer{Peer: from, Session: p.Session, Name: question.Name}, Report{Peer: from, Session: p.Session, Name: question.Name}, err)
+		o := Offer{Peer: from, Session: p.Session, Name: question.Name}
+		v.trace.Finished(o, Report{Peer: from, Session: p.Session, Name: question.Name}, err)
 	}
 }

@@ -44,7 +44,8 @@ func BenchmarkParsePacket(b *testing.B) {
 	}
 }
 
-// BenchmarkBlock is an octoblock through both state machines: eight octolegs and an acknowledgement.
+// BenchmarkBlock is an octoblock through both state machines: eight octolegs and an
+// acknowledgement.
 func BenchmarkBlock(b *testing.B) {
 	out := outbound{plan: 1 << 60, giveUp: time.Hour, join: time.Hour}
 	var in inbound
@@ -75,9 +76,10 @@ func BenchmarkBlock(b *testing.B) {
 	}
 }
 
-// BenchmarkLoopback sends a file to a file over real sockets, and takes turns with a bare exchange of packets: eight
-// datagrams as long as octolegs one way, one as long as an ACK back, over and over, with nothing read,
-// checked, hashed or written. That is the limit of one octoblock in flight without segmentation offload.
+// BenchmarkLoopback sends a file to a file over real sockets, and takes turns with a
+// bare exchange of packets: eight datagrams as long as octolegs one way, one as long as
+// an ACK back, over and over, with nothing read, checked, hashed or written. That is
+// the limit of one octoblock in flight without segmentation offload.
 func BenchmarkLoopback(b *testing.B) {
 	for _, size := range []int{1 << 20, 64 << 20} {
 		b.Run(fmt.Sprintf("size=%dMiB", size>>20), func(b *testing.B) {

@@ -58,9 +58,9 @@ type RemoteError struct {
 // Error returns "octoput: ADDRESS says: what the code means".
 func (e *RemoteError) Error() string { return fmt.Sprintf("octoput: %v says: %v", e.Peer, e.Code) }
 
-// Unwrap returns the error that the code stands for: fs.ErrPermission,
-// fs.ErrNotExist, fs.ErrExist, fs.ErrInvalid, [ErrBusy], [ErrRestarted] or [ErrDigest]; nil for the other
-// codes.
+// Unwrap returns the error that the code stands for: fs.ErrPermission, fs.ErrNotExist,
+// fs.ErrExist, fs.ErrInvalid, [ErrBusy], [ErrRestarted] or [ErrDigest]; nil for the
+// other codes.
 func (e *RemoteError) Unwrap() error {
 	switch e.Code {
 	case CodeRefused:

@@ -12,7 +12,8 @@ import (
 	"github.com/ferrygo/ferry/internal/rtt"
 )
 
-// A delivery is one file on its way to one receiver: what outbound decides about, and what is sent.
+// A delivery is one file on its way to one receiver: what outbound decides about, and
+// what is sent.
 type delivery struct {
 	outbound
 	peer    netip.AddrPort
@@ -21,8 +22,8 @@ type delivery struct {
 	src     Source
 	file    io.Closer // to be closed at the end; nil if it is the caller's
 
-	// buf holds what is in flight as it is sent: the eight octolegs one behind the other, each behind
-	// its header; or the OPEN, or the FIN.
+	// buf holds what is in flight as it is sent: the eight octolegs one behind the
+	// other, each behind its header; or the OPEN, or the FIN.
 	buf    []byte
 	unread int       // bytes of the octoblock in buf that hash has not seen
 	hash   hash.Hash // of all octoblocks before, and of this one but unread
@@ -83,9 +84,9 @@ func (d *delivery) single(t Type, payload []byte) (err error) {
 	return err
 }
 
-// loadBlock reads the next octoblock to behind eight headers' room, and then moves its octolegs
-// apart: each goes towards the front, to behind its own header, and so never onto one that has
-// not been moved yet.
+// loadBlock reads the next octoblock to behind eight headers' room, and then moves its
+// octolegs apart: each goes towards the front, to behind its own header, and so never
+// onto one that has not been moved yet.
 func (d *delivery) loadBlock() error {
 	b := d.block
 	slot := headerLen + b.LegSize
@@ -106,8 +107,8 @@ func (d *delivery) loadBlock() error {
 	return nil
 }
 
-// digest takes the octoblock in flight into the digest. There is time for it while the receiver
-// is waited for.
+// digest takes the octoblock in flight into the digest. There is time for it while the
+// receiver is waited for.
 func (d *delivery) digest() {
 	for i := 0; d.unread > 0; i++ {
 		// Blanks are octolegs of their own, and not reached.
@@ -155,8 +156,8 @@ func (d *delivery) given(said *RemoteError) error {
 	return e
 }
 
-// refusal is what an ERR means. That the receiver does not know a file any more, of which it had everything,
-// says nothing about the file.
+// refusal is what an ERR means. That the receiver does not know a file any more, of
+// which it had everything, says nothing about the file.
 func (d *delivery) refusal(said *RemoteError) error {
 	if d.phase == finishing && said.Code == CodeUnknown {
 		return errors.Join(ErrUnconfirmed, said)

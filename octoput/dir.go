@@ -12,12 +12,12 @@ import (
 const fileMode = 0o666
 
 // Dir returns a Handler that keeps every transfer in root, as a file of the name that
-// the sender gives it. A file appears there only when it is whole and verified; until then a
-// temporary file, whose name begins with a dot, holds it, and goes away when the transfer
-// fails.
+// the sender gives it. A file appears there only when it is whole and verified; until
+// then a temporary file, whose name begins with a dot, holds it, and goes away when the
+// transfer fails.
 //
-// A name that is no file's name on some system is refused, and so are names with a directory in
-// them. An existing file is never overwritten: the transfer is refused.
+// A name that is no file's name on some system is refused, and so are names with a
+// directory in them. An existing file is never overwritten: the transfer is refused.
 func Dir(root *os.Root) Handler {
 	return HandlerFunc(func(o Offer) (Sink, error) {
 		if err := wholefile.CheckName(o.Name); err != nil {
@@ -31,9 +31,9 @@ func Dir(root *os.Root) Handler {
 	})
 }
 
-// SaveAs returns a Handler that keeps a transfer as the file name in root, whatever its sender
-// calls it, and replaces the file if it exists. It appears, as with [Dir], whole or not at all.
-// Later transfers replace earlier ones.
+// SaveAs returns a Handler that keeps a transfer as the file name in root, whatever its
+// sender calls it, and replaces the file if it exists. It appears, as with [Dir], whole
+// or not at all. Later transfers replace earlier ones.
 func SaveAs(root *os.Root, name string) Handler {
 	return HandlerFunc(func(Offer) (Sink, error) {
 		return newFileSink(root, name, true)

@@ -115,7 +115,8 @@ func TestDirRace(t *testing.T) {
 	})
 }
 
-// A file is there only when it is whole and verified, and an unfinished one leaves nothing.
+// A file is there only when it is whole and verified, and an unfinished one leaves
+// nothing.
 func TestSaveAs(t *testing.T) {
 	root, dir := openRoot(t)
 	if err := os.WriteFile(filepath.Join(dir, "g"), []byte("old"), 0o600); err != nil {

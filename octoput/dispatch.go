@@ -49,8 +49,8 @@ func (s *Sender) newDispatch() *dispatch {
 	return v
 }
 
-// run sends what is due, reads what arrives and feeds it to the deliveries, until there is
-// nothing left to do.
+// run sends what is due, reads what arrives and feeds it to the deliveries, until there
+// is nothing left to do.
 func (v *dispatch) run(ctx context.Context, conn net.PacketConn, now time.Time) error {
 	v.conn = datagram.Open(ctx, conn, datagram.Config{ReadSize: maxPacket})
 	defer v.conn.Release()

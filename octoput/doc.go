@@ -1,6 +1,6 @@
-// Package octoput sends a file to one receiver, or fetches one from a server, over UDP or anything else
-// that is a net.PacketConn: the Octoput Transfer Protocol of CPSC 441 assignment 2, in which
-// everything is about the number eight.
+// Package octoput sends a file to one receiver, or fetches one from a server, over UDP
+// or anything else that is a net.PacketConn: the Octoput Transfer Protocol of CPSC 441
+// assignment 2, in which everything is about the number eight.
 //
 // # A first transfer
 //
@@ -22,23 +22,24 @@
 // conn as over a UDP socket. All calls return when the transfer is over and their
 // goroutines are gone.
 //
-// The programs octoput-send and octoput-recv in examples/ do the first from the command line:
+// The programs octoput-send and octoput-recv in examples/ do the first from the command
+// line:
 //
 //	octoput-recv -dir DIR
 //	octoput-send FILE HOST:8888
 //
 // # Octoblocks and octolegs
 //
-// A file is sent in octoblocks, one after the other. Each has eight octolegs of equal size, which may be
-// sent in any order. How many there are and how long follows from the size of the file alone, so
-// that both sides know it ([Blocks]):
+// A file is sent in octoblocks, one after the other. Each has eight octolegs of equal
+// size, which may be sent in any order. How many there are and how long follows from
+// the size of the file alone, so that both sides know it ([Blocks]):
 //
 //  1. As many full octoblocks as there are: 8888 bytes in eight octolegs of 1111.
 //  2. If eight bytes or more are left, a partial octoblock: eight octolegs as long as
 //     what is left allows.
-//  3. If one to seven bytes are left after that, a tiny octoblock: eight octolegs of a byte. Those that the file
-//     does not fill are blanks (0x20). The receiver removes them by their number; a blank that the file ends
-//     with is not one of them.
+//  3. If one to seven bytes are left after that, a tiny octoblock: eight octolegs of a
+//     byte. Those that the file does not fill are blanks (0x20). The receiver removes
+//     them by their number; a blank that the file ends with is not one of them.
 //
 // For example:
 //
@@ -61,14 +62,19 @@
 //		| type  | flag  |   checksum    |    session    |           octoblock           | payload ...
 //		+-------+-------+---------------+---------------+-------------------------------+
 //
-//	  - The type is OPEN (1), LEG (2), ACK (3), FIN (4) or ERR (5).
-//	  - The flag of a LEG has one bit set, which says which octoleg of the octoblock it is: 10000000 is the
-//	    first, 00100000 the third, 00000001 the eighth. That of an ACK has a bit for every octoleg that the receiver holds:
-//	    11111111 is the whole octoblock.
-//	  - The checksum is the Internet checksum (RFC 1071) over the whole packet, this field being zero.
-//	  - The session is random, and never 0. With the sender's address and port it tells a transfer from all
-//	    others.
-//	  - The octoblock is its number, from 1. An OPEN and its ACK have 0, the FIN and its ACK one more than the last.
+// Its fields:
+//
+//   - The type is OPEN (1), LEG (2), ACK (3), FIN (4) or ERR (5).
+//   - The flag of a LEG has one bit set, which says which octoleg of the octoblock it
+//     is: 10000000 is the first, 00100000 the third, 00000001 the eighth. That of an
+//     ACK has a bit for every octoleg that the receiver holds: 11111111 is the whole
+//     octoblock.
+//   - The checksum is the Internet checksum (RFC 1071) over the whole packet, this
+//     field being zero.
+//   - The session is random, and never 0. With the sender's address and port it tells a
+//     transfer from all others.
+//   - The octoblock is its number, from 1. An OPEN and its ACK have 0, the FIN and its
+//     ACK one more than the last.
 //
 // The payloads:
 //
@@ -78,8 +84,9 @@
 //	FIN    SHA-256 of the file, 32 bytes
 //	ERR    a code, 1 byte: see [Code]
 //
-// An OPEN with flag 0 offers a file. One with flag 00000001 asks for the file of that name; its size is 0. It is answered
-// by an OPEN that offers it, in a new session, and has the question's session in its field answers, which is 0 elsewhere.
+// An OPEN with flag 0 offers a file. One with flag 00000001 asks for the file of that
+// name; its size is 0. It is answered by an OPEN that offers it, in a new session, and
+// has the question's session in its field answers, which is 0 elsewhere.
 //
 // # A transfer
 //
@@ -103,21 +110,24 @@
 //	   |---- FIN  n  SHA-256 --------------------->|             (verified and kept)
 //	   |<--- ACK  n  11111111 ---------------------|
 //
-// The OPEN is repeated until it is acknowledged, and so is the FIN. At most one octoblock is in flight: the next
-// begins when the receiver has acknowledged all eight octolegs. Where it has acknowledged some, only the others are sent again: as
-// soon as an octoleg that was sent later is known to have arrived, or when a timer runs out.
+// The OPEN is repeated until it is acknowledged, and so is the FIN. At most one
+// octoblock is in flight: the next begins when the receiver has acknowledged all eight
+// octolegs. Where it has acknowledged some, only the others are sent again: as soon as
+// an octoleg that was sent later is known to have arrived, or when a timer runs out.
 //
-// The receiver acknowledges an octoblock when it is whole; a part of it when an octoleg arrives before one that
-// precedes it, or the eighth arrives and others have not; and, once per batch of packets, what it
-// knew already. Where it has seen losses it says everything twice, because each acknowledgement that is
-// lost costs a round trip.
+// The receiver acknowledges an octoblock when it is whole; a part of it when an octoleg
+// arrives before one that precedes it, or the eighth arrives and others have not; and,
+// once per batch of packets, what it knew already. Where it has seen losses it says
+// everything twice, because each acknowledgement that is lost costs a round trip.
 //
-// The receiver acknowledges the FIN when the file has the digest and is safely under its name, and
-// remembers for a while that it has it, so that a repeated FIN draws the same answer. A sender whose FIN is
-// never acknowledged reports [ErrUnconfirmed]: the file may well be there.
+// The receiver acknowledges the FIN when the file has the digest and is safely under
+// its name, and remembers for a while that it has it, so that a repeated FIN draws the
+// same answer. A sender whose FIN is never acknowledged reports [ErrUnconfirmed]: the
+// file may well be there.
 //
-// Either side ends a transfer with an ERR, sent once. A receiver also answers with one each packet of a transfer that it
-// ended, refused or does not know. An ACK and an ERR are never answered.
+// Either side ends a transfer with an ERR, sent once. A receiver also answers with one
+// each packet of a transfer that it ended, refused or does not know. An ACK and an ERR
+// are never answered.
 //
 // # Pulling
 //
@@ -128,21 +138,24 @@
 //	  |<--- LEG  1  10000000 ---------------------|
 //	  :                                           :
 //
-// The question is repeated until an octoleg or the FIN arrives, and its answer only when the question is. Both are of one
-// length, and the acknowledgement of the answer shows that whoever asked has seen it: a question with a forged address makes a
-// server send no more than came, and starts nothing.
+// The question is repeated until an octoleg or the FIN arrives, and its answer only
+// when the question is. Both are of one length, and the acknowledgement of the answer
+// shows that whoever asked has seen it: a question with a forged address makes a server
+// send no more than came, and starts nothing.
 //
 // # Timers
 //
-// The retransmission timer is 0.1 s until a round trip is measured. Then it follows the measurements (RFC 6298), is 2 ms at
-// least, doubles while nothing is heard from the receiver, and never exceeds a second. A receiver that does not answer, or
-// acknowledges nothing new any more, is given up after [Sender.JoinTimeout] or [Sender.GiveUp], a sender that falls
-// silent after [Receiver.GiveUp].
+// The retransmission timer is 0.1 s until a round trip is measured. Then it follows the
+// measurements (RFC 6298), is 2 ms at least, doubles while nothing is heard from the
+// receiver, and never exceeds a second. A receiver that does not answer, or
+// acknowledges nothing new any more, is given up after [Sender.JoinTimeout] or
+// [Sender.GiveUp], a sender that falls silent after [Receiver.GiveUp].
 //
 // # Limits
 //
-// The throughput is at most 8888 bytes per round trip, whatever the network could carry: 8.9 MB/s at 1 ms, 0.09 MB/s at
-// 100 ms. A file has at most 2^63-1 bytes. Each side keeps one octoblock in memory. Checksum, session and digest guard against
+// The throughput is at most 8888 bytes per round trip, whatever the network could
+// carry: 8.9 MB/s at 1 ms, 0.09 MB/s at 100 ms. A file has at most 2^63-1 bytes. Each
+// side keeps one octoblock in memory. Checksum, session and digest guard against
 // accidents, not against an attacker who can read the packets: nothing is encrypted or
 // authenticated.
 //
@@ -151,19 +164,24 @@
 // Where CPSC 441 assignment 2 leaves the choice, or is silent:
 //
 //   - Push or pull: both, by the same packets.
-//   - What control information goes where: the header above. Acknowledgements are by octoblock, as a bitmap.
-//   - "A wee bit of leftover data": a file of fewer than eight bytes has a tiny octoblock only, one of a multiple of
-//     eight none, and an empty file has no octoblock at all.
-//   - The field answers of an OPEN is not part of the assignment. It is what keeps a forged question from setting two servers
-//     on each other.
-//   - Congestion (RFC 8085, section 3.1): a sender never has more than one octoblock in flight, which is less than what TCP sends before it
-//     has heard anything (RFC 6928), and the window never grows. So there is nothing to take back under loss but time: the timer
-//     doubles.
-//   - An octoleg that was lost twice is sent twice, where four or fewer are missing: no more than eight packets leave at once in any
-//     case.
-//   - An octoblock is acknowledged when the receiver holds it, and written while the sender makes the next. When writing fails the
-//     transfer ends with an ERR; only the acknowledgement of the FIN says that the file is kept.
-//   - A packet that cannot be decoded, a LEG of the wrong length or of an octoblock to come, an OPEN that contradicts an earlier one of
-//     its session, a FIN before the last octoblock, and whatever only this side sends, are counted and ignored.
+//   - What control information goes where: the header above. Acknowledgements are by
+//     octoblock, as a bitmap.
+//   - "A wee bit of leftover data": a file of fewer than eight bytes has a tiny
+//     octoblock only, one of a multiple of eight none, and an empty file has no
+//     octoblock at all.
+//   - The field answers of an OPEN is not part of the assignment. It is what keeps a
+//     forged question from setting two servers on each other.
+//   - Congestion (RFC 8085, section 3.1): a sender never has more than one octoblock in
+//     flight, which is less than what TCP sends before it has heard anything (RFC
+//     6928), and the window never grows. So there is nothing to take back under loss
+//     but time: the timer doubles.
+//   - An octoleg that was lost twice is sent twice, where four or fewer are missing: no
+//     more than eight packets leave at once in any case.
+//   - An octoblock is acknowledged when the receiver holds it, and written while the
+//     sender makes the next. When writing fails the transfer ends with an ERR; only the
+//     acknowledgement of the FIN says that the file is kept.
+//   - A packet that cannot be decoded, a LEG of the wrong length or of an octoblock to
+//     come, an OPEN that contradicts an earlier one of its session, a FIN before the
+//     last octoblock, and whatever only this side sends, are counted and ignored.
 //   - [Dir] never overwrites a file, because whoever reaches the port may send.
 package octoput

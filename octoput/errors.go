@@ -56,8 +56,9 @@ type PeerError struct {
 	Block uint64
 	// Silence is how long the other side was waited for; 0 if it spoke.
 	Silence time.Duration
-	// Err is ErrNoAnswer, ErrSilent or ErrUnconfirmed, or a *RemoteError, or several of them joined, and
-	// with them the last error of writing to the peer if there was one.
+	// Err is ErrNoAnswer, ErrSilent or ErrUnconfirmed, or a *RemoteError, or several of
+	// them joined, and with them the last error of writing to the peer if there was
+	// one.
 	Err error
 }
 

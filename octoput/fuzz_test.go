@@ -72,7 +72,8 @@ func FuzzPlan(f *testing.F) {
 	})
 }
 
-// FuzzInbound: whatever octolegs arrive, what is delivered is the file, each byte once and in order.
+// FuzzInbound: whatever octolegs arrive, what is delivered is the file, each byte once
+// and in order.
 func FuzzInbound(f *testing.F) {
 	f.Add(uint16(5), []byte{0, 1, 2, 3, 4, 5, 6, 7})
 	f.Add(uint16(100), []byte{7, 6, 5, 4, 3, 2, 1, 0, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x81})
@@ -116,8 +117,8 @@ func FuzzInbound(f *testing.F) {
 	})
 }
 
-// FuzzOutbound: whatever is acknowledged, and whenever, octoblocks come one after the other, only what is missing is
-// sent, and it ends or waits for a time to come.
+// FuzzOutbound: whatever is acknowledged, and whenever, octoblocks come one after the
+// other, only what is missing is sent, and it ends or waits for a time to come.
 func FuzzOutbound(f *testing.F) {
 	f.Add(uint16(20_000), []byte{0, 0xff, 1, 0xdf, 1, 0xff, 2, 0xff, 3, 0xff, 4, 0xff})
 	f.Add(uint16(0), []byte{0, 0xff, 1, 0xff})
@@ -154,7 +155,8 @@ func FuzzOutbound(f *testing.F) {
 	})
 }
 
-// FuzzReceiver: whatever arrives, nothing panics, and what is answered is never more than what came.
+// FuzzReceiver: whatever arrives, nothing panics, and what is answered is never more
+// than what came.
 func FuzzReceiver(f *testing.F) {
 	for _, v := range packetVectors {
 		f.Add(v.b, byte(0))

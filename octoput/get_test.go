@@ -54,7 +54,8 @@ func TestGet(t *testing.T) {
 	}
 }
 
-// Every way out of the directory, and everything that is no regular file, is absent or no name.
+// Every way out of the directory, and everything that is no regular file, is absent or
+// no name.
 func TestGetRefused(t *testing.T) {
 	root, dir := openRoot(t)
 	for name, data := range map[string]string{"f": "inside", "../outside": "outside"} {
@@ -129,7 +130,8 @@ func asking(session uint32, name string) Packet {
 	return p
 }
 
-// To an address that has not shown that it asked, the server sends a packet for each that it gets, none longer.
+// To an address that has not shown that it asked, the server sends a packet for each
+// that it gets, none longer.
 func TestServeDoesNotAmplify(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, h := newClientHand(t, Sender{}, fstest.MapFS{"f": {Data: noise(1, 1000)}})
@@ -160,7 +162,8 @@ func TestServeDoesNotAmplify(t *testing.T) {
 	})
 }
 
-// A forged question starts nothing between a server and a receiver, two servers, or one and itself.
+// A forged question starts nothing between a server and a receiver, two servers, or one
+// and itself.
 func TestServersDoNotTalkToEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newServer(t, Sender{}, fstest.MapFS{"f": {Data: noise(1, 1000)}})
@@ -272,8 +275,8 @@ func TestGetCanceled(t *testing.T) {
 	})
 }
 
-// Clients that vanish cost a place for a time, and then none; beyond the places a client is told that the
-// server is busy.
+// Clients that vanish cost a place for a time, and then none; beyond the places a
+// client is told that the server is busy.
 func TestServeBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var opened atomic.Int32

@@ -60,8 +60,8 @@ func (h *hand) wants(typ Type, block uint64, flags Legs) Packet {
 	return p
 }
 
-// wantsCode fails the test unless the next packet is an ERR with this code, and no longer than what
-// it answers.
+// wantsCode fails the test unless the next packet is an ERR with this code, and no
+// longer than what it answers.
 func (h *hand) wantsCode(c Code) {
 	h.t.Helper()
 	p, ok := h.reads()

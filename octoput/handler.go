@@ -11,19 +11,20 @@ type Offer struct {
 	Peer netip.AddrPort
 	// Session tells the transfer from others with the same peer.
 	Session uint32
-	// Name is what the sender calls the file. It comes from the network: it may be empty, or
-	// try to leave the directory. [Dir] checks it.
+	// Name is what the sender calls the file. It comes from the network: it may be
+	// empty, or try to leave the directory. [Dir] checks it.
 	Name string
 	// Size is the length of the file in bytes.
 	Size int64
 }
 
-// A Handler decides what becomes of the transfers that arrive at [Receiver.Serve] or [Receiver.Get].
+// A Handler decides what becomes of the transfers that arrive at [Receiver.Serve] or
+// [Receiver.Get].
 type Handler interface {
-	// Accept returns the sink that takes the transfer's bytes, or an error to
-	// refuse it. The other side is told of fs.ErrExist, fs.ErrNotExist and fs.ErrInvalid in the
-	// error, and of anything else only that it was refused. The call comes from the one
-	// goroutine of Serve or Get, so it should not block.
+	// Accept returns the sink that takes the transfer's bytes, or an error to refuse
+	// it. The other side is told of fs.ErrExist, fs.ErrNotExist and fs.ErrInvalid in
+	// the error, and of anything else only that it was refused. The call comes from the
+	// one goroutine of Serve or Get, so it should not block.
 	Accept(Offer) (Sink, error)
 }
 

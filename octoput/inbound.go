@@ -3,16 +3,17 @@ package octoput
 // An inbound decides what a receiver does with the octolegs of one file: where each
 // belongs, which are known, what is acknowledged. It reads no socket and no clock.
 //
-// "These octolegs can be sent at any time, and in any order" (CPSC 441 assignment 2, "Technical
-// Requirements", paragraph 3).
+// "These octolegs can be sent at any time, and in any order" (CPSC 441 assignment 2,
+// "Technical Requirements", paragraph 3).
 type inbound struct {
 	plan  plan
 	block Block // the octoblock that is due; beyond the last one its number alone is set
 	held  Legs  // of it
 	buf   []byte
 
-	// rough says that this octoblock does not come as it would without losses, each octoleg once
-	// and in order; wasRough that the one before did not, or not only once.
+	// rough says that this octoblock does not come as it would without losses, each
+	// octoleg once and in order; wasRough that the one before did not, or not only
+	// once.
 	rough, wasRough bool
 }
 
@@ -68,17 +69,18 @@ func (t *inbound) put(p Packet) (whole bool) {
 	return t.held == AllLegs
 }
 
-// data is the octoblock without the blanks, which are removed by their number and never by
-// what they look like (CPSC 441 assignment 2, "Technical Requirements", paragraph 4). It is
-// overwritten by the next put.
+// data is the octoblock without the blanks, which are removed by their number and never
+// by what they look like (CPSC 441 assignment 2, "Technical Requirements", paragraph
+// 4). It is overwritten by the next put.
 func (t *inbound) data() []byte { return t.buf[:t.block.Data()] }
 
 // forward goes on to the next octoblock.
 func (t *inbound) forward() { t.enter(t.block.Number + 1) }
 
-// owes reports whether an acknowledgement of the part that is held helps the sender: something is missing before
-// what arrived, as when the octoleg that is sent last is there and others are not; or something arrived twice.
-// While octolegs come as they were sent, the acknowledgement of the whole is enough.
+// owes reports whether an acknowledgement of the part that is held helps the sender:
+// something is missing before what arrived, as when the octoleg that is sent last is
+// there and others are not; or something arrived twice. While octolegs come as they
+// were sent, the acknowledgement of the whole is enough.
 func (t *inbound) owes() bool { return t.rough }
 
 // copies is how many times to say an acknowledgement. Where octolegs are lost so

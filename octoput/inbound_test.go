@@ -16,7 +16,8 @@ func legsOf(b Block, data []byte) []Packet {
 	return ps
 }
 
-// In any order (CPSC 441 assignment 2, "Technical Requirements", paragraph 3), and never twice.
+// In any order (CPSC 441 assignment 2, "Technical Requirements", paragraph 3), and
+// never twice.
 func TestInboundAnyOrder(t *testing.T) {
 	const size = BlockSize + 8*92 + 3
 	file := append(noise(1, size), "     "...)
@@ -88,8 +89,8 @@ func TestInboundIgnores(t *testing.T) {
 	}
 }
 
-// A part is acknowledged when something is missing before what arrived, or the last octoleg arrived and
-// others did not, and not while all goes well.
+// A part is acknowledged when something is missing before what arrived, or the last
+// octoleg arrived and others did not, and not while all goes well.
 func TestInboundOwes(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

@@ -5,9 +5,10 @@ import (
 	"math/bits"
 )
 
-// Legs is a set of octolegs: a bit for each, the first octoleg's the most
-// significant one, so that it reads from left to right as the block does. The assignment writes
-// '00100000' for the third octoleg (CPSC 441 assignment 2, "Technical Requirements", paragraph 3).
+// Legs is a set of octolegs: a bit for each, the first octoleg's the most significant
+// one, so that it reads from left to right as the block does. The assignment writes
+// '00100000' for the third octoleg (CPSC 441 assignment 2, "Technical Requirements",
+// paragraph 3).
 type Legs uint8
 
 // AllLegs is the set of a whole octoblock.

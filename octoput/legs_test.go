@@ -2,8 +2,8 @@ package octoput
 
 import "testing"
 
-// The assignment's own example: '00100000' is the third octoleg (CPSC 441 assignment 2, "Technical
-// Requirements", paragraph 3).
+// The assignment's own example: '00100000' is the third octoleg (CPSC 441 assignment 2,
+// "Technical Requirements", paragraph 3).
 func TestLegs(t *testing.T) {
 	if got := Nth(3).String(); got != "00100000" {
 		t.Errorf("the third octoleg is %s, want 00100000", got)

@@ -11,9 +11,9 @@ import (
 	"github.com/ferrygo/ferry/lossy"
 )
 
-// rounds is the expected number of round trips for an octoblock where each packet is lost with
-// probability p, the losses are seen at once, and no acknowledgement is lost: the expected maximum of
-// eight geometric variates.
+// rounds is the expected number of round trips for an octoblock where each packet is
+// lost with probability p, the losses are seen at once, and no acknowledgement is lost:
+// the expected maximum of eight geometric variates.
 func rounds(p float64) (sum float64) {
 	for k := range 200 {
 		sum += 1 - math.Pow(1-math.Pow(p, float64(k)), LegsPerBlock)
@@ -39,8 +39,8 @@ func goodput(t *testing.T, size int, rtt time.Duration, loss float64, seed uint6
 	return rate, took
 }
 
-// TestLimit: at most one octoblock is in flight, so an octoblock per round trip is the limit; under loss,
-// that limit divided by the expected rounds. The times are virtual.
+// TestLimit: at most one octoblock is in flight, so an octoblock per round trip is the
+// limit; under loss, that limit divided by the expected rounds. The times are virtual.
 func TestLimit(t *testing.T) {
 	for _, tt := range []struct {
 		loss float64
@@ -69,8 +69,8 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// TestBonus: "a large 256 KB ASCII test file" (CPSC 441 assignment 2, "Bonus") over a bad network: the
-// median of 200 transfers, in virtual time.
+// TestBonus: "a large 256 KB ASCII test file" (CPSC 441 assignment 2, "Bonus") over a
+// bad network: the median of 200 transfers, in virtual time.
 func TestBonus(t *testing.T) {
 	var times []time.Duration
 	for seed := range uint64(200 / thorough) {

@@ -52,8 +52,8 @@ func (o Opening) AppendBinary(b []byte) ([]byte, error) {
 // MarshalBinary returns the payload as AppendBinary encodes it.
 func (o Opening) MarshalBinary() ([]byte, error) { return o.AppendBinary(nil) }
 
-// ParseOpening decodes the payload of an OPEN. It fails with [ErrLength] or [ErrSize], but
-// not for a payload that [ParsePacket] returned.
+// ParseOpening decodes the payload of an OPEN. It fails with [ErrLength] or [ErrSize],
+// but not for a payload that [ParsePacket] returned.
 func ParseOpening(b []byte) (Opening, error) {
 	if len(b) < openingLen || len(b) > openingLen+MaxName {
 		return Opening{}, ErrLength

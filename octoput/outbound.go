@@ -6,8 +6,8 @@ import (
 	"github.com/ferrygo/ferry/internal/rtt"
 )
 
-// confirming is how long the acknowledgement of a FIN may take at least: meanwhile the receiver writes
-// the file to its disk.
+// confirming is how long the acknowledgement of a FIN may take at least: meanwhile the
+// receiver writes the file to its disk.
 const confirming = 30 * time.Second
 
 // A phase is how far a sender is with a file.
@@ -21,9 +21,9 @@ const (
 )
 
 // An outbound decides what a sender sends of one file, and when: the OPEN until it is
-// acknowledged, one octoblock at a time ("At most one octoblock can be in transit", CPSC 441
-// assignment 2, "Technical Requirements", paragraph 3), of it what is missing, and the FIN. It
-// reads no socket and no clock.
+// acknowledged, one octoblock at a time ("At most one octoblock can be in transit",
+// CPSC 441 assignment 2, "Technical Requirements", paragraph 3), of it what is missing,
+// and the FIN. It reads no socket and no clock.
 //
 // Its use is begin, then next and acked until an answer is complete, then forward, and so
 // on until the phase is over.
@@ -77,8 +77,9 @@ func (o *outbound) enter(now time.Time, p phase, patience time.Duration) {
 	o.silence, o.deadline = patience, now.Add(patience)
 }
 
-// forward goes on after what was in flight is acknowledged: to the next octoblock, to the FIN
-// behind the last, or to the end. The block that is to be sent next is in o.block.
+// forward goes on after what was in flight is acknowledged: to the next octoblock, to
+// the FIN behind the last, or to the end. The block that is to be sent next is in
+// o.block.
 func (o *outbound) forward(now time.Time) {
 	switch next := o.block.Number + 1; {
 	case o.phase == finishing:
@@ -102,8 +103,8 @@ func (o *outbound) number() uint64 {
 	return o.plan.count() + 1
 }
 
-// next returns what to send at now, and when to ask again if nothing arrives before; given says
-// that the receiver is to be given up.
+// next returns what to send at now, and when to ask again if nothing arrives before;
+// given says that the receiver is to be given up.
 func (o *outbound) next(now time.Time) (s shot, wake time.Time, given bool) {
 	wake = o.deadline
 	switch {
@@ -139,9 +140,9 @@ func (o *outbound) kind() Type {
 	return Fin
 }
 
-// repeat returns the OPEN once more, because the receiver asked once more. Nothing but that makes
-// a server repeat it: an address that never answered, and may never have asked, gets one
-// packet for each, no longer than it (RFC 8085, section 3.1).
+// repeat returns the OPEN once more, because the receiver asked once more. Nothing but
+// that makes a server repeat it: an address that never answered, and may never have
+// asked, gets one packet for each, no longer than it (RFC 8085, section 3.1).
 func (o *outbound) repeat(now time.Time) shot {
 	if o.phase != opening {
 		return shot{}
@@ -149,9 +150,9 @@ func (o *outbound) repeat(now time.Time) shot {
 	return o.shoot(now, shot{kind: Open, again: true})
 }
 
-// shoot notes a transmission and sets the timer. What was lost twice is sent twice: by then the other
-// octolegs are there, and there is room for it within the eight packets of an octoblock, which are all
-// that a sender ever has in flight.
+// shoot notes a transmission and sets the timer. What was lost twice is sent twice: by
+// then the other octolegs are there, and there is room for it within the eight packets
+// of an octoblock, which are all that a sender ever has in flight.
 func (o *outbound) shoot(now time.Time, s shot) shot {
 	for i := range o.legs {
 		if !s.legs.has(i) {
@@ -171,9 +172,9 @@ func (o *outbound) shoot(now time.Time, s shot) shot {
 	return s
 }
 
-// lost returns the octolegs to send again before the timer runs out, because one sent later arrived
-// and they did not; and, where the network is known to change the order of packets, the time
-// at which there may be more.
+// lost returns the octolegs to send again before the timer runs out, because one sent
+// later arrived and they did not; and, where the network is known to change the order
+// of packets, the time at which there may be more.
 func (o *outbound) lost(now time.Time) (lost Legs, first time.Time) {
 	first = o.due
 	for i := range o.legs {
@@ -242,8 +243,8 @@ func (o *outbound) acked(now time.Time, block uint64, legs Legs) (a answer, samp
 func (o *outbound) measure(now time.Time, news Legs) time.Duration {
 	if o.again || o.phase == finishing || o.phase == opening && o.asked {
 		if o.phase == opening && !o.asked {
-			// Whichever OPEN this answers, the round trip is not longer. Until there is a sample, a
-			// shorter timer could send everything twice for nothing.
+			// Whichever OPEN this answers, the round trip is not longer. Until there is
+			// a sample, a shorter timer could send everything twice for nothing.
 			o.rtt.Initial = now.Sub(o.deadline.Add(-o.silence))
 		}
 		o.rtt.Heard()
@@ -255,9 +256,9 @@ func (o *outbound) measure(now time.Time, news Legs) time.Duration {
 }
 
 // learn finds out what the arrival of news tells of the octolegs that were sent before
-// them. What was sent again less than a round trip ago did not arrive because of that: it was late, not
-// lost, and so the order of packets on this path tells less of their loss than it seemed (RFC 8985,
-// section 6.2, has the same idea for TCP).
+// them. What was sent again less than a round trip ago did not arrive because of that:
+// it was late, not lost, and so the order of packets on this path tells less of their
+// loss than it seemed (RFC 8985, section 6.2, has the same idea for TCP).
 func (o *outbound) learn(now time.Time, news Legs) {
 	late := false
 	for i := range o.legs {

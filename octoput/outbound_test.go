@@ -52,7 +52,8 @@ func (s *script) goes(ms int) {
 	s.forward(s.at(ms))
 }
 
-// opened is a script whose first octoblock is in flight since 10 ms, and whose timer is at 40.
+// opened is a script whose first octoblock is in flight since 10 ms, and whose timer is
+// at 40.
 func opened(t *testing.T, size int64) *script {
 	s := newScript(t, size)
 	s.wants(0, shot{kind: Open, legs: AllLegs})
@@ -95,7 +96,8 @@ func TestOutboundEmptyFile(t *testing.T) {
 	s.wants(1, shot{kind: Fin, legs: AllLegs})
 }
 
-// At a timeout all that is missing is sent again, and the timer doubles while nothing is heard.
+// At a timeout all that is missing is sent again, and the timer doubles while nothing
+// is heard.
 func TestOutboundTimeout(t *testing.T) {
 	s := opened(t, BlockSize)
 	s.rests(39, 40) // 10 + 10 + 4*5
@@ -108,8 +110,8 @@ func TestOutboundTimeout(t *testing.T) {
 	s.wants(160, shot{kind: Leg, legs: 0b00000001, twice: 0b00000001, again: true, timeout: true})
 }
 
-// Where a later octoleg arrived, an earlier one that did not is sent again at once, and only it, and only
-// once for all acknowledgements that tell the same.
+// Where a later octoleg arrived, an earlier one that did not is sent again at once, and
+// only it, and only once for all acknowledgements that tell the same.
 func TestOutboundGap(t *testing.T) {
 	s := opened(t, BlockSize)
 	s.gets(20, 1, 0b11010000, fresh)
@@ -120,8 +122,8 @@ func TestOutboundGap(t *testing.T) {
 	s.gets(30, 1, 0b11111111, complete)
 }
 
-// What was sent again and arrived sooner than it could was late, not lost; after that, a gap alone is not
-// taken for a loss at once.
+// What was sent again and arrived sooner than it could was late, not lost; after that,
+// a gap alone is not taken for a loss at once.
 func TestOutboundReordering(t *testing.T) {
 	s := opened(t, 2*BlockSize)
 	s.gets(20, 1, 0b01000000, fresh)
@@ -190,7 +192,8 @@ func TestOutboundOddAcknowledgements(t *testing.T) {
 	s.gets(5, 3, AllLegs, stale)
 }
 
-// A receiver is given up when it tells nothing new for long enough; that it says something is not enough.
+// A receiver is given up when it tells nothing new for long enough; that it says
+// something is not enough.
 func TestOutboundGivesUp(t *testing.T) {
 	for _, tt := range []struct {
 		name     string

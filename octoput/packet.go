@@ -69,8 +69,8 @@ const ask Legs = 1
 // An ACK of an OPEN or a FIN has all eight bits set.
 type Packet struct {
 	Type Type
-	// Flags is the 8-bit field of CPSC 441 assignment 2, "Technical Requirements", paragraph 3: which octoleg
-	// this is, or which are held.
+	// Flags is the 8-bit field of CPSC 441 assignment 2, "Technical Requirements",
+	// paragraph 3: which octoleg this is, or which are held.
 	Flags Legs
 	// Checksum is what the packet carried; ParsePacket has verified it.
 	// AppendBinary computes it anew and does not look at this field.
@@ -125,9 +125,10 @@ func (p *Packet) UnmarshalBinary(b []byte) error {
 	return nil
 }
 
-// ParsePacket decodes one datagram. The payload aliases b. It fails with [ErrTruncated],
-// [ErrChecksum], [ErrType], [ErrSession], [ErrFlag], [ErrBlock], [ErrLength] or [ErrSize]: what it returns
-// is right as far as a packet by itself can be.
+// ParsePacket decodes one datagram. The payload aliases b. It fails with
+// [ErrTruncated], [ErrChecksum], [ErrType], [ErrSession], [ErrFlag], [ErrBlock],
+// [ErrLength] or [ErrSize]: what it returns is right as far as a packet by itself can
+// be.
 func ParsePacket(b []byte) (Packet, error) {
 	if len(b) < headerLen {
 		return Packet{}, ErrTruncated

@@ -58,9 +58,10 @@ func (b Block) Size() int { return LegsPerBlock * b.LegSize }
 // Data is how many bytes of the file the block holds: 1 to 8888.
 func (b Block) Data() int { return b.Size() - b.Pad }
 
-// Blocks is the plan for a file of size bytes: its octoblocks in order. Sender and receiver derive it from
-// the size alone (CPSC 441 assignment 2, "Technical Requirements", paragraphs 4 and 5).
-// A file of 0 bytes has none, and neither has a negative size.
+// Blocks is the plan for a file of size bytes: its octoblocks in order. Sender and
+// receiver derive it from the size alone (CPSC 441 assignment 2, "Technical
+// Requirements", paragraphs 4 and 5). A file of 0 bytes has none, and neither has a
+// negative size.
 func Blocks(size int64) iter.Seq[Block] {
 	return func(yield func(Block) bool) {
 		p := plan(size)
@@ -72,7 +73,8 @@ func Blocks(size int64) iter.Seq[Block] {
 	}
 }
 
-// A plan is the size of a file, and answers for its octoblocks without walking through them.
+// A plan is the size of a file, and answers for its octoblocks without walking through
+// them.
 type plan int64
 
 // full is how many octoblocks are full.

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// planVectors are worked by hand from CPSC 441 assignment 2, "Technical Requirements", paragraphs 3 and 4;
-// 262144 is the file of its bonus.
+// planVectors are worked by hand from CPSC 441 assignment 2, "Technical Requirements",
+// paragraphs 3 and 4; 262144 is the file of its bonus.
 var planVectors = []struct {
 	size   int64
 	full   int
@@ -51,8 +51,9 @@ func TestPlanVectors(t *testing.T) {
 	}
 }
 
-// largest states the rule once more, in the assignment's words: "eight equally-sized pieces, if at all
-// possible", not longer than those of a full octoblock; "the largest possible size".
+// largest states the rule once more, in the assignment's words: "eight equally-sized
+// pieces, if at all possible", not longer than those of a full octoblock; "the largest
+// possible size".
 func largest(left int) int {
 	for leg := 1111; leg > 0; leg-- {
 		if leg*8 <= left {
@@ -62,7 +63,8 @@ func largest(left int) int {
 	return 0
 }
 
-// TestPlanBySearch compares every size up to 20000 with a plan that is made block by block, by trying.
+// TestPlanBySearch compares every size up to 20000 with a plan that is made block by
+// block, by trying.
 func TestPlanBySearch(t *testing.T) {
 	for size := range 20001 {
 		var want []Block

@@ -9,8 +9,8 @@ import (
 	"github.com/ferrygo/ferry/internal/rtt"
 )
 
-// A question is the OPEN by which Get asks for a file. It is repeated until octolegs, or a FIN, show
-// that the server has the acknowledgement of its answer.
+// A question is the OPEN by which Get asks for a file. It is repeated until octolegs,
+// or a FIN, show that the server has the acknowledgement of its answer.
 type question struct {
 	to       netip.AddrPort
 	session  uint32

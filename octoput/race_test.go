@@ -2,5 +2,6 @@
 
 package octoput
 
-// thorough is how many times less there is to do where the race detector makes everything ten times slower.
+// thorough is how many times less there is to do where the race detector makes
+// everything ten times slower.
 const thorough = 10

@@ -12,7 +12,8 @@ import (
 
 var randomSeed = flag.Uint64("octoput.seed", 0, "run only this one of the random transfers")
 
-// TestRandomTransfers: whatever the network does, the receiver gets every byte, and the sender learns of it.
+// TestRandomTransfers: whatever the network does, the receiver gets every byte, and the
+// sender learns of it.
 func TestRandomTransfers(t *testing.T) {
 	const runs = 1000 / thorough
 	if *randomSeed != 0 {
@@ -44,7 +45,8 @@ func randomTransfer(t *testing.T, seed uint64) {
 			lossy.Seed(seed),
 			lossy.Loss(loss),
 			lossy.Duplicate(0.1*r.Float64()),
-			// A round trip of up to 200 ms, and a later packet often overtakes an earlier one.
+			// A round trip of up to 200 ms, and a later packet often overtakes an
+			// earlier one.
 			lossy.Jitter(delay/2, delay),
 		)
 		p.receive(Receiver{Linger: 10 * time.Minute, GiveUp: time.Hour})

@@ -11,12 +11,13 @@ import (
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
-// DefaultLinger is how long a receiver lingers. The time between two FINs of a sender is at most a second.
+// DefaultLinger is how long a receiver lingers. The time between two FINs of a sender
+// is at most a second.
 const DefaultLinger = 2 * time.Second
 
-// A Receiver receives files: what is sent to it, by [Receiver.Receive] and [Receiver.Serve], or what it asks for, by
-// [Receiver.Get]. The zero value is ready to use. One Receiver may run several calls at
-// the same time, each on a conn of its own.
+// A Receiver receives files: what is sent to it, by [Receiver.Receive] and
+// [Receiver.Serve], or what it asks for, by [Receiver.Get]. The zero value is ready to
+// use. One Receiver may run several calls at the same time, each on a conn of its own.
 type Receiver struct {
 	// JoinTimeout is how long Get waits for the server's first answer. 0 means
 	// DefaultJoinTimeout.
@@ -27,42 +28,45 @@ type Receiver struct {
 	// is acknowledged again, because that acknowledgement may be lost. 0
 	// means DefaultLinger; negative means not at all.
 	Linger time.Duration
-	// MaxTransfers bounds the transfers that Serve has under way at once, each of which has an octoblock
-	// in memory, and the finished ones that it remembers, which have not. Beyond it a new sender is told
-	// that the receiver is busy. 0 means DefaultMaxTransfers.
+	// MaxTransfers bounds the transfers that Serve has under way at once, each of which
+	// has an octoblock in memory, and the finished ones that it remembers, which have
+	// not. Beyond it a new sender is told that the receiver is busy. 0 means
+	// DefaultMaxTransfers.
 	MaxTransfers int
-	// Transfers is how many transfers Serve completes before it lingers and
-	// returns nil. 0 means that it goes on until its context ends. Failed
-	// transfers do not count. Senders beyond that number are told that the receiver is busy.
+	// Transfers is how many transfers Serve completes before it lingers and returns
+	// nil. 0 means that it goes on until its context ends. Failed transfers do not
+	// count. Senders beyond that number are told that the receiver is busy.
 	Transfers int
 	// Trace observes the transfers. Nil observes nothing.
 	Trace *Trace
 }
 
-// Receive receives one file over conn, from the first sender that offers one, and writes it to w
-// in order. It returns after the linger time. It waits for a sender until ctx ends, without a limit of
-// its own.
+// Receive receives one file over conn, from the first sender that offers one, and
+// writes it to w in order. It returns after the linger time. It waits for a sender
+// until ctx ends, without a limit of its own.
 //
-// The bytes reach w as they arrive, before they are verified: when an error is returned, w may hold the
-// beginning of a file, or a wrong one. Use [Receiver.Serve] with [SaveAs] or [Dir] for
-// files that appear whole or not at all.
+// The bytes reach w as they arrive, before they are verified: when an error is
+// returned, w may hold the beginning of a file, or a wrong one. Use [Receiver.Serve]
+// with [SaveAs] or [Dir] for files that appear whole or not at all.
 //
-// conn stays the caller's, as with [Sender.Send]. Packets from other addresses
-// are counted and ignored, but that another sender is told that the receiver is busy. The error wraps
-// [ErrSilent] when the sender fell silent, a [*RemoteError] when it ended the transfer, [ErrDigest] when
-// what arrived is not what it sent, ctx's cause when ctx ended before the file was
-// whole (the sender is then told, once), and the error of w or conn when one of them failed. ctx's end cuts the linger
-// time short and is then no error.
+// conn stays the caller's, as with [Sender.Send]. Packets from other addresses are
+// counted and ignored, but that another sender is told that the receiver is busy. The
+// error wraps [ErrSilent] when the sender fell silent, a [*RemoteError] when it ended
+// the transfer, [ErrDigest] when what arrived is not what it sent, ctx's cause when ctx
+// ended before the file was whole (the sender is then told, once), and the error of w
+// or conn when one of them failed. ctx's end cuts the linger time short and is then no
+// error.
 func (r *Receiver) Receive(ctx context.Context, conn net.PacketConn, w io.Writer) (Report, error) {
 	return r.newServing(To(w)).one(ctx, conn)
 }
 
-// Get asks the server at from, which runs [Sender.Serve], for the file name, and asks h what to do with
-// its bytes: [SaveAs], [Dir] or [To]. The question is repeated until the server sends. Get returns after
-// the linger time.
+// Get asks the server at from, which runs [Sender.Serve], for the file name, and asks h
+// what to do with its bytes: [SaveAs], [Dir] or [To]. The question is repeated until
+// the server sends. Get returns after the linger time.
 //
 // conn stays the caller's, as with [Sender.Send]. The error is that of
-// [Receiver.Receive], or a [*PeerError] that wraps [ErrNoAnswer]; where there is no such file, fs.ErrNotExist is in it.
+// [Receiver.Receive], or a [*PeerError] that wraps [ErrNoAnswer]; where there is no
+// such file, fs.ErrNotExist is in it.
 func (r *Receiver) Get(ctx context.Context, conn net.PacketConn, from netip.AddrPort, name string, h Handler) (Report, error) {
 	from = datagram.Canonical(from)
 	if !from.IsValid() || from.Addr().IsUnspecified() || from.Port() == 0 {
@@ -76,9 +80,9 @@ func (r *Receiver) Get(ctx context.Context, conn net.PacketConn, from netip.Addr
 }
 
 // Serve receives transfers over conn, any number at the same time, and asks h for each
-// what to do with its bytes. It returns when ctx ends, with its cause, and aborts the transfers
-// that are under way; or nil when [Receiver.Transfers] are complete; or when conn fails.
-// What becomes of each transfer is told to its Sink and to Trace.Finished.
+// what to do with its bytes. It returns when ctx ends, with its cause, and aborts the
+// transfers that are under way; or nil when [Receiver.Transfers] are complete; or when
+// conn fails. What becomes of each transfer is told to its Sink and to Trace.Finished.
 //
 // conn stays the caller's, as with [Sender.Send].
 func (r *Receiver) Serve(ctx context.Context, conn net.PacketConn, h Handler) error {

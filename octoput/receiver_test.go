@@ -215,7 +215,8 @@ func TestReceiverHugeOffer(t *testing.T) {
 	})
 }
 
-// ERR in answer to what belongs to no transfer, never longer than what it answers; and none to an ERR or an ACK.
+// ERR in answer to what belongs to no transfer, never longer than what it answers; and
+// none to an ERR or an ACK.
 func TestReceiverUnknownSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, h := newHand(t, Receiver{}, &sinks{})
@@ -249,7 +250,8 @@ func TestReceiverWrongDigest(t *testing.T) {
 	})
 }
 
-// A sender that vanishes in mid-block is given up; meanwhile and after it others are served.
+// A sender that vanishes in mid-block is given up; meanwhile and after it others are
+// served.
 func TestReceiverGivesUpAndServesTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s sinks
@@ -345,7 +347,8 @@ func TestReceiverRememberedTransfersAreBounded(t *testing.T) {
 	})
 }
 
-// Whoever refuses is asked once, however often the sender tries; and says why only in a code.
+// Whoever refuses is asked once, however often the sender tries; and says why only in a
+// code.
 func TestReceiverRefuses(t *testing.T) {
 	for err, want := range map[error]Code{errBroken: CodeRefused, fs.ErrExist: CodeExists, fs.ErrInvalid: CodeName, fs.ErrPermission: CodeRefused} {
 		synctest.Test(t, func(t *testing.T) {

@@ -14,8 +14,8 @@ type Report struct {
 	// Name and Size are the file's, as the OPEN had them.
 	Name string
 	Size int64
-	// Bytes of the file, without blanks, and the octoblocks that held them: those that the receiver
-	// acknowledged, or that it wrote.
+	// Bytes of the file, without blanks, and the octoblocks that held them: those that
+	// the receiver acknowledged, or that it wrote.
 	Bytes  int64
 	Blocks uint64
 	// Sent counts packets sent; SentAgain, which it includes, those that

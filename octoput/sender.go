@@ -21,8 +21,8 @@ const (
 	DefaultMaxTransfers = 256
 )
 
-// A Sender sends files: one to a receiver, by [Sender.Send], or those of a directory to whoever
-// asks, by [Sender.Serve]. The zero value is ready to use. One Sender may run
+// A Sender sends files: one to a receiver, by [Sender.Send], or those of a directory to
+// whoever asks, by [Sender.Serve]. The zero value is ready to use. One Sender may run
 // several calls at the same time, each on a conn of its own.
 type Sender struct {
 	// Timeout fixes the retransmission timer. 0 means a timer that starts at 0.1 s,
@@ -33,28 +33,30 @@ type Sender struct {
 	// DefaultJoinTimeout.
 	JoinTimeout time.Duration
 	// GiveUp is how long a receiver that has answered may take to acknowledge another
-	// octoleg. 0 means DefaultGiveUp. At the end it has at least 30 s, to write the file to its disk.
+	// octoleg. 0 means DefaultGiveUp. At the end it has at least 30 s, to write the
+	// file to its disk.
 	GiveUp time.Duration
 	// MaxTransfers bounds the transfers that Serve has under way at once. Each has an
-	// octoblock in memory and a file open. Beyond it a receiver is told that the server is busy. 0
-	// means DefaultMaxTransfers.
+	// octoblock in memory and a file open. Beyond it a receiver is told that the server
+	// is busy. 0 means DefaultMaxTransfers.
 	MaxTransfers int
 	// Trace observes the transfers. Nil observes nothing.
 	Trace *Trace
 }
 
-// Send sends src over conn to the receiver at to, and returns when that has confirmed that it has the
-// whole file.
+// Send sends src over conn to the receiver at to, and returns when that has confirmed
+// that it has the whole file.
 //
 // conn stays the caller's: Send neither closes it nor keeps it. It sets read
 // deadlines, and clears them before it returns. Nothing else may read from conn
 // meanwhile. Packets from other addresses are counted and ignored.
 //
-// The error is a [*PeerError] when the receiver did not answer, fell silent or ended the transfer: it wraps
-// [ErrNoAnswer], [ErrSilent] or a [*RemoteError], and [ErrUnconfirmed] where everything
-// was sent and only the receiver's last word is missing. It wraps ctx's cause when ctx ended
-// first, and the error of src or conn when one of them failed; the receiver is then told, once,
-// that the transfer is over. The Report is filled as far as the transfer went in every case.
+// The error is a [*PeerError] when the receiver did not answer, fell silent or ended
+// the transfer: it wraps [ErrNoAnswer], [ErrSilent] or a [*RemoteError], and
+// [ErrUnconfirmed] where everything was sent and only the receiver's last word is
+// missing. It wraps ctx's cause when ctx ended first, and the error of src or conn when
+// one of them failed; the receiver is then told, once, that the transfer is over. The
+// Report is filled as far as the transfer went in every case.
 func (s *Sender) Send(ctx context.Context, conn net.PacketConn, to netip.AddrPort, src Source) (Report, error) {
 	to = datagram.Canonical(to)
 	if !to.IsValid() || to.Addr().IsUnspecified() || to.Port() == 0 {
@@ -73,17 +75,17 @@ func (s *Sender) Send(ctx context.Context, conn net.PacketConn, to netip.AddrPor
 	return d.report, err
 }
 
-// Serve gives the files of fsys to receivers that ask for them by [Receiver.Get], any number at
-// the same time, until ctx ends or conn fails; it returns ctx's cause, or conn's error. What
-// becomes of each transfer is told to Trace.Finished.
+// Serve gives the files of fsys to receivers that ask for them by [Receiver.Get], any
+// number at the same time, until ctx ends or conn fails; it returns ctx's cause, or
+// conn's error. What becomes of each transfer is told to Trace.Finished.
 //
-// A name is a path in fsys (fs.ValidPath) and must be a regular file's. What it may lead to is
-// fsys's to say: the FS of an *os.Root does not leave the directory, not even through a symbolic link;
-// that of os.DirFS follows links. Files are read in Serve's own goroutine, so fsys
-// should not block.
+// A name is a path in fsys (fs.ValidPath) and must be a regular file's. What it may
+// lead to is fsys's to say: the FS of an *os.Root does not leave the directory, not
+// even through a symbolic link; that of os.DirFS follows links. Files are read in
+// Serve's own goroutine, so fsys should not block.
 //
-// conn stays the caller's, as with [Sender.Send]. To an address that has not
-// shown that it asked, Serve sends one packet for each that it gets, none longer than that.
+// conn stays the caller's, as with [Sender.Send]. To an address that has not shown that
+// it asked, Serve sends one packet for each that it gets, none longer than that.
 func (s *Sender) Serve(ctx context.Context, conn net.PacketConn, fsys fs.FS) error {
 	v := s.newDispatch()
 	v.fsys = fsys

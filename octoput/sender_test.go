@@ -56,7 +56,8 @@ func TestSendOneByteOver(t *testing.T) {
 	}
 }
 
-// A transfer without losses sends every octoleg once, and draws one acknowledgement for each octoblock.
+// A transfer without losses sends every octoleg once, and draws one acknowledgement for
+// each octoblock.
 func TestSendWithoutLossSendsNothingTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, lossy.Delay(time.Millisecond))
@@ -160,8 +161,8 @@ func TestSendLastAcknowledgementLost(t *testing.T) {
 	})
 }
 
-// A receiver that restarts does not know the transfer: the sender says so at once, and the file is not
-// there.
+// A receiver that restarts does not know the transfer: the sender says so at once, and
+// the file is not there.
 func TestSendReceiverRestarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		root, dir := openRoot(t)
@@ -216,7 +217,8 @@ func TestSendForgottenAtTheEnd(t *testing.T) {
 	})
 }
 
-// A sender ignores whatever only a sender sends, and what is not about its transfer; it answers nothing of it.
+// A sender ignores whatever only a sender sends, and what is not about its transfer; it
+// answers nothing of it.
 func TestSenderIgnores(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t)
@@ -396,8 +398,8 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// The tiny octoblock is filled up with blanks, whatever was in the octolegs before (CPSC 441 assignment 2,
-// "Technical Requirements", paragraph 4).
+// The tiny octoblock is filled up with blanks, whatever was in the octolegs before
+// (CPSC 441 assignment 2, "Technical Requirements", paragraph 4).
 func TestTinyIsFilledWithBlanks(t *testing.T) {
 	data := append(noise(1, BlockSize), "abc"...)
 	v := (&Sender{}).newDispatch()
@@ -416,8 +418,8 @@ func TestTinyIsFilledWithBlanks(t *testing.T) {
 	}
 }
 
-// TestManyBlocks takes 600 MB through the plan, the wire and the octoblock buffers of both sides, where block
-// numbers have more than two bytes, without a network.
+// TestManyBlocks takes 600 MB through the plan, the wire and the octoblock buffers of
+// both sides, where block numbers have more than two bytes, without a network.
 func TestManyBlocks(t *testing.T) {
 	const size = 600_000_003
 	v := (&Sender{}).newDispatch()
@@ -461,7 +463,8 @@ func TestManyBlocks(t *testing.T) {
 	}
 }
 
-// A stream yields a megabyte and three bytes over and over: never the same at two places of an octoblock.
+// A stream yields a megabyte and three bytes over and over: never the same at two
+// places of an octoblock.
 type stream struct {
 	n     int
 	noise []byte

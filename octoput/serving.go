@@ -12,7 +12,8 @@ import (
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
-// memory is how long Serve remembers finished transfers at least, where it goes on anyway.
+// memory is how long Serve remembers finished transfers at least, where it goes on
+// anyway.
 const memory = confirming
 
 // A serving is one call of Receive, Get or Serve. Its methods run in that call's
@@ -119,8 +120,8 @@ func (v *serving) done() bool {
 	return v.wanted > 0 && v.complete >= v.wanted && len(v.transfers) == 0
 }
 
-// end aborts what is under way because the conn or the context ended, and tells the senders. That is no
-// error any more when all that was wanted is complete.
+// end aborts what is under way because the conn or the context ended, and tells the
+// senders. That is no error any more when all that was wanted is complete.
 func (v *serving) end(err error) error {
 	if v.wanted > 0 && v.complete >= v.wanted {
 		return v.err
@@ -176,8 +177,8 @@ func (v *serving) answer(to netip.AddrPort, p Packet) {
 	v.answers = append(v.answers, datagram.Packet{Data: v.bytes[start:len(v.bytes):len(v.bytes)], Addr: to})
 }
 
-// flush writes the acknowledgements, and then, while the senders build their next octoblocks, gives the sinks
-// what arrived.
+// flush writes the acknowledgements, and then, while the senders build their next
+// octoblocks, gives the sinks what arrived.
 func (v *serving) flush() error {
 	for _, t := range v.touched {
 		v.settle(t)
@@ -231,7 +232,8 @@ func (v *serving) ignored(from netip.AddrPort, t *transfer, err error) {
 	}
 }
 
-// excuse takes the time in which nothing was read, because a Sink blocked, from nobody's patience.
+// excuse takes the time in which nothing was read, because a Sink blocked, from
+// nobody's patience.
 func (v *serving) excuse(d time.Duration) {
 	if d < time.Millisecond {
 		return

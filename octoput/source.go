@@ -13,8 +13,9 @@ type Source struct {
 	// R yields the bytes. Send reads it to the end, in its own goroutine, so
 	// a Read that blocks holds up the transfer and its cancellation.
 	R io.Reader
-	// Size is how many bytes R holds. It must be known: both sides derive the plan from it. When
-	// R turns out to hold more or fewer, the transfer fails with [ErrSize] and the receiver keeps nothing.
+	// Size is how many bytes R holds. It must be known: both sides derive the plan from
+	// it. When R turns out to hold more or fewer, the transfer fails with [ErrSize] and
+	// the receiver keeps nothing.
 	Size int64
 	// Name is told to the receiver, which may name the file so. At most MaxName
 	// bytes; it may be empty.

@@ -15,8 +15,8 @@ type Event struct {
 	Type    Type
 	Block   uint64
 	Flags   Legs
-	// Before and After are the octolegs of the octoblock in flight that the receiver holds, before
-	// and after the event: at the sender, those that it knows of.
+	// Before and After are the octolegs of the octoblock in flight that the receiver
+	// holds, before and after the event: at the sender, those that it knows of.
 	Before, After Legs
 	// Again: the packet repeats an earlier one.
 	Again bool

@@ -68,8 +68,8 @@ func (v *serving) arrived(now time.Time, d datagram.Packet) {
 	}
 }
 
-// unknown tells the sender of an octoleg or a FIN that nobody here knows its transfer. The answer is
-// shorter than what it answers, and never answered.
+// unknown tells the sender of an octoleg or a FIN that nobody here knows its transfer.
+// The answer is shorter than what it answers, and never answered.
 func (v *serving) unknown(from netip.AddrPort, p Packet) error {
 	if v.only && v.last != nil && v.last.offer.Peer != from {
 		return ErrForeign
@@ -146,8 +146,9 @@ func (v *serving) admit(now time.Time, from netip.AddrPort, p Packet, o Opening)
 	return nil
 }
 
-// expected reports whether a file may be offered: at Get only the one that was asked for, under its own
-// name, and elsewhere only one that was not the answer to a question.
+// expected reports whether a file may be offered: at Get only the one that was asked
+// for, under its own name, and elsewhere only one that was not the answer to a
+// question.
 func (v *serving) expected(from netip.AddrPort, o Opening) bool {
 	if v.question != nil && o.Name != v.question.name {
 		return false
@@ -205,8 +206,9 @@ func (v *serving) leg(now time.Time, t *transfer, p Packet) error {
 	return nil
 }
 
-// again acknowledges an octoleg that is known: one of the block that is due with the others of it, one of a
-// finished block at once, but once only for all that arrived together.
+// again acknowledges an octoleg that is known: one of the block that is due with the
+// others of it, one of a finished block at once, but once only for all that arrived
+// together.
 func (v *serving) again(t *transfer, p Packet) {
 	if p.Block == t.block.Number {
 		v.touch(t)
@@ -214,7 +216,8 @@ func (v *serving) again(t *transfer, p Packet) {
 		return
 	}
 	for _, a := range v.answers {
-		if q, err := ParsePacket(a.Data); err == nil && q.Type == Ack && a.Addr == t.offer.Peer && q.Session == p.Session && q.Block == p.Block {
+		q, err := ParsePacket(a.Data)
+		if err == nil && q.Type == Ack && a.Addr == t.offer.Peer && q.Session == p.Session && q.Block == p.Block {
 			return
 		}
 	}
@@ -229,7 +232,8 @@ func (v *serving) touch(t *transfer) {
 	}
 }
 
-// settle acknowledges the part of an octoblock that is held, once for all that arrived together.
+// settle acknowledges the part of an octoblock that is held, once for all that arrived
+// together.
 func (v *serving) settle(t *transfer) {
 	if t.owing && t.underWay() && t.held != 0 {
 		v.acknowledge(t, t.block.Number, t.held, false)
@@ -259,9 +263,10 @@ func (v *serving) acknowledge(t *transfer, block uint64, held Legs, again bool) 
 	}
 }
 
-// write gives the sink the octoblock that arrived, and takes it into the digest. The sender is building the
-// next one meanwhile: what it was told is that it need not send this one again. That it is kept
-// is what the acknowledgement of the FIN says. It reports whether the transfer goes on.
+// write gives the sink the octoblock that arrived, and takes it into the digest. The
+// sender is building the next one meanwhile: what it was told is that it need not send
+// this one again. That it is kept is what the acknowledgement of the FIN says. It
+// reports whether the transfer goes on.
 func (v *serving) write(now time.Time, t *transfer) bool {
 	if t.fresh == nil {
 		return true
@@ -277,7 +282,8 @@ func (v *serving) write(now time.Time, t *transfer) bool {
 	return true
 }
 
-// fin verifies and keeps the file; or says once more that it did. The error says why p is ignored.
+// fin verifies and keeps the file; or says once more that it did. The error says why p
+// is ignored.
 func (v *serving) fin(now time.Time, t *transfer, p Packet) error {
 	if p.Block != t.plan.count()+1 || !t.all() {
 		return ErrBlock
@@ -315,8 +321,8 @@ func (v *serving) fin(now time.Time, t *transfer, p Packet) error {
 	return nil
 }
 
-// refused ends a transfer because its sender says so, or the asking because the server does. The
-// error says why p is ignored.
+// refused ends a transfer because its sender says so, or the asking because the server
+// does. The error says why p is ignored.
 func (v *serving) refused(now time.Time, from netip.AddrPort, p Packet, t *transfer) error {
 	said := &RemoteError{Peer: from, Code: Code(p.Payload[0])}
 	switch {
@@ -347,8 +353,8 @@ func write(w io.Writer, b []byte) error {
 	return err
 }
 
-// fail ends a transfer that is under way, and tells its sender, unless that is where the news is
-// from.
+// fail ends a transfer that is under way, and tells its sender, unless that is where
+// the news is from.
 func (v *serving) fail(now time.Time, t *transfer, err error, code Code) {
 	t.sink.Abort(err)
 	v.drop(now, t, err, code)

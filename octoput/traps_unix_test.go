@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// makeTraps puts into dir what a server had better not open: a link that leads outside, and a
-// pipe that nobody writes to.
+// makeTraps puts into dir what a server had better not open: a link that leads outside,
+// and a pipe that nobody writes to.
 func makeTraps(t *testing.T, dir string) {
 	if err := os.Symlink("../outside", filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)

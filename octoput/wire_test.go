@@ -9,10 +9,11 @@ import (
 	"github.com/ferrygo/ferry/lossy"
 )
 
-// TestWireOneBlockInFlight watches the wire: an octoblock begins only when the sender has the
-// acknowledgement of the one before in full ("At most one octoblock can be in transit", CPSC 441 assignment 2, "Technical
-// Requirements", paragraph 3), what is sent again is what the sender does not know to be there, no more than eight packets
-// leave at once, and the FIN comes last.
+// TestWireOneBlockInFlight watches the wire: an octoblock begins only when the sender
+// has the acknowledgement of the one before in full ("At most one octoblock can be in
+// transit", CPSC 441 assignment 2, "Technical Requirements", paragraph 3), what is sent
+// again is what the sender does not know to be there, no more than eight packets leave
+// at once, and the FIN comes last.
 func TestWireOneBlockInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sender netip.AddrPort
@@ -68,8 +69,8 @@ func TestWireOneBlockInFlight(t *testing.T) {
 	})
 }
 
-// TestReorderingCostsLittle: a network that changes the order of packets and loses none makes the
-// sender repeat few.
+// TestReorderingCostsLittle: a network that changes the order of packets and loses none
+// makes the sender repeat few.
 func TestReorderingCostsLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, lossy.Seed(1), lossy.Jitter(5*time.Millisecond, 15*time.Millisecond))
@@ -88,8 +89,8 @@ func TestReorderingCostsLittle(t *testing.T) {
 	})
 }
 
-// TestLongRoundTrip: where the round trip is longer than the first timer, everything would be sent twice for
-// ever if the timer did not learn.
+// TestLongRoundTrip: where the round trip is longer than the first timer, everything
+// would be sent twice for ever if the timer did not learn.
 func TestLongRoundTrip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, lossy.Delay(300*time.Millisecond))
