@@ -148,6 +148,27 @@ func TestSaveAs(t *testing.T) {
 	})
 }
 
+// SaveAs replaces a file, and nothing else: a device, above all, must not be.
+func TestSaveAsReplacesFilesAlone(t *testing.T) {
+	root, dir := openRoot(t)
+	makeTraps(t, dir)
+	if err := root.Mkdir("sub", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names(t, dir) {
+		before, err := root.Lstat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err := SaveAs(root, name).Accept(Offer{}); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("%s: %v, %v", name, s, err)
+		}
+		if after, err := root.Lstat(name); err != nil || after.Mode() != before.Mode() {
+			t.Errorf("%s is now %v, %v", name, after, err)
+		}
+	}
+}
+
 // A disk that fills up at any octoblock ends the transfer with an error that says
 // so, and leaves no partial file.
 func TestDiskFull(t *testing.T) {

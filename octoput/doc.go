@@ -57,10 +57,10 @@
 //
 // Every packet begins with the same 16 bytes. Numbers are big-endian.
 //
-//		 0       1       2               4               8                              16
-//		+-------+-------+---------------+---------------+-------------------------------+
-//		| type  | flag  |   checksum    |    session    |           octoblock           | payload ...
-//		+-------+-------+---------------+---------------+-------------------------------+
+//	 0       1       2               4               8                              16
+//	+-------+-------+---------------+---------------+-------------------------------+
+//	| type  | flag  |   checksum    |    session    |           octoblock           | payload ...
+//	+-------+-------+---------------+---------------+-------------------------------+
 //
 // Its fields:
 //
@@ -149,7 +149,7 @@
 // measurements (RFC 6298), is 2 ms at least, doubles while nothing is heard from the
 // receiver, and never exceeds a second. A receiver that does not answer, or
 // acknowledges nothing new any more, is given up after [Sender.JoinTimeout] or
-// [Sender.GiveUp], a sender that falls silent after [Receiver.GiveUp].
+// [Sender.GiveUp], a sender that sends nothing new after [Receiver.GiveUp].
 //
 // # Limits
 //

@@ -162,6 +162,20 @@ func TestServeDoesNotAmplify(t *testing.T) {
 	})
 }
 
+// A question has no size, and answers none.
+func TestServeOddQuestions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, h := newClientHand(t, Sender{}, fstest.MapFS{"f": {Data: noise(1, 10)}})
+		for _, o := range []Opening{{Name: "f", Answers: 9}, {Name: "f", Size: 1}} {
+			q := open(7, o)
+			q.Flags = ask
+			h.writes(q)
+			h.wantsNothing()
+		}
+		p.stop()
+	})
+}
+
 // A forged question starts nothing between a server and a receiver, two servers, or one
 // and itself.
 func TestServersDoNotTalkToEachOther(t *testing.T) {

@@ -40,6 +40,12 @@ func randomTransfer(t *testing.T, seed uint64) {
 		}
 	}
 
+	done := false // not set when a bubble panics: all of it is blocked
+	defer func() {
+		if t.Failed() || !done {
+			t.Errorf("%d bytes, loss %.2f, delay %v; to repeat: go test -run TestRandomTransfers -octoput.seed=%d", size, loss, delay, seed)
+		}
+	}()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t,
 			lossy.Seed(seed),
@@ -57,7 +63,5 @@ func randomTransfer(t *testing.T, seed uint64) {
 		p.stop()
 		p.check(data)
 	})
-	if t.Failed() {
-		t.Errorf("%d bytes, loss %.2f, delay %v; to repeat: go test -run TestRandomTransfers -octoput.seed=%d", size, loss, delay, seed)
-	}
+	done = true
 }

@@ -22,7 +22,8 @@ type Receiver struct {
 	// JoinTimeout is how long Get waits for the server's first answer. 0 means
 	// DefaultJoinTimeout.
 	JoinTimeout time.Duration
-	// GiveUp is how long a sender may be silent in mid-file. 0 means DefaultGiveUp.
+	// GiveUp is how long a sender may send nothing new in mid-file: repetitions do not
+	// count. 0 means DefaultGiveUp.
 	GiveUp time.Duration
 	// Linger is how long, after the last acknowledgement, a repeated FIN
 	// is acknowledged again, because that acknowledgement may be lost. 0

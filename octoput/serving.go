@@ -35,8 +35,9 @@ type serving struct {
 	complete  int
 	wake      time.Time // nothing is due before this
 	answers   []datagram.Packet
-	bytes     []byte      // of the answers
-	touched   []*transfer // that may owe an acknowledgement, or have something to write
+	bytes     []byte        // of the answers
+	blocked   time.Duration // by Sinks, while a packet was taken
+	touched   []*transfer   // that may owe an acknowledgement, or have something to write
 
 	last  *transfer // the latest one: Receive's
 	stray Report    // counts packets that belong to no transfer
@@ -91,7 +92,9 @@ func (v *serving) serve(ctx context.Context, conn net.PacketConn) error {
 		packets, err := v.conn.Read(v.wake)
 		now = time.Now()
 		for _, p := range packets {
+			v.blocked = 0
 			v.arrived(now, p)
+			now = now.Add(v.blocked)
 		}
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
@@ -141,7 +144,7 @@ func (v *serving) end(err error) error {
 }
 
 // tick asks, forgets what was remembered long enough, and gives up senders that
-// have fallen silent.
+// sent nothing new for too long.
 func (v *serving) tick(now time.Time) error {
 	if v.wake.IsZero() || now.Before(v.wake) {
 		return nil
@@ -186,11 +189,9 @@ func (v *serving) flush() error {
 	if err := v.send(); err != nil {
 		return err
 	}
-	now := time.Now()
-	defer func() { v.excuse(time.Since(now)) }()
 	for _, t := range v.touched {
 		t.touched = false
-		v.write(now, t)
+		v.write(time.Now(), t)
 	}
 	clear(v.touched)
 	v.touched = v.touched[:0]
@@ -232,12 +233,14 @@ func (v *serving) ignored(from netip.AddrPort, t *transfer, err error) {
 	}
 }
 
-// excuse takes the time in which nothing was read, because a Sink blocked, from
-// nobody's patience.
-func (v *serving) excuse(d time.Duration) {
+// excuse takes the time since then, in which nothing was read because a Sink blocked,
+// from nobody's patience.
+func (v *serving) excuse(since time.Time) {
+	d := time.Since(since)
 	if d < time.Millisecond {
 		return
 	}
+	v.blocked += d
 	for _, t := range v.transfers {
 		if t.underWay() {
 			t.expires = t.expires.Add(d)

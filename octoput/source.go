@@ -59,8 +59,10 @@ func (s *Source) fault() error {
 func (s *Source) read(b []byte, offset int64) error {
 	n, err := io.ReadFull(s.R, b)
 	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case err == io.EOF:
 		return fmt.Errorf("%w: the source ended after %d of %d bytes", ErrSize, offset+int64(n), s.Size)
+	case err == io.ErrUnexpectedEOF: // io.ReadFull's, or the source's own
+		return fmt.Errorf("%w: the source ended after %d of %d bytes: %w", ErrSize, offset+int64(n), s.Size, err)
 	case err != nil:
 		return fmt.Errorf("octoput: reading the source at byte %d: %w", offset+int64(n), err)
 	}
@@ -74,7 +76,7 @@ func (s *Source) end() error {
 	switch {
 	case err == nil:
 		return fmt.Errorf("%w: the source holds more than %d bytes", ErrSize, s.Size)
-	case errors.Is(err, io.EOF):
+	case err == io.EOF:
 		return nil
 	}
 	return fmt.Errorf("octoput: reading the source at byte %d: %w", s.Size, err)

@@ -102,9 +102,6 @@ func (v *serving) opened(now time.Time, from netip.AddrPort, p Packet, t *transf
 	}
 	v.received(t, Event{Type: Open, Before: t.held, After: t.held, Again: true})
 	v.acknowledge(t, 0, AllLegs, true)
-	if t.underWay() {
-		v.extend(now, t, v.giveUp)
-	}
 	return nil
 }
 
@@ -179,9 +176,6 @@ func (v *serving) leg(now time.Time, t *transfer, p Packet) error {
 		return err
 	}
 	v.answered()
-	if t.underWay() {
-		v.extend(now, t, v.giveUp)
-	}
 	before := t.held
 	if what == repeat {
 		t.report.Duplicates++
@@ -189,7 +183,8 @@ func (v *serving) leg(now time.Time, t *transfer, p Packet) error {
 		v.again(t, p)
 		return nil
 	}
-	if !v.write(now, t) { // before put overwrites it
+	v.extend(now, t, v.giveUp) // by nothing less than progress
+	if !v.write(now, t) {      // before put overwrites it
 		return nil
 	}
 	whole := t.put(p)
@@ -271,7 +266,10 @@ func (v *serving) write(now time.Time, t *transfer) bool {
 	if t.fresh == nil {
 		return true
 	}
-	if err := write(t.sink, t.fresh); err != nil {
+	began := time.Now()
+	err := write(t.sink, t.fresh)
+	v.excuse(began)
+	if err != nil {
 		v.fail(now, t, fmt.Errorf("octoput: writing octoblock %d: %w", t.block.Number-1, err), codeOf(err, CodeFailed))
 		return false
 	}
@@ -310,7 +308,7 @@ func (v *serving) fin(now time.Time, t *transfer, p Packet) error {
 	}
 	began := time.Now()
 	err := t.sink.Commit()
-	v.excuse(time.Since(began))
+	v.excuse(began)
 	if err != nil {
 		v.drop(now, t, fmt.Errorf("octoput: keeping the file: %w", err), codeOf(err, CodeFailed))
 		return nil
