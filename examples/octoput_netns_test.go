@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestOctoputBetweenNamespaces sends files from one network namespace to another, while the kernel loses packets
-// in both directions.
+// TestOctoputBetweenNamespaces sends files from one network namespace to another, while
+// the kernel loses packets in both directions.
 func TestOctoputBetweenNamespaces(t *testing.T) {
 	a, b := namespaces(t)
 	a.lose(20)

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// A listener is a receiving program that runs. What it prints is read all the time, so that it never waits for
-// the test.
+// A listener is a receiving program that runs. What it prints is read all the time, so
+// that it never waits for the test.
 type listener struct {
 	*exec.Cmd
 	addr   string
@@ -58,7 +58,8 @@ func listening(t *testing.T, c *exec.Cmd) *listener {
 	return l
 }
 
-// wait returns what the program printed to standard error after its first line, and its status.
+// wait returns what the program printed to standard error after its first line, and its
+// status.
 func (l *listener) wait() (stderr string, status int) {
 	<-l.done
 	l.Wait()
@@ -89,7 +90,8 @@ func same(t *testing.T, name string, data []byte) {
 	}
 }
 
-// TestOctoput sends the file of the bonus over loopback, with one packet in five lost in each direction.
+// TestOctoput sends the file of the bonus over loopback, with one packet in five lost
+// in each direction.
 func TestOctoput(t *testing.T) {
 	name, data := writeText(t)
 	dir := t.TempDir()
@@ -154,14 +156,7 @@ func TestOctoputKeeps(t *testing.T) {
 
 // TestOctoputInterrupted: whoever is left is told, says so, and keeps nothing.
 func TestOctoputInterrupted(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "large")
-	if err := os.WriteFile(name, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(name, 1<<40); err != nil {
-		t.Skip("no sparse files here:", err)
-	}
-	dir := t.TempDir()
+	name, dir := sparse(t), t.TempDir()
 	r := startOctoput(t, "-o", filepath.Join(dir, "f"))
 	send := command(t, "octoput-send", name, r.addr)
 	var errs bytes.Buffer
@@ -182,6 +177,45 @@ func TestOctoputInterrupted(t *testing.T) {
 	if status := send.ProcessState.ExitCode(); status != 1 || !regexp.MustCompile(`ended at octoblock \d+: stopped\n$`).MatchString(errs.String()) {
 		t.Errorf("octoput-send: status %d, %q", status, errs.String())
 	}
+}
+
+// TestOctoputReceiverVanishes: the sender says who fell silent and how far it came, and
+// ends with status 1.
+func TestOctoputReceiverVanishes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a receiver is given up after 10 s")
+	}
+	r := startOctoput(t, "-o", filepath.Join(t.TempDir(), "f"))
+	send := command(t, "octoput-send", sparse(t), r.addr)
+	var errs bytes.Buffer
+	send.Stderr = &errs
+	if err := send.Start(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-r.busy:
+	case <-r.done:
+	}
+	r.Process.Kill() // it cannot say goodbye
+	r.wait()
+	send.Wait()
+	said := regexp.MustCompile(`^octoput-send: octoput: ` + regexp.QuoteMeta(r.addr) + `: silent for 10s at octoblock \d+\n$`)
+	if status := send.ProcessState.ExitCode(); status != 1 || !said.MatchString(errs.String()) {
+		t.Errorf("octoput-send: status %d, %q", status, errs.String())
+	}
+}
+
+// sparse makes a file that is far larger than the disk.
+func sparse(t *testing.T) (name string) {
+	t.Helper()
+	name = filepath.Join(t.TempDir(), "large")
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(name, 1<<40); err != nil {
+		t.Skip("no sparse files here:", err)
+	}
+	return name
 }
 
 // TestOctoputMistakes: a clear line, and the right status.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"io"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -85,23 +87,72 @@ func TestTinyIsFilledWithBlanks(t *testing.T) {
 	}
 }
 
-// TestManyBlocks takes 600 MB through the plan, the wire and the octoblock buffers of
-// both sides, where block numbers have more than two bytes, without a network.
+// TestLargeFile sends 2.3 MB from a file to a file, where block numbers have more than
+// a byte.
+func TestLargeFile(t *testing.T) {
+	root, dir := openRoot(t)
+	data := noise(1, 2_300_003)
+	if err := os.WriteFile(filepath.Join(dir, "source"), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := root.Open("source")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	src, err := FileSource(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loopback(t, listenLoopback(t), listenLoopback(t), src, SaveAs(root, "copy"))
+	if got := contents(t, dir, "copy"); got != string(data) {
+		t.Errorf("%d bytes, not the %d that were sent", len(got), len(data))
+	}
+}
+
+// TestHugeFile sends 600 MB over real sockets, where block numbers have more than two
+// bytes. Neither end has them on a disk.
+func TestHugeFile(t *testing.T) {
+	const size = 600_000_003
+	if testing.Short() || thorough > 1 {
+		t.Skip("600 MB take seconds; TestManyBlocks has the block numbers alone")
+	}
+	got := &comparer{}
+	report := loopback(t, listenLoopback(t), listenLoopback(t), Source{R: io.LimitReader(&stream{}, size), Size: size}, To(got))
+	if got.want.n != size || got.differs || report.Blocks != 67508 {
+		t.Errorf("%d bytes arrived, in %d octoblocks; differs: %v", got.want.n, report.Blocks, got.differs)
+	}
+}
+
+// A comparer compares what is written to it with a stream.
+type comparer struct {
+	want    stream
+	buf     [BlockSize]byte
+	differs bool
+}
+
+func (c *comparer) Write(b []byte) (int, error) {
+	want := c.buf[:len(b)]
+	_, err := io.ReadFull(&c.want, want)
+	c.differs = c.differs || !bytes.Equal(b, want)
+	return len(b), err
+}
+
+// TestManyBlocks takes the octoblocks around number 65,536, and those to the end of a
+// file of 600 MB, through the plan, the wire and the buffers of both sides, without a
+// network.
 func TestManyBlocks(t *testing.T) {
 	const size = 600_000_003
+	const first = 65_500
 	v := (&Sender{}).newDispatch()
-	d := v.newDelivery(time.Now(), netip.AddrPort{}, Source{R: &stream{}, Size: size})
-	want := &stream{}
+	d := v.newDelivery(time.Now(), netip.AddrPort{}, Source{Size: size})
+	d.forward(d.start)
+	d.block = d.plan.block(first)
+	d.src.R = &stream{n: int(d.block.Offset)}
+	got := &comparer{want: stream{n: int(d.block.Offset)}}
 	var in inbound
 	in.reset(size)
-	expected := make([]byte, BlockSize)
-	d.forward(d.start)
-	if thorough > 1 { // only the numbers of more than two bytes
-		d.block = d.plan.block(65_500)
-		in.enter(65_500)
-		want.n = int(d.block.Offset)
-		d.src.R = &stream{n: want.n}
-	}
+	in.enter(first)
 	for ; d.phase == sending; d.forward(d.start) {
 		if err := d.load(); err != nil {
 			t.Fatal(err)
@@ -118,15 +169,13 @@ func TestManyBlocks(t *testing.T) {
 				t.Fatalf("octoblock %d: whole %v after octoleg %d", p.Block, whole, i+1)
 			}
 		}
-		got := in.data()
-		io.ReadFull(want, expected[:len(got)])
-		if !bytes.Equal(got, expected[:len(got)]) {
+		if got.Write(in.data()); got.differs {
 			t.Fatalf("octoblock %d differs", d.block.Number)
 		}
 		in.forward()
 	}
-	if !in.all() || want.n != size || in.block.Number != 67509 {
-		t.Errorf("%d bytes, octoblock %d is next", want.n, in.block.Number)
+	if !in.all() || got.want.n != size || in.block.Number != 67509 {
+		t.Errorf("%d bytes, octoblock %d is next", got.want.n, in.block.Number)
 	}
 }
 
