@@ -1,0 +1,93 @@
+package tftp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestDir serves files of a directory, and takes them if it may: whole, and local.
+func TestDir(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"a": "hello", "sub/b": "there", "../outside": "no"} {
+		os.MkdirAll(dir+"/in/sub", 0o777)
+		if err := os.WriteFile(dir+"/in/"+name, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	os.Symlink("../outside", dir+"/in/link")
+	root, err := os.OpenRoot(dir + "/in")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	ctx := context.Background()
+	for _, h := range []Handler{Dir(root), FS(root.FS())} {
+		for name, want := range map[string]error{
+			"a": nil, "/a": nil, "//sub/b": nil, "sub": fs.ErrPermission, "": fs.ErrInvalid, "/": fs.ErrInvalid,
+			"../outside": fs.ErrInvalid, "sub/../a": fs.ErrInvalid, "link": errAny, "nonsuch": fs.ErrNotExist,
+			"a\xff": fs.ErrInvalid, "NUL": fs.ErrInvalid, "sub\\b": fs.ErrInvalid, "C:/a": fs.ErrInvalid, "a\n": fs.ErrInvalid,
+			strings.Repeat("x", 10_000): fs.ErrInvalid,
+		} {
+			src, err := h.Open(ctx, &Request{Op: RRQ, Name: name})
+			if want == errAny && err != nil {
+				continue
+			}
+			if !errors.Is(err, want) {
+				t.Errorf("Open(%.20q): %v, want %v", name, err, want)
+			}
+			if err == nil {
+				src.R.(io.Closer).Close()
+			}
+		}
+		if _, err := h.Create(ctx, &Request{Op: WRQ, Name: "new"}); !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("Create: %v", err)
+		}
+	}
+	for _, tt := range []struct {
+		d    Directory
+		name string
+		want error
+	}{
+		{Directory{Root: root, Write: true}, "/sub/new", nil},
+		{Directory{Root: root, Write: true}, "a", fs.ErrExist},
+		{Directory{Root: root, Write: true, Overwrite: true}, "a", nil},
+		{Directory{Root: root, Write: true, Overwrite: true}, "sub", fs.ErrExist},
+		{Directory{Root: root, Write: true}, "../x", fs.ErrInvalid},
+		{Directory{Root: root, Write: true}, "no/x", fs.ErrNotExist},
+	} {
+		sink, err := tt.d.Create(ctx, &Request{Op: WRQ, Name: tt.name})
+		if !errors.Is(err, tt.want) {
+			t.Errorf("Create(%q): %v, want %v", tt.name, err, tt.want)
+		}
+		if err != nil {
+			continue
+		}
+		sink.Write([]byte("new"))
+		if b, err := os.ReadFile(dir + "/in/" + strings.TrimLeft(tt.name, "/")); string(b) == "new" {
+			t.Errorf("%s is there before it is whole, %v", tt.name, err)
+		}
+		if err := sink.Commit(); err != nil {
+			t.Error(err)
+		}
+		if b, err := os.ReadFile(dir + "/in/" + strings.TrimLeft(tt.name, "/")); string(b) != "new" {
+			t.Errorf("%s holds %q, %v", tt.name, b, err)
+		}
+	}
+	sink, err := SaveAs(root, "aborted")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sink.Write([]byte("half"))
+	sink.Abort(errBroken)
+	left, _ := os.ReadDir(dir + "/in")
+	if len(left) != 3 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+var errAny = errors.New("any error")

@@ -1,0 +1,104 @@
+package tftp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ferrygo/ferry/lossy"
+)
+
+// TestLinger: a receiver whose last ACK was lost says it again.
+func TestLinger(t *testing.T) {
+	for _, wide := range []bool{false, true} {
+		for _, write := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				lost := 0
+				p := newStage(t, lossy.Delay(ms), lossy.DropIf(func(k lossy.Packet) bool {
+					q, err := ParsePacket(k.Payload, wide)
+					drop := err == nil && q.Op == ACK && q.Block == 3 && lost < 3
+					if drop {
+						lost++
+					}
+					return drop
+				}))
+				p.server.Wide = wide
+				var failed error
+				p.server.Trace = &Trace{Finished: func(_ *Request, _ Report, err error) { failed = err }}
+				p.files.files["file"] = noise(1, 1100)
+				p.start()
+				c := Client{Wide: wide, BlockSize: -1, WindowSize: -1, Linger: 3 * time.Second}
+				var err error
+				if write {
+					_, err = p.put(c, "new", noise(1, 1100))
+				} else {
+					_, _, err = p.get(c, "file")
+				}
+				if err != nil || failed != nil || lost != 3 {
+					t.Errorf("wide %v, write %v: %v at the client, %v at the server, %d ACKs lost", wide, write, err, failed, lost)
+				}
+				p.end()
+			})
+		}
+	}
+}
+
+// TestUnconfirmed: a last block that is never acknowledged is reported as sent, not confirmed.
+func TestUnconfirmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newStage(t, lossy.DropIf(func(k lossy.Packet) bool {
+			q, err := ParsePacket(k.Payload, false)
+			return err == nil && q.Op == ACK && q.Block == 2
+		}))
+		p.start()
+		r, err := p.put(Client{BlockSize: -1, WindowSize: -1}, "new", noise(1, 600))
+		if !errors.Is(err, ErrUnconfirmed) || r.Bytes != 512 {
+			t.Errorf("%v, %d bytes", err, r.Bytes)
+		}
+		if _, ok := p.files.get("new"); !ok {
+			t.Error("the server has no file")
+		}
+		p.end()
+	})
+}
+
+// TestAbsentServer: an error and not a hang, with the request sent a few times only.
+func TestAbsentServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := lossy.NewNetwork()
+		conn, err := n.NewConn(clientAddr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = (&Client{}).Get(context.Background(), conn, netip.MustParseAddrPort("10.0.0.9:69"), "x", io.Discard)
+		if !errors.Is(err, ErrNoAnswer) || !strings.Contains(err.Error(), "10.0.0.9:69 in 10s") {
+			t.Error(err)
+		}
+		if sent := n.Stats().Packets; sent < 5 || sent > 12 {
+			t.Errorf("%d requests", sent)
+		}
+		conn.Close()
+	})
+}
+
+// TestClientErrors: errors.Is knows the server's codes.
+func TestClientErrors(t *testing.T) {
+	onStage(t, 10, nil, func(p *stage, _ *puppet) {
+		if _, _, err := p.get(Client{}, "nonsuch"); !errors.Is(err, fs.ErrNotExist) {
+			t.Error(err)
+		}
+		if _, err := p.put(Client{}, "file", nil); !errors.Is(err, fs.ErrExist) {
+			t.Error(err)
+		}
+		p.files.write = false
+		if _, err := p.put(Client{}, "new", nil); !errors.Is(err, fs.ErrPermission) {
+			t.Error(err)
+		}
+	})
+}

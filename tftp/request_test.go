@@ -1,0 +1,136 @@
+package tftp
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestSameRequestTwice is one transfer, and so are four.
+func TestSameRequestTwice(t *testing.T) {
+	for _, single := range []bool{false, true} {
+		onStage(t, 2000, func(p *stage) { p.server.SinglePort = single }, func(p *stage, u *puppet) {
+			for range 4 {
+				u.packet(p.addr, rrq())
+			}
+			from := u.expect(ms, false, "DATA 1")
+			u.packet(p.addr, rrq())
+			u.expect(ms, false)
+			u.packet(from, Packet{Op: ACK, Block: 1})
+			u.expect(ms, false, "DATA 2")
+			u.packet(p.addr, rrq()) // late, by the network
+			u.expect(ms, false)
+			if single != (from == p.addr) {
+				t.Errorf("single port %v: answers come from %v", single, from)
+			}
+		})
+	}
+}
+
+// TestAnotherRequestFromThePort begins another transfer and ends the one before.
+func TestAnotherRequestFromThePort(t *testing.T) {
+	onStage(t, 2000, nil, func(p *stage, u *puppet) {
+		u.packet(p.addr, rrq())
+		old := u.expect(ms, false, "DATA 1")
+		u.packet(p.addr, rrq(Option{"tsize", "0"}))
+		u.expect(ms, false, "OACK[{tsize 2000}]")
+		u.packet(old, Packet{Op: ACK, Block: 1})
+		u.expect(ms, false)
+	})
+}
+
+// TestUnprovenAddress: at most three packets and 4 KB go to an address that has not answered.
+func TestUnprovenAddress(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		wide    bool
+		request Packet
+	}{
+		{"DATA", false, rrq()},
+		{"OACK", false, rrq(Option{"blksize", "1400"}, Option{"windowsize", "16"})},
+		{"wide DATA", true, rrq()},
+		{"wide OACK", true, rrq(Option{"blksize", "1400"})},
+		{"ACK", false, Packet{Op: WRQ, Name: "new", Mode: "octet"}},
+		{"write OACK", false, Packet{Op: WRQ, Name: "new", Mode: "octet", Options: []Option{{"tsize", "5"}}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			onStage(t, 100_000, func(p *stage) { p.server.Wide = tt.wide }, func(p *stage, u *puppet) {
+				u.packet(p.addr, tt.request)
+				said, _ := u.within(time.Minute, tt.wide)
+				if len(said) != 3 {
+					t.Errorf("%d packets: %q", len(said), said)
+				}
+			})
+		})
+	}
+}
+
+// TestUnprovenAddressAsksAgain: then it gets another three.
+func TestUnprovenAddressAsksAgain(t *testing.T) {
+	onStage(t, 100, nil, func(p *stage, u *puppet) {
+		u.packet(p.addr, rrq())
+		u.expect(5*time.Second, false, "DATA 1", "DATA 1", "DATA 1")
+		u.packet(p.addr, rrq())
+		if said, _ := u.within(5*time.Second, false); len(said) < 1 || len(said) > 3 {
+			t.Errorf("%q", said)
+		}
+	})
+}
+
+// TestBadRequests get the right code, and nothing about the machine.
+func TestBadRequests(t *testing.T) {
+	name := func(s string) []byte { return append([]byte("\x00\x01"+s), "\x00octet\x00"...) }
+	for _, tt := range []struct {
+		name string
+		b    []byte
+		want string
+	}{
+		{"not there", name("nonsuch"), "ERROR 1"},
+		{"mode", []byte("\x00\x01file\x00mail\x00"), "ERROR 4"},
+		{"no mode", []byte("\x00\x01file\x00"), "ERROR 4"},
+		{"no name", []byte("\x00\x01file"), "ERROR 4"},
+		{"long", name(strings.Repeat("x", 10_000)), "ERROR 4"},
+		{"half an option", []byte("\x00\x01file\x00octet\x00blksize\x00"), "ERROR 4"},
+		{"exists", []byte("\x00\x02file\x00octet\x00"), "ERROR 6"},
+		{"NETASCII", []byte("\x00\x01file\x00NetASCII\x00"), "DATA 1"},
+		{"OCTET", []byte("\x00\x01file\x00OCTET\x00"), "DATA 1"},
+		{"padded", []byte("\x00\x01file\x00octet\x00\x00\x00\x00"), "DATA 1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			onStage(t, 2000, nil, func(p *stage, u *puppet) {
+				u.send(p.addr, tt.b)
+				u.expect(ms, false, tt.want)
+			})
+		})
+	}
+}
+
+// TestFiftyOptions: those that are known are answered, the first of a name, the others ignored.
+func TestFiftyOptions(t *testing.T) {
+	onStage(t, 2000, nil, func(p *stage, u *puppet) {
+		options := []Option{{"BLKSIZE", "700"}, {"blksize", "9"}}
+		for i := range 48 {
+			options = append(options, Option{fmt.Sprint("x", i), "y"})
+		}
+		u.packet(p.addr, rrq(options...))
+		u.expect(ms, false, "OACK[{BLKSIZE 700}]")
+	})
+}
+
+// TestProbe: a client that learns the size and ends with error 8 has failed at nothing.
+func TestProbe(t *testing.T) {
+	var report Report
+	got := errBroken
+	onStage(t, 2000, func(p *stage) {
+		p.server.Trace = &Trace{Finished: func(_ *Request, r Report, err error) { report, got = r, err }}
+	}, func(p *stage, u *puppet) {
+		u.packet(p.addr, rrq(Option{"tsize", "0"}))
+		from := u.expect(ms, false, "OACK[{tsize 2000}]")
+		u.packet(from, Packet{Op: ERROR, Code: CodeOption, Message: "thanks"})
+		u.expect(time.Minute, false)
+	})
+	if got != nil || !report.Probe {
+		t.Errorf("%+v, error %v", report, got)
+	}
+}

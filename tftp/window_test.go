@@ -1,0 +1,71 @@
+package tftp
+
+import (
+	"bytes"
+	"testing"
+)
+
+// TestSorcerersApprentice: a repeated ACK draws no second DATA (RFC 1123, section 4.2.3.1), nor
+// does one from the future.
+func TestSorcerersApprentice(t *testing.T) {
+	onStage(t, 2000, nil, func(p *stage, u *puppet) {
+		u.packet(p.addr, rrq())
+		from := u.expect(ms, false, "DATA 1")
+		u.packet(from, Packet{Op: ACK, Block: 7}) // of a block that was not sent
+		u.expect(ms, false)
+		for range 5 {
+			u.packet(from, Packet{Op: ACK, Block: 1})
+		}
+		u.expect(ms, false, "DATA 2")
+		for range 5 {
+			u.packet(from, Packet{Op: ACK, Block: 1})
+		}
+		u.expect(ms, false)
+		u.packet(from, Packet{Op: ACK, Block: 2})
+		u.expect(ms, false, "DATA 3")
+	})
+}
+
+// TestGapRestartsTheWindow (RFC 7440, section 4), and ACKs repeated in succession draw one answer.
+func TestGapRestartsTheWindow(t *testing.T) {
+	onStage(t, 8*512, nil, func(p *stage, u *puppet) {
+		u.packet(p.addr, rrq(Option{"WindowSize", "4"}))
+		from := u.expect(ms, false, "OACK[{WindowSize 4}]")
+		u.packet(from, Packet{Op: ACK, Block: 0})
+		u.expect(3*ms, false, "DATA 1", "DATA 2", "DATA 3", "DATA 4")
+		u.packet(from, Packet{Op: ACK, Block: 2}) // 3 was lost
+		u.expect(ms, false, "DATA 3", "DATA 4", "DATA 5", "DATA 6")
+		for range 4 {
+			u.packet(from, Packet{Op: ACK, Block: 2}) // 3 was lost again
+		}
+		u.expect(ms, false, "DATA 3", "DATA 4", "DATA 5", "DATA 6")
+		u.packet(from, Packet{Op: ACK, Block: 6})
+		u.expect(ms, false, "DATA 7", "DATA 8", "DATA 9")
+	})
+}
+
+// TestRollover: block numbers come again, to 0 or to 1, and each file is whole.
+func TestRollover(t *testing.T) {
+	for _, toOne := range []bool{false, true} {
+		data := noise(1, 8*65536+8*40+3)
+		onStage(t, 0, func(p *stage) {
+			p.server.RollToOne = toOne
+			p.files.files["file"] = data
+		}, func(p *stage, _ *puppet) {
+			c := Client{BlockSize: 8, WindowSize: 64, RollToOne: toOne}
+			got, r, err := p.get(c, "file")
+			if err != nil || !bytes.Equal(got, data) || r.Blocks != 65536+41 {
+				t.Errorf("Get: %d bytes, %v", len(got), err)
+			}
+			if _, err := p.put(c, "new", data); err != nil || !p.has("new", data) {
+				t.Errorf("Put: %v", err)
+			}
+		})
+	}
+}
+
+// has reports whether the server has a file with that content.
+func (p *stage) has(name string, data []byte) bool {
+	b, ok := p.files.get(name)
+	return ok && bytes.Equal(b, data)
+}
