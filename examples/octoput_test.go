@@ -199,7 +199,7 @@ func TestOctoputReceiverVanishes(t *testing.T) {
 	r.Process.Kill() // it cannot say goodbye
 	r.wait()
 	send.Wait()
-	said := regexp.MustCompile(`^octoput-send: octoput: ` + regexp.QuoteMeta(r.addr) + `: silent for 10s at octoblock \d+\n$`)
+	said := regexp.MustCompile(`^octoput: ` + regexp.QuoteMeta(r.addr) + `: silent for 10s at octoblock \d+\n$`)
 	if status := send.ProcessState.ExitCode(); status != 1 || !said.MatchString(errs.String()) {
 		t.Errorf("octoput-send: status %d, %q", status, errs.String())
 	}
