@@ -108,6 +108,55 @@ func TestReceiverSlowSinkBlamesNobody(t *testing.T) {
 	}
 }
 
+// While a Sink blocks, time stands still for all transfers: what is read afterwards was
+// not late, and a sender that then falls silent is given up no later than any other.
+func TestReceiverSlowSinkStopsTheClock(t *testing.T) {
+	const longer = DefaultGiveUp + 2*time.Second
+	synctest.Test(t, func(t *testing.T) {
+		var ended time.Time
+		trace := &Trace{Finished: func(o Offer, _ Report, _ error) {
+			if o.Session == 8 {
+				ended = time.Now()
+			}
+		}}
+		p := newPair(t)
+		p.serve(Receiver{Trace: trace}, HandlerFunc(func(o Offer) (Sink, error) {
+			s := slowly{memorySink: new(memorySink)}
+			if o.Session == 7 {
+				s.write = longer
+			}
+			return s, nil
+		}))
+		h := &hand{t: t, conn: p.sender, to: p.to}
+		other := &hand{t: t, conn: p.listen(), to: p.to}
+		data := noise(1, BlockSize+8)
+		legs, others := h.begin(7, data, 7), other.begin(8, data, 1)
+		h.writes(legs[7])
+		h.writes(legs[8]) // arrives with it, and cannot be kept before that is written
+		other.writes(others[1])
+		time.Sleep(longer + DefaultGiveUp - time.Second)
+		for _, leg := range others[2:8] {
+			other.writes(leg)
+		}
+		other.until(Ack, 1, AllLegs)
+		for _, leg := range legs[9:] {
+			h.writes(leg)
+		}
+		h.until(Ack, 2, AllLegs)
+		time.Sleep(longer) // in which the second octoblock is written
+		for _, leg := range others[8:11] {
+			other.writes(leg)
+		}
+		silent := time.Now()
+		time.Sleep(2 * DefaultGiveUp)
+		if took := ended.Sub(silent); took < DefaultGiveUp || took > DefaultGiveUp+time.Second {
+			t.Errorf("given up after %v, want %v", took, DefaultGiveUp)
+		}
+		p.stop()
+		other.conn.Close()
+	})
+}
+
 // A FIN that arrives while Commit takes its time is answered like the first one, and
 // the linger time begins after Commit.
 func TestReceiverLingersAfterSlowCommit(t *testing.T) {

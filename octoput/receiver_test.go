@@ -190,6 +190,11 @@ func TestReceiverIgnores(t *testing.T) {
 		for _, leg := range legs[3:] {
 			h.writes(leg)
 		}
+		h.drain()
+		late := fin(7, data)
+		late.Block++ // of a longer file
+		h.writes(late)
+		h.wantsNothing()
 		h.writes(fin(7, data))
 		h.until(Ack, 3, AllLegs)
 		p.stop()
