@@ -119,7 +119,8 @@ func newRoom(b *testing.B, addr string, n int) *room {
 	for _, c := range r.conns {
 		go r.listen(c)
 	}
-	// Until what the first says arrives at all, and what the last says arrives at the first.
+	// Until what the first says arrives at all, and what the last says arrives at the
+	// first.
 	for arrived := 0; arrived < n-1; {
 		r.say(0)
 		for timeout := time.After(time.Second); ; {
@@ -166,8 +167,8 @@ func lastWord(s string) string {
 	return s
 }
 
-// chatter lets all clients in turn say rate messages per second for a while, and returns the
-// times that the deliveries took.
+// chatter lets all clients in turn say rate messages per second for a while, and
+// returns the times that the deliveries took.
 func (r *room) chatter(rate int, d time.Duration) []time.Duration {
 	messages := int(float64(rate) * d.Seconds())
 	times := make([]time.Duration, 0, messages*(len(r.conns)-1))
@@ -194,8 +195,8 @@ func (r *room) chatter(rate int, d time.Duration) []time.Duration {
 	return times
 }
 
-// BenchmarkRelayLatency races relayd against ncat --broker --chat: how long it takes from a client's write
-// to the others' reads. One iteration is two seconds of either.
+// BenchmarkRelayLatency races relayd against ncat --broker --chat: how long it takes
+// from a client's write to the others' reads. One iteration is two seconds of either.
 func BenchmarkRelayLatency(b *testing.B) {
 	ncat := tool(b, "ncat")
 	relayd := example(b, "relayd")
@@ -233,8 +234,8 @@ func BenchmarkRelayLatency(b *testing.B) {
 	}
 }
 
-// BenchmarkForwarder races forwarder against a bare pair of io.Copy and against socat: bytes per second through
-// one connection. One iteration is 256 MiB through each.
+// BenchmarkForwarder races forwarder against a bare pair of io.Copy and against socat:
+// bytes per second through one connection. One iteration is 256 MiB through each.
 func BenchmarkForwarder(b *testing.B) {
 	socat := tool(b, "socat")
 	sink, err := net.Listen("tcp", "127.0.0.1:0")

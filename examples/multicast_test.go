@@ -35,8 +35,8 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// CSCI 351 project 4, "Multicasting in Python": a sender and receivers in programs of their own, in the
-// document's group, and one in another group that hears nothing.
+// CSCI 351 project 4, "Multicasting in Python": a sender and receivers in programs of
+// their own, in the document's group, and one in another group that hears nothing.
 func TestMulticast(t *testing.T) {
 	lo, port := loopback(t), freePort(t)
 	document, other := "224.1.1.1:"+port, "239.255.7.7:"+port

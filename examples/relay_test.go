@@ -131,7 +131,8 @@ func TestRelayd(t *testing.T) {
 	p.ends(0)
 }
 
-// CSCI 351 project 4, question 2, in the order of its execution step: server, forwarders, client.
+// CSCI 351 project 4, question 2, in the order of its execution step: server,
+// forwarders, client.
 func TestForwarder(t *testing.T) {
 	server, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -163,7 +164,8 @@ func TestForwarder(t *testing.T) {
 	}
 }
 
-// CSCI 351 project 4, question 3: two chats, and a plain client that sees their messages at the server.
+// CSCI 351 project 4, question 3: two chats, and a plain client that sees their
+// messages at the server.
 func TestChat(t *testing.T) {
 	p, addr := startRelayd(t)
 	witness := newPlainClient(t, addr)

@@ -8,13 +8,14 @@ import (
 // limited is the limited broadcast address.
 var limited = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// LimitedBroadcast returns 255.255.255.255, to which packets reach all hosts of the local network
-// (RFC 919, section 7). Without a default route they need [Config.Interface].
+// LimitedBroadcast returns 255.255.255.255, to which packets reach all hosts of the
+// local network (RFC 919, section 7). Without a default route they need
+// [Config.Interface].
 func LimitedBroadcast() netip.Addr { return limited }
 
-// DirectedBroadcast returns the address of all hosts in network: all bits of the host's part are
-// one (RFC 919, section 7). It fails where there is none: for IPv6, for multicast, and for a
-// prefix of 31 or 32 bits (RFC 3021).
+// DirectedBroadcast returns the address of all hosts in network: all bits of the host's
+// part are one (RFC 919, section 7). It fails where there is none: for IPv6, for
+// multicast, and for a prefix of 31 or 32 bits (RFC 3021).
 func DirectedBroadcast(network netip.Prefix) (netip.Addr, error) {
 	addr := network.Addr().Unmap()
 	switch {

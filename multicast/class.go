@@ -12,18 +12,19 @@ type Class int
 const (
 	Unicast   Class = iota // one host, or any one of several (anycast looks the same)
 	Broadcast              // 255.255.255.255, all hosts in the local network
-	// LinkControl: 224.0.0.0/24 (RFC 5771, section 4), which routers do not forward, with all hosts
-	// (224.0.0.1) and all routers (224.0.0.2); ff01::/16 and ff02::/16, the assigned groups of the
-	// smallest scopes (RFC 4291, section 2.7.1).
+	// LinkControl: 224.0.0.0/24 (RFC 5771, section 4), which routers do not forward,
+	// with all hosts (224.0.0.1) and all routers (224.0.0.2); ff01::/16 and ff02::/16,
+	// the assigned groups of the smallest scopes (RFC 4291, section 2.7.1).
 	LinkControl
 	// InternetControl: 224.0.1.0/24 (RFC 5771, section 5).
 	InternetControl
-	// AdHoc: 224.0.2.0 to 224.0.255.255, 224.3.0.0/16, 224.4.0.0/16 and 233.252.0.0/14 (RFC 5771,
-	// sections 6 and 9).
+	// AdHoc: 224.0.2.0 to 224.0.255.255, 224.3.0.0/16, 224.4.0.0/16 and 233.252.0.0/14
+	// (RFC 5771, sections 6 and 9).
 	AdHoc
 	// SDPSAP: 224.2.0.0/16 (RFC 5771, section 7).
 	SDPSAP
-	// SSM: 232.0.0.0/8 and ff3x::/32, where a group is joined together with a source (RFC 4607).
+	// SSM: 232.0.0.0/8 and ff3x::/32, where a group is joined together with a source
+	// (RFC 4607).
 	SSM
 	// GLOP: 233.0.0.0 to 233.251.255.255 (RFC 5771, section 8; RFC 3180).
 	GLOP
@@ -31,12 +32,13 @@ const (
 	UnicastBased
 	// AdminScoped: 239.0.0.0/8 (RFC 2365), for use within an organisation.
 	AdminScoped
-	// Assigned: an IPv6 group with a well-known number, ff0x:: (RFC 4291, section 2.7), in a scope
-	// beyond the link.
+	// Assigned: an IPv6 group with a well-known number, ff0x:: (RFC 4291, section 2.7),
+	// in a scope beyond the link.
 	Assigned
 	// Transient: an IPv6 group that nobody assigns, ff1x::.
 	Transient
-	// Reserved: blocks of multicast that are kept for later, 240.0.0.0/4, and what is no address.
+	// Reserved: blocks of multicast that are kept for later, 240.0.0.0/4, and what is
+	// no address.
 	Reserved
 )
 
@@ -61,8 +63,8 @@ type block struct {
 	class  Class
 }
 
-// blocks returns the IPv4 blocks of RFC 5771, section 3, the longer ones first. Where none
-// contains a multicast address it is reserved.
+// blocks returns the IPv4 blocks of RFC 5771, section 3, the longer ones first. Where
+// none contains a multicast address it is reserved.
 func blocks() [14]block {
 	v4 := func(a, b, c byte, bits int) netip.Prefix {
 		return netip.PrefixFrom(netip.AddrFrom4([4]byte{a, b, c, 0}), bits)
@@ -85,8 +87,8 @@ func blocks() [14]block {
 	}
 }
 
-// Classify says what addr is for. A 4-in-6 address counts as IPv4. Directed broadcast addresses are
-// Unicast: only their network knows them; see [DirectedBroadcast].
+// Classify says what addr is for. A 4-in-6 address counts as IPv4. Directed broadcast
+// addresses are Unicast: only their network knows them; see [DirectedBroadcast].
 func Classify(addr netip.Addr) Class {
 	addr = addr.Unmap().WithZone("")
 	switch {
@@ -105,7 +107,8 @@ func Classify(addr netip.Addr) Class {
 	return Reserved
 }
 
-// classify6 knows the format of RFC 4291, section 2.7: ff, four bits of flags 0RPT, four of scope.
+// classify6 knows the format of RFC 4291, section 2.7: ff, four bits of flags 0RPT,
+// four of scope.
 func classify6(addr netip.Addr) Class {
 	a := addr.As16()
 	if a[0] != 0xff {
@@ -129,7 +132,8 @@ func classify6(addr netip.Addr) Class {
 	return Assigned
 }
 
-// AllHosts returns 224.0.0.1, the group that every host of a link is in (RFC 1112, section 4).
+// AllHosts returns 224.0.0.1, the group that every host of a link is in (RFC 1112,
+// section 4).
 func AllHosts() netip.Addr { return netip.AddrFrom4([4]byte{224, 0, 0, 1}) }
 
 // AllRouters returns 224.0.0.2, the group that every router of a link is in.

@@ -9,24 +9,27 @@ import (
 	"syscall"
 )
 
-// A Config says what a [Conn] does. The zero value is ready to use, and one Config may open any number
-// of Conns.
+// A Config says what a [Conn] does. The zero value is ready to use, and one Config may
+// open any number of Conns.
 type Config struct {
-	// Interface is the name of the interface through which packets to groups, and limited broadcasts, leave, and
-	// on which groups are joined that name none. Empty means that the system's route decides, each time.
+	// Interface is the name of the interface through which packets to groups, and
+	// limited broadcasts, leave, and on which groups are joined that name none. Empty
+	// means that the system's route decides, each time.
 	Interface string
-	// TTL is how many routers may pass a packet to a group on, plus one. 0 means 1, which keeps it in the local
-	// network; negative means 0, which keeps it in this host. Packets to hosts are not affected.
+	// TTL is how many routers may pass a packet to a group on, plus one. 0 means 1,
+	// which keeps it in the local network; negative means 0, which keeps it in this
+	// host. Packets to hosts are not affected.
 	TTL int
-	// NoLoopback keeps what is sent to groups from other programs on this host, and from this Conn. On Windows
-	// it keeps what others on this host send from this Conn. It has no effect on a loopback interface.
+	// NoLoopback keeps what is sent to groups from other programs on this host, and
+	// from this Conn. On Windows it keeps what others on this host send from this Conn.
+	// It has no effect on a loopback interface.
 	NoLoopback bool
 	// Unicast delivers also what is sent to an address of this host.
 	Unicast bool
 	// Broadcast delivers also what is sent to a broadcast address.
 	Broadcast bool
-	// Control lets groups be joined, and sent to, that are for control protocols: see LinkControl and
-	// InternetControl.
+	// Control lets groups be joined, and sent to, that are for control protocols: see
+	// LinkControl and InternetControl.
 	Control bool
 	// Trace observes what happens. Nil observes nothing.
 	Trace *Trace
@@ -35,21 +38,24 @@ type Config struct {
 // A Membership is a group that a Conn joins.
 type Membership struct {
 	Group netip.Addr
-	// Interface is the name of the interface to join on. Empty means Config.Interface, or else the
-	// one to which the system's route to the group leads. The zone of an IPv6 group means the same.
+	// Interface is the name of the interface to join on. Empty means Config.Interface,
+	// or else the one to which the system's route to the group leads. The zone of an
+	// IPv6 group means the same.
 	Interface string
-	// Include, if it has any, lists the sources whose packets are delivered, and no others.
+	// Include, if it has any, lists the sources whose packets are delivered, and no
+	// others.
 	Include []netip.Addr
 	// Exclude lists sources whose packets are not delivered.
 	Exclude []netip.Addr
 }
 
-// Listen opens a Conn at the port of at, on all addresses of this host, of the version of IP that
-// at has. If the address of at is a group, it is joined; so are groups. If it is the address of a host, or unspecified, it
-// is bound to. Port 0 means any.
+// Listen opens a Conn at the port of at, on all addresses of this host, of the version
+// of IP that at has. If the address of at is a group, it is joined; so are groups. If
+// it is the address of a host, or unspecified, it is bound to. Port 0 means any.
 //
-// Any number of Conns, and of other programs that set SO_REUSEADDR, may share a port. What is
-// sent to a group or broadcast reaches all of them, what is sent to the host only one.
+// Any number of Conns, and of other programs that set SO_REUSEADDR, may share a port.
+// What is sent to a group or broadcast reaches all of them, what is sent to the host
+// only one.
 func (c *Config) Listen(at netip.AddrPort, groups ...Membership) (*Conn, error) {
 	addr := at.Addr().Unmap()
 	if addr.IsMulticast() {

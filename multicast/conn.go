@@ -15,8 +15,8 @@ import (
 // mostChecked bounds the destinations that a Conn remembers to be allowed.
 const mostChecked = 1024
 
-// A Conn is a UDP socket for groups, a net.PacketConn. [Config.Listen] opens it. Its methods may be called by
-// several goroutines at once.
+// A Conn is a UDP socket for groups, a net.PacketConn. [Config.Listen] opens it. Its
+// methods may be called by several goroutines at once.
 //
 // It reads and writes batches, too, for those who can make use of that: all protocols of
 // this library do.
@@ -71,9 +71,9 @@ func (c *Conn) ReadInfo(b []byte) (n int, info Info, err error) {
 	return sizes[0], infos[0], nil
 }
 
-// ReadBatch waits for one packet, takes whatever else is there already, and fills bufs[:n]: sizes[i]
-// bytes, which came from from[i]. The four slices are of one length. segments[i] is set to 0: each
-// buffer holds one packet.
+// ReadBatch waits for one packet, takes whatever else is there already, and fills
+// bufs[:n]: sizes[i] bytes, which came from from[i]. The four slices are of one length.
+// segments[i] is set to 0: each buffer holds one packet.
 func (c *Conn) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (n int, err error) {
 	if len(bufs) == 0 {
 		return 0, nil
@@ -142,8 +142,8 @@ func (c *Conn) write(b []byte, to netip.AddrPort) (int, error) {
 	return n, err
 }
 
-// WriteBatch sends bufs[i] to to[i], in order, each as one packet. n were sent; err, which is nil
-// if that is all, is about bufs[n].
+// WriteBatch sends bufs[i] to to[i], in order, each as one packet. n were sent; err,
+// which is nil if that is all, is about bufs[n].
 func (c *Conn) WriteBatch(bufs [][]byte, to []netip.AddrPort) (n int, err error) {
 	for _, a := range to[:len(bufs)] {
 		if err = c.mayWrite(a.Addr()); err != nil {
@@ -245,8 +245,8 @@ func (c *Conn) check(group netip.Addr) error {
 // mostHeld bounds the groups to which a Conn may send with a TTL of 0.
 const mostHeld = 256
 
-// hold makes the host a member of a group that is sent to with a TTL of 0: to a group without a
-// member here Linux sends such packets. c.writing is held.
+// hold makes the host a member of a group that is sent to with a TTL of 0: to a group
+// without a member here Linux sends such packets. c.writing is held.
 func (c *Conn) hold(group netip.Addr) error {
 	if _, ok := c.holds[group]; ok {
 		return nil

@@ -15,11 +15,12 @@ import (
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
-// inNamespace names, in the environment, the interface of a network namespace in which these tests run.
+// inNamespace names, in the environment, the interface of a network namespace in which
+// these tests run.
 const inNamespace = "FERRY_MULTICAST_INTERFACE"
 
-// loopbackName is the name of the loopback interface, or of another one through which nothing
-// leaves this machine.
+// loopbackName is the name of the loopback interface, or of another one through which
+// nothing leaves this machine.
 func loopbackName(t testing.TB) string {
 	if name := os.Getenv(inNamespace); name != "" {
 		return name
@@ -84,14 +85,16 @@ var families = []family{
 	{"IPv6", "[::]:0", "ff12::77:1", "ff12::77:2", "::1"},
 }
 
-// needs skips a test of IPv6 where only the loopback interface may be used: Linux has no route for groups there.
+// needs skips a test of IPv6 where only the loopback interface may be used: Linux has
+// no route for groups there.
 func (f family) needs(t *testing.T) {
 	if f.name == "IPv6" && os.Getenv(inNamespace) == "" {
 		t.Skip("IPv6 groups need a namespace: see TestInNamespace")
 	}
 }
 
-// TestOnlyThisGroup: others are in group B and hear it; who is in group A hears nothing of it.
+// TestOnlyThisGroup: others are in group B and hear it; who is in group A hears nothing
+// of it.
 func TestOnlyThisGroup(t *testing.T) {
 	lo := loopbackName(t)
 	for _, f := range families {
@@ -117,7 +120,8 @@ func TestOnlyThisGroup(t *testing.T) {
 	}
 }
 
-// TestSharedPort: all that are in a group get every packet, the sender too, unless it does not want to.
+// TestSharedPort: all that are in a group get every packet, the sender too, unless it
+// does not want to.
 func TestSharedPort(t *testing.T) {
 	lo := loopbackName(t)
 	for _, f := range families {
@@ -410,7 +414,8 @@ func TestConformance(t *testing.T) {
 	}.Run(t)
 }
 
-// TestBatches: internal/datagram finds the batch methods, and no packet costs an allocation.
+// TestBatches: internal/datagram finds the batch methods, and no packet costs an
+// allocation.
 func TestBatches(t *testing.T) {
 	lo := loopbackName(t)
 	conn := listenAt(t, Config{Interface: lo}, "239.255.77.1:0")

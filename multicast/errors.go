@@ -12,7 +12,8 @@ var (
 	ErrNotGroup = errors.New("not a multicast group")
 	// ErrControl: the group is in a block for control, and Config.Control is not set.
 	ErrControl = errors.New("reserved for control protocols")
-	// ErrAnySource: the group is in a block for source-specific multicast, and no source was given.
+	// ErrAnySource: the group is in a block for source-specific multicast, and no
+	// source was given.
 	ErrAnySource = errors.New("needs a source")
 	// ErrFamily: the address is of another version of IP than the Conn.
 	ErrFamily = errors.New("of another version of IP")

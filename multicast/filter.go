@@ -9,13 +9,14 @@ import (
 type Info struct {
 	// Source is who sent it.
 	Source netip.AddrPort
-	// Destination is what it was sent to: a group, an address of this host, or a broadcast
-	// address. It is not valid where the system does not say (Windows).
+	// Destination is what it was sent to: a group, an address of this host, or a
+	// broadcast address. It is not valid where the system does not say (Windows).
 	Destination netip.Addr
-	// Interface is the name of the interface where it arrived, or through which it left if it comes from this
-	// host; empty where the system does not say.
+	// Interface is the name of the interface where it arrived, or through which it left
+	// if it comes from this host; empty where the system does not say.
 	Interface string
-	// TTL is what was left of its time to live, or hop limit; -1 where the system does not say.
+	// TTL is what was left of its time to live, or hop limit; -1 where the system does
+	// not say.
 	TTL int
 
 	index     int  // of Interface
@@ -34,8 +35,8 @@ type rule struct {
 	include, exclude []netip.Addr
 }
 
-// wants reports whether a packet is delivered. The system may have sorted out some of the rest already,
-// or none.
+// wants reports whether a packet is delivered. The system may have sorted out some of
+// the rest already, or none.
 func (f *filter) wants(i *Info) bool {
 	switch {
 	case !i.Destination.IsValid():

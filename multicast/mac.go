@@ -6,9 +6,10 @@ import (
 	"net/netip"
 )
 
-// MAC returns the Ethernet address to which packets for addr are sent: 01:00:5e and the last 23
-// bits of an IPv4 group (RFC 1112, section 6.4), 33:33 and the last 32 bits of an IPv6 group (RFC 2464,
-// section 7), ff:ff:ff:ff:ff:ff for 255.255.255.255. It fails for other addresses with [ErrNotGroup].
+// MAC returns the Ethernet address to which packets for addr are sent: 01:00:5e and the
+// last 23 bits of an IPv4 group (RFC 1112, section 6.4), 33:33 and the last 32 bits of
+// an IPv6 group (RFC 2464, section 7), ff:ff:ff:ff:ff:ff for 255.255.255.255. It fails
+// for other addresses with [ErrNotGroup].
 func MAC(addr netip.Addr) (net.HardwareAddr, error) {
 	addr = addr.Unmap()
 	switch {

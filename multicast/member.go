@@ -20,11 +20,11 @@ type member struct {
 	lost       bool // the interface has gone
 }
 
-// Join joins a group on one interface. The error is a [*GroupError]. A group may be joined on several interfaces, one
-// after the other.
+// Join joins a group on one interface. The error is a [*GroupError]. A group may be
+// joined on several interfaces, one after the other.
 //
-// The system lets a socket join few groups (20 on Linux, by default). Beyond that, others that read nothing
-// join for it.
+// The system lets a socket join few groups (20 on Linux, by default). Beyond that,
+// others that read nothing join for it.
 func (c *Conn) Join(m Membership) error {
 	m.Group = m.Group.Unmap()
 	if zone := m.Group.Zone(); m.Interface == "" && zone != "" {
@@ -93,7 +93,8 @@ func (c *Conn) interfaceFor(m Membership) (*net.Interface, error) {
 	return routed(m.Group)
 }
 
-// joinSomewhere joins on the conn's socket, or on one that holds what does not fit there. c.mu is held.
+// joinSomewhere joins on the conn's socket, or on one that holds what does not fit
+// there. c.mu is held.
 func (c *Conn) joinSomewhere(ifi *net.Interface, m Membership) (*socket, error) {
 	for _, s := range append([]*socket{c.socket}, c.holders...) {
 		if err := s.join(ifi, m); !full(err) {
@@ -120,7 +121,8 @@ func full(err error) bool {
 	return errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
 }
 
-// Leave leaves the group that was joined with this Group and Interface. The error is a [*GroupError].
+// Leave leaves the group that was joined with this Group and Interface. The error is a
+// [*GroupError].
 func (c *Conn) Leave(m Membership) error {
 	m.Group = m.Group.Unmap()
 	if zone := m.Group.Zone(); m.Interface == "" && zone != "" {
@@ -175,8 +177,8 @@ func (c *Conn) watch() {
 	}
 }
 
-// look joins groups again whose interface has gone and come back: it has another number then, and the
-// system does not know of them any more.
+// look joins groups again whose interface has gone and come back: it has another number
+// then, and the system does not know of them any more.
 func (c *Conn) look() {
 	all, err := net.Interfaces()
 	if err != nil {

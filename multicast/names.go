@@ -8,8 +8,8 @@ import (
 // mostNames bounds the interfaces whose names are remembered.
 const mostNames = 64
 
-// names remembers the names of interfaces, which take system calls to find. An index is not used again for another
-// interface. The zero value is ready.
+// names remembers the names of interfaces, which take system calls to find. An index is
+// not used again for another interface. The zero value is ready.
 type names map[int]string
 
 func (n *names) of(index int) string {

@@ -16,8 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestInNamespace runs the tests of this package again in a network namespace of their own, where there is
-// an interface, v0, that is not loopback. What leaves through it arrives at v1.
+// TestInNamespace runs the tests of this package again in a network namespace of their
+// own, where there is an interface, v0, that is not loopback. What leaves through it
+// arrives at v1.
 func TestInNamespace(t *testing.T) {
 	if os.Getenv(inNamespace) != "" {
 		t.Skip("is there already")
@@ -91,8 +92,8 @@ func newTap(t *testing.T) tap {
 	return tap{fd}
 }
 
-// saw reports whether a packet with the text has arrived. A veth hands packets over before
-// the call that sends them returns, or soon after: so a marker is waited for.
+// saw reports whether a packet with the text has arrived. A veth hands packets over
+// before the call that sends them returns, or soon after: so a marker is waited for.
 func (p tap) saw(t *testing.T, text, marker string) (found bool) {
 	t.Helper()
 	buf := make([]byte, 2000)
@@ -111,7 +112,8 @@ func (p tap) saw(t *testing.T, text, marker string) (found bool) {
 	return false
 }
 
-// TestTTLZero: such packets reach this host and never the wire, although no program here has joined.
+// TestTTLZero: such packets reach this host and never the wire, although no program
+// here has joined.
 func TestTTLZero(t *testing.T) {
 	inside(t)
 	for _, f := range families {
@@ -136,7 +138,8 @@ func TestTTLZero(t *testing.T) {
 	}
 }
 
-// TestBroadcast: limited, although there is no default route, and directed; delivered to who asked for them.
+// TestBroadcast: limited, although there is no default route, and directed; delivered
+// to who asked for them.
 func TestBroadcast(t *testing.T) {
 	inside(t)
 	wire := newTap(t)

@@ -18,9 +18,9 @@ const (
 	controlLen = 128
 )
 
-// A reader reads packets, many for each system call, with what each was sent to. Its methods
-// are for one goroutine. recvmmsg is called here because neither the net package nor golang.org/x/net
-// tells destinations without allocating for every packet.
+// A reader reads packets, many for each system call, with what each was sent to. Its
+// methods are for one goroutine. recvmmsg is called here because neither the net
+// package nor golang.org/x/net tells destinations without allocating for every packet.
 type reader struct {
 	s     *socket
 	raw   syscall.RawConn
@@ -87,7 +87,8 @@ func (r *reader) read(bufs [][]byte, sizes []int, infos []Info) (int, error) {
 	return r.n, nil
 }
 
-// ask prepares the messages. What the kernel has put in their headers must be said each time.
+// ask prepares the messages. What the kernel has put in their headers must be said each
+// time.
 func (r *reader) ask(bufs [][]byte) {
 	r.asked = min(len(bufs), mostRead)
 	if len(r.hdrs) < r.asked {
@@ -127,7 +128,8 @@ func (r *reader) info(i int) Info {
 	return info
 }
 
-// control reads control messages: a header of length, level and type, and the data, aligned.
+// control reads control messages: a header of length, level and type, and the data,
+// aligned.
 func (r *reader) control(info *Info, b []byte) {
 	header, align := unix.CmsgLen(0), unix.CmsgSpace(1)-unix.CmsgLen(0)
 	for len(b) >= header {
@@ -147,8 +149,8 @@ func (i *Info) take(level, kind int, data []byte) {
 	number := func(b []byte) int { return int(int32(binary.NativeEndian.Uint32(b))) }
 	switch {
 	case level == unix.IPPROTO_IP && kind == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
-		// struct in_pktinfo: interface, the local address, and the destination. The two differ
-		// for a group and for a broadcast.
+		// struct in_pktinfo: interface, the local address, and the destination. The two
+		// differ for a group and for a broadcast.
 		i.index = number(data)
 		i.Destination = netip.AddrFrom4([4]byte(data[8:12]))
 		i.broadcast = !i.Destination.IsMulticast() && i.Destination != netip.AddrFrom4([4]byte(data[4:8]))

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// A socket is a UDP socket of either version of IP, with its options. Conns join groups on
-// one of their own, and on others that do nothing else when that has no room.
+// A socket is a UDP socket of either version of IP, with its options. Conns join groups
+// on one of their own, and on others that do nothing else when that has no room.
 type socket struct {
 	udp *net.UDPConn
 	v4  *ipv4.PacketConn // nil if it is IPv6

@@ -148,6 +148,20 @@ func TestSaveAs(t *testing.T) {
 	})
 }
 
+// Where there is such a file already, the sender learns it before it has sent anything.
+func TestDirRefusesAtOnce(t *testing.T) {
+	root, dir := openRoot(t)
+	if err := os.WriteFile(filepath.Join(dir, "f"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p, h := newHand(t, Receiver{}, Dir(root))
+		h.writes(open(7, Opening{Size: 8, Name: "f"}))
+		h.wantsCode(CodeExists)
+		p.stop()
+	})
+}
+
 // SaveAs replaces a file, and nothing else: a device, above all, must not be.
 func TestSaveAsReplacesFilesAlone(t *testing.T) {
 	root, dir := openRoot(t)

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// channelServer is the server that most would write: a goroutine that reads each client by
-// lines, and one that writes it from a channel, which blocks when it is full.
+// channelServer is the server that most would write: a goroutine that reads each client
+// by lines, and one that writes it from a channel, which blocks when it is full.
 func channelServer(l net.Listener) {
 	var mu sync.RWMutex
 	all := make(map[int]chan []byte)
@@ -151,7 +151,8 @@ func introduce(t testing.TB, conns []net.Conn) {
 	}
 }
 
-// BenchmarkFlood: one of 50 clients floods the others. The rival has a channel for each client.
+// BenchmarkFlood: one of 50 clients floods the others. The rival has a channel for each
+// client.
 func BenchmarkFlood(b *testing.B) {
 	b.Run("relay", func(b *testing.B) {
 		flood(b, 50, func(l net.Listener) { ours(b, &Server{MaxClients: -1}, l) }, false)
@@ -161,7 +162,8 @@ func BenchmarkFlood(b *testing.B) {
 	})
 }
 
-// BenchmarkDeaf: one of four clients floods the others, without and with a fifth that never reads.
+// BenchmarkDeaf: one of four clients floods the others, without and with a fifth that
+// never reads.
 func BenchmarkDeaf(b *testing.B) {
 	for _, deaf := range []bool{false, true} {
 		b.Run(fmt.Sprintf("deaf=%v", deaf), func(b *testing.B) {

@@ -162,8 +162,8 @@ func (c *chat) sayNext(now time.Time) {
 	}
 }
 
-// cut cuts a message into pieces that fit a packet, between characters if it is UTF-8. A piece
-// of it is never "exit": that would take four bytes that are left over.
+// cut cuts a message into pieces that fit a packet, between characters if it is UTF-8.
+// A piece of it is never "exit": that would take four bytes that are left over.
 func cut(text string) (pieces []string) {
 	for len(text) > MaxText {
 		n := MaxText

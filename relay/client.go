@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// mostPatience is how many times Server.Patience others wait for a client that reads, but slowly.
+// mostPatience is how many times Server.Patience others wait for a client that reads,
+// but slowly.
 const mostPatience = 8
 
 // A Client is one connection of a Server, as its Trace is told of it.
@@ -21,8 +22,8 @@ type Client struct {
 	Addr netip.AddrPort
 }
 
-// A client is a connection that is served. Its reading goroutine owns heardAll and full; mu guards
-// what other clients touch.
+// A client is a connection that is served. Its reading goroutine owns heardAll and
+// full; mu guards what other clients touch.
 type client struct {
 	Client
 	conn net.Conn
@@ -57,8 +58,8 @@ func newClient(id uint64, conn net.Conn, o options) *client {
 	}
 }
 
-// offer queues d if there is room, or nobody is there any more to have it, or the policy makes room. lost
-// is how many messages that cost.
+// offer queues d if there is room, or nobody is there any more to have it, or the
+// policy makes room. lost is how many messages that cost.
 func (c *client) offer(d delivery) (ok bool, lost int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -80,8 +81,8 @@ func (c *client) offer(d delivery) (ok bool, lost int) {
 	return true, lost
 }
 
-// insist queues d when there is room. If c takes too long to make some, it is disconnected.
-// It gives up when from is gone, on whose behalf it waits.
+// insist queues d when there is room. If c takes too long to make some, it is
+// disconnected. It gives up when from is gone, on whose behalf it waits.
 func (c *client) insist(d delivery, from *client) {
 	for {
 		room, patience := c.waitForRoom()
@@ -94,8 +95,8 @@ func (c *client) insist(d delivery, from *client) {
 	}
 }
 
-// waitForRoom returns a channel that is closed when there is room, nil if there is some, and how long
-// to wait for it.
+// waitForRoom returns a channel that is closed when there is room, nil if there is
+// some, and how long to wait for it.
 func (c *client) waitForRoom() (room <-chan struct{}, patience time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -246,8 +247,8 @@ func (c *client) finish(words string) {
 	c.poke()
 }
 
-// fail breaks the connection off, so that reading and writing end. What is queued is lost. The first
-// reason counts.
+// fail breaks the connection off, so that reading and writing end. What is queued is
+// lost. The first reason counts.
 func (c *client) fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -272,7 +273,8 @@ func (c *client) failed() bool {
 	return c.broken != nil
 }
 
-// cause is why the client ended: err, which its reading ended with, unless something else came first.
+// cause is why the client ended: err, which its reading ended with, unless something
+// else came first.
 func (c *client) cause(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,15 +11,16 @@ import (
 // mostFormer bounds the sessions of the other peer that are remembered as over.
 const mostFormer = 8
 
-// A repeated exit is acknowledged again for so many timers after the first, and not longer than
-// this: its first acknowledgement may be lost.
+// A repeated exit is acknowledged again for so many timers after the first, and not
+// longer than this: its first acknowledgement may be lost.
 const (
 	lingerTimers = 8
 	mostLinger   = 2 * time.Second
 )
 
-// A dialogue decides what a Peer sends to the other and when, and what it makes of what comes from there. One
-// message is on its way at a time. It reads no socket and no clock.
+// A dialogue decides what a Peer sends to the other and when, and what it makes of what
+// comes from there. One message is on its way at a time. It reads no socket and no
+// clock.
 //
 // Its use is say (when idle), leave and arrived as these happen, and next until over.
 type dialogue struct {
@@ -89,8 +90,8 @@ func (d *dialogue) over(now time.Time) bool {
 	return d.left
 }
 
-// next says whether to send the message on its way, and when to ask again if nothing arrives before;
-// zero: never. The error is a *PeerError, and ends the chat.
+// next says whether to send the message on its way, and when to ask again if nothing
+// arrives before; zero: never. The error is a *PeerError, and ends the chat.
 func (d *dialogue) next(now time.Time) (send, again bool, wake time.Time, err error) {
 	end := d.patience()
 	if !end.IsZero() && !now.Before(end) {
@@ -167,8 +168,9 @@ const (
 	ignore                // it has no place here
 )
 
-// arrived takes a packet from the other peer. A Say that is fresh or repeat is to be acknowledged, a fresh one that
-// is not exit is to be heard. The error says why a packet is ignored.
+// arrived takes a packet from the other peer. A Say that is fresh or repeat is to be
+// acknowledged, a fresh one that is not exit is to be heard. The error says why a
+// packet is ignored.
 func (d *dialogue) arrived(now time.Time, p Packet) (verdict, error) {
 	v, err := d.acked, error(nil)
 	if p.Kind == Say {
@@ -232,8 +234,8 @@ func (d *dialogue) said(now time.Time, p Packet) (verdict, error) {
 	return fresh, nil
 }
 
-// meet begins with a session of the other peer. If it is not the first that we see, the other has started
-// again; if its number is not 1, we have.
+// meet begins with a session of the other peer. If it is not the first that we see, the
+// other has started again; if its number is not 1, we have.
 func (d *dialogue) meet(p Packet) {
 	if d.known {
 		d.former = append(d.former, d.theirs)

@@ -125,7 +125,8 @@ func TestDialogueHearsOnce(t *testing.T) {
 	s.next(false, false, -1) // nothing that arrives is answered with a message
 }
 
-// TestDialogueRestart: either side may begin again; what is late from before is not taken.
+// TestDialogueRestart: either side may begin again; what is late from before is not
+// taken.
 func TestDialogueRestart(t *testing.T) {
 	s := newScript(t)
 	s.arrives(say(7, "we were away"), fresh, nil)

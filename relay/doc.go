@@ -8,8 +8,9 @@
 //	var s relay.Server
 //	err := s.Serve(ctx, listener)
 //
-// Every client gets an ID when it connects: 1, 2, 3 and so on, never used again
-// while the Server lives. What a client says is delivered to all others, one line for each message:
+// Every client gets an ID when it connects: 1, 2, 3 and so on, never used again while
+// the Server lives. What a client says is delivered to all others, one line for each
+// message:
 //
 //	client 1                 server                client 2      client 3
 //	   |------- "hello" ------->|                      |             |
@@ -23,12 +24,12 @@
 //
 // # Messages
 //
-// A client of the document sends bare text, and a read at the server is a message. Others
-// send lines. [Framing] tells them apart by the first read: does it hold a newline? Either
-// way a message never holds a newline when it is delivered, so every line
-// that a client receives begins with what the server says about who sent it, and nobody can speak in another's
-// name. Text is bytes, and is passed on as it is, control characters included: a program that
-// shows it on a terminal quotes it.
+// A client of the document sends bare text, and a read at the server is a message.
+// Others send lines. [Framing] tells them apart by the first read: does it hold a
+// newline? Either way a message never holds a newline when it is delivered, so every
+// line that a client receives begins with what the server says about who sent it, and
+// nobody can speak in another's name. Text is bytes, and is passed on as it is, control
+// characters included: a program that shows it on a terminal quotes it.
 //
 // Lines that begin with an asterisk come from the server itself:
 //
@@ -43,40 +44,43 @@
 // # Slow clients
 //
 // A message is encoded once. Each client has a queue of at most [Server.Queue] bytes
-// and a goroutine that empties it, many messages in one system call (writev). A client that
-// reads slowly fills its queue, and [Slow] says what happens then.
+// and a goroutine that empties it, many messages in one system call (writev). A client
+// that reads slowly fills its queue, and [Slow] says what happens then.
 //
 // # The forwarder
 //
-// A Forwarder copies raw bytes both ways, half-closed connections included, so that any number of them fits
-// between a client and a server that know nothing of it:
+// A Forwarder copies raw bytes both ways, half-closed connections included, so that any
+// number of them fits between a client and a server that know nothing of it:
 //
 //	client ---> Forwarder ---> Forwarder ---> server
 //	       <---           <---           <---
 //
 // # The peer
 //
-// A Peer sends each message to the other one over UDP, and a copy to the server. Its packets
-// have one layout; numbers are big-endian:
+// A Peer sends each message to the other one over UDP, and a copy to the server. Its
+// packets have one layout; numbers are big-endian:
 //
-//		0       1       2       3       4                              12              16
-//		+-------+-------+-------+-------+-------------------------------+---------------+
-//		|  'F'  |  'C'  |  kind |   0   |            session            |    number     | text ...
-//		+-------+-------+-------+-------+-------------------------------+---------------+
+//	0       1       2       3       4                              12              16
+//	+-------+-------+-------+-------+-------------------------------+---------------+
+//	|  'F'  |  'C'  |  kind |   0   |            session            |    number     | text ...
+//	+-------+-------+-------+-------+-------------------------------+---------------+
 //
-//	  - The kind is 1 for a message (SAY), 2 for an acknowledgement (ACK), which has no text.
-//	  - The session is a random number that the sender of the messages chose
-//	    for this run. An ACK repeats it.
-//	  - The number counts messages, from 1.
+// Its fields:
 //
-// One message is on its way at a time. It is sent again until it is acknowledged, with a timer that
-// follows the measured round trip (RFC 6298), and nothing is delivered twice. The message "exit" ends
-// both peers.
+//   - The kind is 1 for a message (SAY), 2 for an acknowledgement (ACK), which has no
+//     text.
+//   - The session is a random number that the sender of the messages chose for this
+//     run. An ACK repeats it.
+//   - The number counts messages, from 1.
+//
+// One message is on its way at a time. It is sent again until it is acknowledged, with
+// a timer that follows the measured round trip (RFC 6298), and nothing is delivered
+// twice. The message "exit" ends both peers.
 //
 // # Limits
 //
-// Everything is in the clear, and an address is believed: who can send UDP packets from the
-// other peer's address, or sits on the way, can speak for it.
+// Everything is in the clear, and an address is believed: who can send UDP packets from
+// the other peer's address, or sits on the way, can speak for it.
 //
 // # Choices
 //
@@ -85,16 +89,19 @@
 //   - A delivery ends with a newline, to clients that send none, too: two deliveries
 //     that arrive in one read can be told apart.
 //   - A client gets no copy of what it says.
-//   - A message that holds newlines is several messages. A carriage return before a newline is dropped with it.
-//   - What a client has not finished when it ends (a line without its newline) is still delivered.
+//   - A message that holds newlines is several messages. A carriage return before a
+//     newline is dropped with it.
+//   - What a client has not finished when it ends (a line without its newline) is still
+//     delivered.
 //   - "exit" must be the whole message: "exit now" is chat.
 //   - The sixth client does not use up an ID.
-//   - The document's server prints the client's address as Python does. [PrintTrace] prints ADDRESS:PORT.
-//   - A connection that breaks at one end of a Forwarder is broken off at the other, too, not
-//     closed as if all had arrived.
-//   - A Peer copies its messages to the server without a newline, as the document's clients do.
-//     [Peer.Framing] changes that.
+//   - The document's server prints the client's address as Python does. [PrintTrace]
+//     prints ADDRESS:PORT.
+//   - A connection that breaks at one end of a Forwarder is broken off at the other,
+//     too, not closed as if all had arrived.
+//   - A Peer copies its messages to the server without a newline, as the document's
+//     clients do. [Peer.Framing] changes that.
 //   - A Peer that has nothing more to say (its channel is closed) says "exit".
-//   - Both peers send each other's text through the server as well, so that the server's deliveries
-//     repeat what came over UDP. [Message.Server] tells them apart.
+//   - Both peers send each other's text through the server as well, so that the
+//     server's deliveries repeat what came over UDP. [Message.Server] tells them apart.
 package relay

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// These tests are the questions of CSCI 351 project 4, with clients and servers as the document
-// has them: plain sockets, recv(1024), no newlines, the word "exit".
+// These tests are the questions of CSCI 351 project 4, with clients and servers as the
+// document has them: plain sockets, recv(1024), no newlines, the word "exit".
 
 // recv is one recv(1024); at the end of the data it is empty.
 func recv(t testing.TB, conn net.Conn) string {
@@ -100,7 +100,8 @@ func (s *plainServer) handle(t *testing.T, conn net.Conn) {
 	}
 }
 
-// TestQuestion2: a word reaches the server through one, two and three forwarders, and an answer comes back.
+// TestQuestion2: a word reaches the server through one, two and three forwarders, and
+// an answer comes back.
 func TestQuestion2(t *testing.T) {
 	for hops := 1; hops <= 3; hops++ {
 		server := listen(t)
@@ -153,7 +154,8 @@ func startForwarder(ctx context.Context, t testing.TB, all *sync.WaitGroup, f *F
 	return <-at
 }
 
-// TestQuestion3: two TCP clients join the plain server and talk to each other over UDP, until one says exit.
+// TestQuestion3: two TCP clients join the plain server and talk to each other over UDP,
+// until one says exit.
 func TestQuestion3(t *testing.T) {
 	server := newPlainServer(t)
 	type party struct {
@@ -210,8 +212,9 @@ func TestQuestion3(t *testing.T) {
 	}
 }
 
-// TestAddressIsUsedAgain: the server starts again at once at the same port, with connections of the one before still in
-// the system's memory (SO_REUSEADDR in "TCP Server in Python").
+// TestAddressIsUsedAgain: the server starts again at once at the same port, with
+// connections of the one before still in the system's memory (SO_REUSEADDR in "TCP
+// Server in Python").
 func TestAddressIsUsedAgain(t *testing.T) {
 	addr := "127.0.0.1:0"
 	for range 3 {

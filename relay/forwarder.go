@@ -13,12 +13,13 @@ import (
 // DefaultMaxConns is how many clients a Forwarder serves at once.
 const DefaultMaxConns = 1024
 
-// A Forwarder carries connections on to another host, byte by byte, in both directions. The
-// zero value is ready to use. One Forwarder may run several calls at the same time.
+// A Forwarder carries connections on to another host, byte by byte, in both directions.
+// The zero value is ready to use. One Forwarder may run several calls at the same time.
 type Forwarder struct {
 	// Dial connects to the upstream host. Nil means a zero net.Dialer's DialContext.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Listen opens ListenAndForward's listener. Nil means a zero net.ListenConfig's Listen.
+	// Listen opens ListenAndForward's listener. Nil means a zero net.ListenConfig's
+	// Listen.
 	Listen func(ctx context.Context, network, address string) (net.Listener, error)
 	// Retry is the time between two tries to reach the upstream host. 0 means
 	// that there is one try only.
@@ -30,14 +31,14 @@ type Forwarder struct {
 	Trace *Trace
 }
 
-// ListenAndForward does what CSCI 351 project 4, question 2 asks for, in its order: it connects to
-// the upstream host at to, then listens at address, and the first client gets that
-// connection. Each later one gets a connection of its own. If
-// the upstream host has closed the connection, or its sending direction, before there is a
-// client, a new one is made.
+// ListenAndForward does what CSCI 351 project 4, question 2 asks for, in its order: it
+// connects to the upstream host at to, then listens at address, and the first client
+// gets that connection. Each later one gets a connection of its own. If the upstream
+// host has closed the connection, or its sending direction, before there is a client, a
+// new one is made.
 //
-// It returns an [*UpstreamError] if the upstream host cannot be reached and Retry is 0, or the error
-// of listening. After that it is as [Forwarder.Forward].
+// It returns an [*UpstreamError] if the upstream host cannot be reached and Retry is 0,
+// or the error of listening. After that it is as [Forwarder.Forward].
 func (f *Forwarder) ListenAndForward(ctx context.Context, address, to string) error {
 	w := f.newForwarding(to)
 	up, err := w.dial(ctx, netip.AddrPort{})
@@ -58,18 +59,19 @@ func (f *Forwarder) ListenAndForward(ctx context.Context, address, to string) er
 	return w.forward(ctx, l)
 }
 
-// Forward accepts clients from l, connects to the upstream host at to for each of them, and carries bytes both
-// ways until both sides have closed. A side that closes only its sending direction still receives. A
-// client for which the upstream host cannot be reached is closed.
+// Forward accepts clients from l, connects to the upstream host at to for each of them,
+// and carries bytes both ways until both sides have closed. A side that closes only its
+// sending direction still receives. A client for which the upstream host cannot be
+// reached is closed.
 //
-// It returns when ctx ends, with its cause, or when l fails, after all connections are closed and all goroutines gone. l
-// stays the caller's, as with [Server.Serve].
+// It returns when ctx ends, with its cause, or when l fails, after all connections are
+// closed and all goroutines gone. l stays the caller's, as with [Server.Serve].
 func (f *Forwarder) Forward(ctx context.Context, l net.Listener, to string) error {
 	return f.newForwarding(to).forward(ctx, l)
 }
 
-// A forwarding is one call of Forward. It accepts in the goroutine of that call; each client
-// has a goroutine for either direction.
+// A forwarding is one call of Forward. It accepts in the goroutine of that call; each
+// client has a goroutine for either direction.
 type forwarding struct {
 	*Forwarder
 	to    string
@@ -159,8 +161,8 @@ func (w *forwarding) attend(ctx context.Context, c net.Conn) {
 	}
 }
 
-// upstream returns the connection that was made before if it is still there, or a new one. early
-// is what came from there already.
+// upstream returns the connection that was made before if it is still there, or a new
+// one. early is what came from there already.
 func (w *forwarding) upstream(ctx context.Context, from netip.AddrPort) (up net.Conn, early []byte, err error) {
 	select {
 	case up = <-w.ready:

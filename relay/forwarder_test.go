@@ -71,7 +71,8 @@ func exchange(t *testing.T, c net.Conn, mine, theirs []byte) {
 	}
 }
 
-// TestHalfClose: a client that has sent everything waits for an answer that comes after its end.
+// TestHalfClose: a client that has sent everything waits for an answer that comes after
+// its end.
 func TestHalfClose(t *testing.T) {
 	server := listen(t)
 	c := dial(t, chain(t, 3, server.Addr()))
@@ -173,8 +174,8 @@ func TestRetry(t *testing.T) {
 	})
 }
 
-// TestFirstConnection: it is there before the client, what the server says first is not lost, and if the
-// server has closed it a new one is made.
+// TestFirstConnection: it is there before the client, what the server says first is not
+// lost, and if the server has closed it a new one is made.
 func TestFirstConnection(t *testing.T) {
 	server := listen(t)
 	at := chain(t, 1, server.Addr())
@@ -207,7 +208,8 @@ func TestFirstConnection(t *testing.T) {
 	}
 }
 
-// TestForward: on a listener of the caller's, before there is an upstream host; each client gets its own connection.
+// TestForward: on a listener of the caller's, before there is an upstream host; each
+// client gets its own connection.
 func TestForward(t *testing.T) {
 	upstream := listen(t)
 	addr := upstream.Addr().String()

@@ -11,8 +11,8 @@ const (
 	Auto Framing = iota
 	// Line: a message ends with a newline.
 	Line
-	// Chunk: a read is a message, as for the recv(1024) of CSCI 351 project 4.
-	// Messages that are sent in quick succession may arrive in one read, and are then one.
+	// Chunk: a read is a message, as for the recv(1024) of CSCI 351 project 4. Messages
+	// that are sent in quick succession may arrive in one read, and are then one.
 	Chunk
 )
 

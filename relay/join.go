@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// join carries bytes between a client and the upstream host, early first, until both have closed
-// or one broke. The conns meet in io.Copy as they are: so the kernel moves the bytes between two
-// TCP sockets by itself (splice).
+// join carries bytes between a client and the upstream host, early first, until both
+// have closed or one broke. The conns meet in io.Copy as they are: so the kernel moves
+// the bytes between two TCP sockets by itself (splice).
 func join(client, up net.Conn, early []byte) (r ConnReport, err error) {
 	var broken once
 	var both sync.WaitGroup
@@ -48,8 +48,8 @@ type once struct {
 	err error
 }
 
-// breakOff closes both conns if err is one, and in such a way that neither side takes what it has
-// for all there was: by a reset, if the conns are TCP.
+// breakOff closes both conns if err is one, and in such a way that neither side takes
+// what it has for all there was: by a reset, if the conns are TCP.
 func (o *once) breakOff(err error, conns ...net.Conn) {
 	if err == nil {
 		return

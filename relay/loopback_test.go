@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// leaks returns a function that fails the test if there are more goroutines or descriptors than now.
+// leaks returns a function that fails the test if there are more goroutines or
+// descriptors than now.
 func leaks(t *testing.T) (check func()) {
 	count := func() (goroutines, descriptors int) {
 		fds, _ := os.ReadDir("/proc/self/fd") // none where there is no /proc
@@ -26,7 +27,8 @@ func leaks(t *testing.T) (check func()) {
 		t.Helper()
 		var g, d int
 		for range 100 {
-			// The pipes that the net package splices through are closed by the garbage collector.
+			// The pipes that the net package splices through are closed by the garbage
+			// collector.
 			runtime.GC()
 			runtime.Gosched()
 			// A goroutine of the runtime's may come or go; a leak would leave many.
@@ -38,8 +40,8 @@ func leaks(t *testing.T) (check func()) {
 	}
 }
 
-// TestFlood: every client speaks as fast as it can; every delivery is whole, labelled, and in its
-// sender's order.
+// TestFlood: every client speaks as fast as it can; every delivery is whole, labelled,
+// and in its sender's order.
 func TestFlood(t *testing.T) {
 	const clients, messages = 8, 500
 	l := listen(t)
@@ -139,8 +141,8 @@ func TestThousandConnects(t *testing.T) {
 	check()
 }
 
-// TestBadClients: resets in mid-line, binary, lines without end, connections that say nothing. A good
-// client notices nothing.
+// TestBadClients: resets in mid-line, binary, lines without end, connections that say
+// nothing. A good client notices nothing.
 func TestBadClients(t *testing.T) {
 	check := leaks(t)
 	t.Run("", func(t *testing.T) {

@@ -17,8 +17,8 @@ import (
 	"github.com/ferrygo/ferry/lossy"
 )
 
-// A chatter is a Peer that runs on a network in memory, in a bubble. Its server is plain: it
-// collects what it reads.
+// A chatter is a Peer that runs on a network in memory, in a bubble. Its server is
+// plain: it collects what it reads.
 type chatter struct {
 	t      *testing.T
 	conn   *lossy.Conn
@@ -178,8 +178,8 @@ func TestChatAlone(t *testing.T) {
 	})
 }
 
-// TestChatStrangers: packets from elsewhere, and packets that are none, change nothing and
-// are not answered.
+// TestChatStrangers: packets from elsewhere, and packets that are none, change nothing
+// and are not answered.
 func TestChatStrangers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var answered int
@@ -267,8 +267,8 @@ func TestChatServerGone(t *testing.T) {
 	})
 }
 
-// TestChatServerDeaf: a server that does not read does not hold up the other peer, and in the
-// end ends the chat.
+// TestChatServerDeaf: a server that does not read does not hold up the other peer, and
+// in the end ends the chat.
 func TestChatServerDeaf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newChatters(t)

@@ -6,7 +6,8 @@ import "time"
 type Stats struct {
 	// Clients are those that are there now.
 	Clients int
-	// Joined counts all clients there have been, Refused those for which there was no room.
+	// Joined counts all clients there have been, Refused those for which there was no
+	// room.
 	Joined, Refused uint64
 	// What clients did, those that are there and those that have left.
 	ClientReport
@@ -16,8 +17,8 @@ type Stats struct {
 type ClientReport struct {
 	// Messages that the client sent, its exit included.
 	Messages uint64
-	// Delivered counts messages that were written to it, notices included, and Lost those that it
-	// lost under the policy DropOldest.
+	// Delivered counts messages that were written to it, notices included, and Lost
+	// those that it lost under the policy DropOldest.
 	Delivered, Lost uint64
 }
 
@@ -39,8 +40,8 @@ type ChatReport struct {
 	// Said counts the messages that the other peer acknowledged, Heard those that came
 	// from it; exit is one of them.
 	Said, Heard uint64
-	// Sent counts packets that carried a message; SentAgain, which it includes, those that
-	// repeat an earlier one.
+	// Sent counts packets that carried a message; SentAgain, which it includes, those
+	// that repeat an earlier one.
 	Sent, SentAgain uint64
 	// Duplicates counts packets of the other peer that told nothing new, Bad those that
 	// could not be decoded or had no place in the chat, Foreign those from strangers.

@@ -21,30 +21,33 @@ const (
 )
 
 // A Server delivers what each of its clients says to all others. The zero value is
-// ready to use. Once Serve has been called its fields are not changed, and it is not copied.
+// ready to use. Once Serve has been called its fields are not changed, and it is not
+// copied.
 type Server struct {
-	// MaxClients is how many clients there may be at once. 0 means DefaultMaxClients; negative
-	// means as many as the system lets in.
+	// MaxClients is how many clients there may be at once. 0 means DefaultMaxClients;
+	// negative means as many as the system lets in.
 	MaxClients int
 	// Framing says where messages end.
 	Framing Framing
-	// MaxMessage is the length of the longest message in bytes, without its newline. 0 means
-	// DefaultMaxMessage. A client that sends a longer line is told so and disconnected; a
-	// longer chunk is cut in pieces.
+	// MaxMessage is the length of the longest message in bytes, without its newline. 0
+	// means DefaultMaxMessage. A client that sends a longer line is told so and
+	// disconnected; a longer chunk is cut in pieces.
 	MaxMessage int
-	// Queue bounds what waits for one client, in bytes, with 64 bytes added for each read
-	// that was delivered. 0 means DefaultQueue. The system's socket buffers come on top, and
-	// an empty queue takes one delivery however long it is.
+	// Queue bounds what waits for one client, in bytes, with 64 bytes added for each
+	// read that was delivered. 0 means DefaultQueue. The system's socket buffers come
+	// on top, and an empty queue takes one delivery however long it is.
 	Queue int
 	// Slow says what becomes of a client whose queue is full.
 	Slow Slow
-	// Patience is how long others wait, under the policy Disconnect, for a client with a full
-	// queue that does not read: one write of at most 64 KiB, or one message, takes longer
-	// than that. They wait eight times as long for one that reads, until half of its queue is free. 0 means
-	// DefaultPatience; negative means that they do not wait.
+	// Patience is how long others wait, under the policy Disconnect, for a client with
+	// a full queue that does not read: one write of at most 64 KiB, or one message,
+	// takes longer than that. They wait eight times as long for one that reads, until
+	// half of its queue is free. 0 means DefaultPatience; negative means that they do
+	// not wait.
 	Patience time.Duration
-	// WriteTimeout is how long a client may take to receive one write of at most 64 KiB, or
-	// one message; then it is disconnected. 0 means DefaultWriteTimeout; negative means no limit.
+	// WriteTimeout is how long a client may take to receive one write of at most 64
+	// KiB, or one message; then it is disconnected. 0 means DefaultWriteTimeout;
+	// negative means no limit.
 	WriteTimeout time.Duration
 	// IdleTimeout is how long a client may take to say something: bytes that complete no
 	// message do not count. 0 means no limit, because who listens is silent.
@@ -61,13 +64,14 @@ type Server struct {
 	closed  bool // Shutdown or Close was called
 }
 
-// Serve accepts clients from l and serves them until ctx ends, and then returns its cause;
-// until Shutdown or Close, and then returns [ErrServerClosed]; or until l fails. Whatever
-// the reason, all connections are closed and all goroutines gone when it returns. Several
-// Serves of one Server, on several listeners, share its clients.
+// Serve accepts clients from l and serves them until ctx ends, and then returns its
+// cause; until Shutdown or Close, and then returns [ErrServerClosed]; or until l fails.
+// Whatever the reason, all connections are closed and all goroutines gone when it
+// returns. Several Serves of one Server, on several listeners, share its clients.
 //
-// l stays the caller's: Serve sets its deadline, and clears it before it returns. It closes
-// l only if that has no method SetDeadline, because nothing else ends its Accept.
+// l stays the caller's: Serve sets its deadline, and clears it before it returns. It
+// closes l only if that has no method SetDeadline, because nothing else ends its
+// Accept.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	v, err := s.begin(ctx, l)
 	if err != nil {
@@ -90,9 +94,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return fmt.Errorf("relay: accepting: %w", err)
 }
 
-// Shutdown ends all Serves gracefully: no more clients, nothing more is read, what has been
-// read is delivered, and then the connections are closed. When ctx ends before that
-// is done, Shutdown does what Close does, and returns ctx's cause. It is not to be called by a Trace.
+// Shutdown ends all Serves gracefully: no more clients, nothing more is read, what has
+// been read is delivered, and then the connections are closed. When ctx ends before
+// that is done, Shutdown does what Close does, and returns ctx's cause. It is not to be
+// called by a Trace.
 func (s *Server) Shutdown(ctx context.Context) error {
 	serving := s.stop(func(v *serving) { v.drain(ErrServerClosed) })
 	for _, v := range serving {

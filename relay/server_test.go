@@ -65,7 +65,8 @@ func TestLimitAndIDs(t *testing.T) {
 	})
 }
 
-// "Handler function for a Thread": "exit" or the end of the data end that client, and only that one.
+// "Handler function for a Thread": "exit" or the end of the data end that client, and
+// only that one.
 func TestExit(t *testing.T) {
 	for name, leave := range map[string]func(*guest){
 		"exit":           func(g *guest) { g.say("exit") },
@@ -194,7 +195,8 @@ func (h *hall) enterDeaf() net.Conn {
 	return conn
 }
 
-// TestDisconnect: who stops reading is gone, the others miss nothing, and wait no longer than Patience, once.
+// TestDisconnect: who stops reading is gone, the others miss nothing, and wait no
+// longer than Patience, once.
 func TestDisconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		left := make(chan error, 3)
@@ -218,7 +220,8 @@ func TestDisconnect(t *testing.T) {
 	})
 }
 
-// TestDisconnectAtOnce: who has not read for longer than Patience when its queue fills up costs nobody anything.
+// TestDisconnectAtOnce: who has not read for longer than Patience when its queue fills
+// up costs nobody anything.
 func TestDisconnectAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHall(t, &Server{Queue: 10_000, Patience: time.Second})
@@ -471,7 +474,8 @@ func TestTwoListeners(t *testing.T) {
 	})
 }
 
-// TestPrintTrace: the lines of "TCP Server in Python" and "Handler function for a Thread".
+// TestPrintTrace: the lines of "TCP Server in Python" and "Handler function for a
+// Thread".
 func TestPrintTrace(t *testing.T) {
 	var b strings.Builder
 	trace := PrintTrace(&b)

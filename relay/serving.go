@@ -20,9 +20,9 @@ const (
 	mostIgnored = 1 << 20
 )
 
-// A serving is one call of Serve. It accepts clients in the goroutine of that call. Each
-// client has two more: one reads and delivers to the queues of others, one empties its own
-// queue.
+// A serving is one call of Serve. It accepts clients in the goroutine of that call.
+// Each client has two more: one reads and delivers to the queues of others, one empties
+// its own queue.
 type serving struct {
 	options
 	room  *roster
@@ -85,8 +85,8 @@ func (v *serving) refuse(conn net.Conn) {
 }
 
 // part closes our side of a connection and waits for the other to close its own. If it
-// were closed while there is something to read, the system would reset it, and what was written
-// last would be lost on the way.
+// were closed while there is something to read, the system would reset it, and what was
+// written last would be lost on the way.
 func part(conn net.Conn) {
 	half, ok := conn.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {

@@ -5,12 +5,13 @@ package relay
 type Slow int
 
 const (
-	// Disconnect lets who speaks wait for room, for a while (see Server.Patience), and then
-	// closes the connection of the slow one. So a client that reads a little more slowly than others
-	// flood it slows the flood, and one that has stopped reading is gone.
+	// Disconnect lets who speaks wait for room, for a while (see Server.Patience), and
+	// then closes the connection of the slow one. So a client that reads a little more
+	// slowly than others flood it slows the flood, and one that has stopped reading is
+	// gone.
 	Disconnect Slow = iota
-	// DropOldest lets nobody wait: the slow client loses the oldest messages that wait for it,
-	// and is told how many.
+	// DropOldest lets nobody wait: the slow client loses the oldest messages that wait
+	// for it, and is told how many.
 	DropOldest
 	// Wait lets who speaks wait for as long as it takes, or until Server.WriteTimeout
 	// ends the slow client.

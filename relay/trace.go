@@ -32,15 +32,16 @@ type Trace struct {
 	// Lost: a client lost that many messages under the policy DropOldest. It is called by
 	// the goroutine of the client that spoke.
 	Lost func(to Client, messages int)
-	// Left: a client ended. err is nil if it wanted to, or after Shutdown; ErrTooLong, ErrSlow, ErrIdle;
-	// what ended Serve; or what was wrong with its connection.
+	// Left: a client ended. err is nil if it wanted to, or after Shutdown; ErrTooLong,
+	// ErrSlow, ErrIdle; what ended Serve; or what was wrong with its connection.
 	Left func(Client, ClientReport, error)
 
 	// Forwarder.
 
 	// Connected: a client is connected to the upstream host.
 	Connected func(from netip.AddrPort)
-	// Unreachable: it cannot be, now; err is an *UpstreamError. from is zero before there is a client.
+	// Unreachable: it cannot be, now; err is an *UpstreamError. from is zero before
+	// there is a client.
 	Unreachable func(from netip.AddrPort, err error)
 	// Closed: both sides of a client's connection ended, err is nil, or one broke.
 	Closed func(from netip.AddrPort, r ConnReport, err error)
@@ -58,9 +59,9 @@ type Trace struct {
 	Bad func(from netip.AddrPort, err error)
 }
 
-// PrintTrace returns a Trace that prints to w the lines of the server of CSCI 351 project 4
-// ("TCP Server in Python", "Handler function for a Thread"). Text is quoted as Go does, so that control characters
-// do no harm. Errors of w are ignored.
+// PrintTrace returns a Trace that prints to w the lines of the server of CSCI 351
+// project 4 ("TCP Server in Python", "Handler function for a Thread"). Text is quoted
+// as Go does, so that control characters do no harm. Errors of w are ignored.
 func PrintTrace(w io.Writer) *Trace {
 	var mu sync.Mutex
 	printf := func(format string, args ...any) {

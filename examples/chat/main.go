@@ -94,8 +94,8 @@ func typed(ctx context.Context, r io.Reader) <-chan string {
 	return say
 }
 
-// hear prints what the other says, and with -v what the server says, which repeats it if it
-// broadcasts.
+// hear prints what the other says, and with -v what the server says, which repeats it
+// if it broadcasts.
 func hear(m relay.Message) {
 	switch text := strings.Map(harmless, m.Text); {
 	case !m.Server:
