@@ -5,9 +5,13 @@ import "time"
 // A congestion decides how fast one receiver is sent to. It follows a model of the path
 // and not its losses: how many packets per second arrive at the most, and how long an
 // undisturbed round trip takes (the idea of BBR, draft-ietf-ccwg-bbr). It sends at the
-// rate that arrives, a little more in one round of eight, to see whether more would,
-// and a little less in the next, to empty the queue that made. So random loss slows
-// nothing down, and a queue that overflows is noticed by its delay.
+// rate that arrives, a little more in one step of eight, to see whether more would, and a
+// little less in the next, to empty the queue that made. The rate changes with a poll, so
+// that the answer to each measures one rate. So random loss slows nothing down.
+//
+// What is lost while the delay tells of a queue, and is more than is lost otherwise, was
+// dropped by the queue: there are others. Then all give way by the same factor, and take
+// back by the same number of packets.
 //
 // All quantities are in packets. It is told the time.
 type congestion struct {
@@ -27,6 +31,7 @@ type congestion struct {
 	step     int     // of the probing cycle
 	stepAt   time.Time
 	cap      float64       // what the rate is held to after the queue overflowed; 0: nothing
+	rise     float64       // packets in a round trip that the cap is raised by next
 	loss     float64       // smoothed share of packets lost while there is no queue
 	calm     int           // rounds since there was a queue
 	roundGot int           // delivered in this round
@@ -49,21 +54,27 @@ const (
 	startGain    = 2.885 // 2/ln 2: doubles the rate in a round
 	firstWindow  = 16    // packets, before anything is known
 	leastPace    = 10    // packets/s
+	probeSteps   = 8     // in a cycle: more, less, and the rest as it is
+	probePackets = 4     // more in a round trip, at least
+	giveWay      = 0.85  // is kept of the rate when the queue overflows
+	calmAfter    = 2     // rounds after a queue was seen, its losses are known
 )
 
-// probeGains is the cycle of probing.
-var probeGains = [...]float64{1.25, 0.75, 1, 1, 1, 1, 1, 1}
-
-// rate is the highest delivery rate of the last rounds, in packets/s.
-func (c *congestion) rate() float64 {
+// measured is the highest delivery rate of the last rounds, in packets/s.
+func (c *congestion) measured() float64 {
 	var r float64
 	for _, b := range c.best {
 		r = max(r, b)
 	}
-	if c.cap > 0 {
-		r = min(r, c.cap)
-	}
 	return r
+}
+
+// rate is what the path is taken to carry, in packets/s.
+func (c *congestion) rate() float64 {
+	if c.cap > 0 {
+		return min(c.measured(), c.cap)
+	}
+	return c.measured()
 }
 
 // content is what the path holds without a queue.
@@ -71,19 +82,29 @@ func (c *congestion) content() float64 { return c.rate() * c.minRTT.Seconds() }
 
 // pace is how many packets to send in a second; 0 while nothing is known.
 func (c *congestion) pace() float64 {
-	gain := probeGains[c.step]
-	switch c.phase {
-	case starting:
-		gain = startGain
-	case draining:
-		gain = 1 / startGain
-	}
 	if c.rate() == 0 {
 		return 0
+	}
+	gain := 1.0
+	switch {
+	case c.phase == starting:
+		gain = startGain
+	case c.phase == draining:
+		gain = 1 / startGain
+	case c.step == 0:
+		gain = 1 + c.excess()
+	case c.step == 1:
+		gain = 1 - c.excess()/2
 	}
 	// What is lost at random must be sent on top of what arrives. And however bad a
 	// measurement was, there must be others.
 	return max(leastPace, gain*c.rate()/(1-min(c.loss, 0.5)))
+}
+
+// excess is by how much probing exceeds the rate: a quarter, or four packets in a round
+// trip, where that is more, so that who has a small share finds a larger one soon.
+func (c *congestion) excess() float64 {
+	return min(max(0.25, probePackets/max(1, c.content())), 1)
 }
 
 // window is how many packets may be under way.
@@ -103,6 +124,7 @@ type sample struct {
 	lost      int     // newly known to be lost
 	rate      float64 // packets/s delivered; 0: not measured
 	limited   bool    // there was too little to send for the rate to tell anything
+	probed    bool    // it was sent at more than the rate
 	underWay  int
 }
 
@@ -120,10 +142,26 @@ func (c *congestion) update(now time.Time, s sample) {
 		i := c.round % rateMemory
 		c.best[i] = max(c.best[i], s.rate)
 	}
+	c.learnLoss(s)
 	if s.poll >= c.ends {
 		c.endRound(s)
 	}
 	c.advance(now, s)
+}
+
+// learnLoss learns what is lost whatever the rate: from what was sent at no more than the
+// rate that the path carries. While there is a queue losses may be its doing, and lower
+// the estimate sooner than they raise it.
+func (c *congestion) learnLoss(s sample) {
+	total := s.delivered + s.lost
+	if total == 0 || s.probed || c.phase != probing {
+		return
+	}
+	d := float64(s.lost)/float64(total) - c.loss
+	if d > 0 && c.calm <= calmAfter {
+		d /= 16
+	}
+	c.loss += d * min(1, float64(total)/(4*pollEvery))
 }
 
 // queueing reports whether even the fastest answer of this round, or the one before,
@@ -133,29 +171,28 @@ func (c *congestion) queueing() bool {
 	return max(c.roundRTT, c.lastRTT) > c.minRTT+c.minRTT/4+time.Millisecond
 }
 
+// overflowed reports whether more was lost in this round than chance explains.
+func (c *congestion) overflowed() bool {
+	total := float64(c.roundGot + c.roundOut)
+	return float64(c.roundOut) > 2+total*(0.02+2*c.loss)
+}
+
 func (c *congestion) endRound(s sample) {
 	rate := c.rate()
-	if total := c.roundGot + c.roundOut; total > 0 {
-		lost := float64(c.roundOut) / float64(total)
-		if c.calm++; c.queueing() {
-			c.calm = 0
-		}
-		switch {
-		case c.calm > 0:
-			if c.calm > 2 { // what a queue dropped earlier has been reported by then
-				c.loss += (lost - c.loss) / 4
-			}
-			c.cap = min(c.cap*1.1, 10*rate)
-		case lost > 0.02+2*c.loss:
-			// The queue overflows: there are others who want their share.
-			c.cap = 0.85 * rate
-		default:
-			c.cap *= 1.05
-		}
+	if c.calm++; c.queueing() {
+		c.calm = 0
+	}
+	if c.calm == 0 && c.overflowed() {
+		c.cap, c.rise = giveWay*rate, 1
+	} else {
+		c.raise()
 	}
 	if c.phase == starting && !s.limited {
-		if c.fullFor++; rate >= 1.25*c.full {
+		switch c.fullFor++; {
+		case rate >= 1.25*c.full:
 			c.full, c.fullFor = rate, 0
+		case c.roundOut > c.roundGot/4: // a queue that drops this much is full for sure
+			c.fullFor++
 		}
 	}
 	c.round++
@@ -165,6 +202,30 @@ func (c *congestion) endRound(s sample) {
 	}
 	c.ends = s.nextPoll
 	c.roundGot, c.roundOut, c.lastRTT, c.roundRTT = 0, 0, c.roundRTT, 0
+}
+
+// raise lifts the cap after a round in which nothing overflowed: by one packet in a round
+// trip, then two, four, eight. All who share the queue gain alike, whatever they have, so
+// that they come to have alike (Chiu and Jain's additive increase).
+func (c *congestion) raise() {
+	if c.cap == 0 {
+		return
+	}
+	c.cap += c.rise / c.minRTT.Seconds()
+	c.rise *= 2
+	if c.cap >= c.measured() {
+		c.cap = 0
+	}
+}
+
+// asked notes that a poll is sent, and with it goes from step to step. It reports whether
+// what was sent before it was sent at more than the rate.
+func (c *congestion) asked(now time.Time) (probed bool) {
+	probed = c.phase == starting || c.phase == probing && c.step == 0
+	if c.phase == probing && now.Sub(c.stepAt) >= c.minRTT {
+		c.step, c.stepAt = (c.step+1)%probeSteps, now
+	}
+	return probed
 }
 
 // advance goes from phase to phase.
@@ -177,10 +238,6 @@ func (c *congestion) advance(now time.Time, s sample) {
 	case draining:
 		if float64(s.underWay) <= c.content()+float64(c.slack)/2 {
 			c.phase, c.step, c.stepAt = probing, 2, now
-		}
-	case probing:
-		if now.Sub(c.stepAt) >= c.minRTT {
-			c.step, c.stepAt = (c.step+1)%len(probeGains), now
 		}
 	}
 }

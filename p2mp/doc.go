@@ -134,12 +134,14 @@
 //	space                   4 bytes    so many chunks behind it are kept
 //	burst                   4 bytes    so many packets at once find room in the socket
 //	received                4 bytes    DATA packets so far, copies included
+//	clock                   4 bytes    when it answered, in microseconds, modulo 2^32
 //	state                   1 byte     0 gathering, 1 checking the file, 2 keeping it
 //	reserved                1 byte     0
 //	bitmap                             of the chunks from cumulative number + 2 on, most significant
 //	                                   bit first: 1 is held. What it does not reach is missing.
 //
-// The id tells the sender whether it is still the same receiver that answers: one that was
+// The clock may begin anywhere: only how much passes between two answers counts, for the
+// rate at which chunks arrive. The id tells the sender whether it is still the same receiver that answers: one that was
 // started again has another. No answer reaches beyond the highest chunk sent, but for the
 // last byte of the bitmap. A receiver that holds the beginning of the file already answers
 // the HELLO with the cumulative number of that, if it was told the digest and the size; a
@@ -172,12 +174,14 @@
 // PARITY (0x5665) is reserved.
 //
 // The sender takes a chunk for lost, and sends it again, only when it is missing in the
-// answer to a POLL that was sent after the chunk was sent last. It polls every 96
-// chunks, or more often where the window is smaller, when it has nothing else to send,
-// and when an answer is overdue, which every unanswered poll has it wait for twice as
-// long, a second at most. A receiver that leaves four in a row unanswered is only
-// polled until it answers. The rate follows a model of the path, as BBR does: the
-// highest rate at which chunks have lately arrived, and the shortest round trip.
+// answer to a POLL that was sent after the chunk was sent last; and where chunks have been
+// seen to arrive late, so much after it. It polls every 96 chunks, or more often where the
+// window is smaller or the path slower, when it has nothing else to send, and when an
+// answer is overdue, which every unanswered poll has it wait for twice as long, a second at
+// most. A receiver that leaves four in a row unanswered is only polled until it answers.
+// The rate follows a model of the path, as BBR does: the highest rate at which chunks have
+// lately arrived, and the shortest round trip. Where a queue overflows, all who send
+// through it give way.
 //
 // A receiver that sees a FIN and holds all chunks compares the digest, brings the file
 // to safety, and says so. It answers a POLL or FIN of a session that it does not know
@@ -213,9 +217,8 @@
 // it acknowledges it; the throughput is at most MSS bytes per round trip to the
 // farthest receiver, whatever the network could carry.
 //
-// Transfers that compete for one link do not always share it evenly: by the moment at which
-// the second begins, one may be left with a twentieth. A path that changes the order of
-// packets by much is taken for a worse one than it is.
+// Transfers that compete for one link come to share it evenly, but it takes seconds: the
+// later one begins with what the earlier one leaves.
 //
 // Nothing is encrypted, and nobody proves who he is: a digest guards against accidents,
 // not against an adversary on the path. Some systems carry no datagrams as long as

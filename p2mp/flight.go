@@ -11,6 +11,10 @@ const (
 	// pollEvery is how many chunks are sent between two polls: so feedback stays near 1
 	// % of the data.
 	pollEvery = 96
+	// pollTime, or two round trips, is what the chunks between two polls may take; but
+	// pollLeast there are, so that feedback stays below 2 %.
+	pollTime  = 100 * time.Millisecond
+	pollLeast = 50
 	// asideAfter is how many polls in a row a receiver leaves unanswered before it is
 	// set aside: only polled, until it answers.
 	asideAfter = 4
@@ -87,7 +91,9 @@ type polled struct {
 	number    uint32
 	sent      time.Time
 	answered  time.Time
+	clock     uint32 // the receiver's then, in microseconds
 	delivered int
+	probed    bool // what was sent before it was sent at more than the rate
 }
 
 // begin starts with a receiver that holds all chunks up to cum already, keeps window
@@ -162,8 +168,15 @@ func (f *flight) earliest(t time.Time) time.Time {
 	return t
 }
 
-// interval is how many chunks are sent between polls: fewer where the window is small.
-func (f *flight) interval() int { return max(4, min(pollEvery, f.room()/2)) }
+// interval is how many chunks are sent between polls: fewer where the window is small, or
+// where they take long.
+func (f *flight) interval() int {
+	n := min(pollEvery, f.room()/2)
+	if pace := f.cc.pace(); pace > 0 {
+		n = min(n, max(pollLeast, int(pace*max(2*f.cc.minRTT, pollTime).Seconds())))
+	}
+	return max(4, n)
+}
 
 // room is how many packets may be under way.
 func (f *flight) room() int { return max(2, f.cc.window()) }
@@ -222,7 +235,7 @@ func (f *flight) quantum(now time.Time) int {
 // asked notes that a poll was sent, and returns its number.
 func (f *flight) asked(now time.Time) uint32 {
 	f.lastPoll++
-	f.polls[f.lastPoll%pollMemory] = polled{number: f.lastPoll, sent: now, delivered: f.delivered}
+	f.polls[f.lastPoll%pollMemory] = polled{number: f.lastPoll, sent: now, delivered: f.delivered, probed: f.cc.asked(now)}
 	f.sincePoll = 0
 	if f.waiting, f.resting = true, false; f.askedAt.IsZero() {
 		f.askedAt = now
@@ -267,7 +280,7 @@ func (f *flight) answer(now time.Time, s *status) {
 	if s.number == 0 || p.number != s.number || !p.answered.IsZero() {
 		return // too old to measure, or measured already
 	}
-	p.answered = now
+	p.answered, p.clock = now, s.clock
 	f.polls[s.number%pollMemory] = p
 	took := now.Sub(p.sent)
 	f.timer.Sample(took)
@@ -289,21 +302,22 @@ func (f *flight) answer(now time.Time, s *status) {
 	f.cc.update(now, sample{
 		poll: s.number, nextPoll: f.lastPoll + 1, rtt: took,
 		delivered: f.delivered - before, lost: lost,
-		rate: f.rate(p), limited: f.limited, underWay: f.underWay,
+		rate: f.rate(p), limited: f.limited, probed: p.probed, underWay: f.underWay,
 	})
 	f.limited = false
 }
 
 // rate measures from the last poll that served for it to p, just answered: how many
-// chunks arrived, over the time that it took to send them or to hear of them, whichever
-// is longer. 0 where that is too short to tell.
+// chunks arrived, over the time that it took to send them or to receive them, whichever
+// is longer. By the receiver's clock, because answers may queue, too. 0 where that is
+// too short to tell.
 func (f *flight) rate(p polled) float64 {
 	p.delivered = f.delivered
 	if f.mark.number == 0 {
 		f.mark = p
 		return 0
 	}
-	d := max(p.sent.Sub(f.mark.sent), p.answered.Sub(f.mark.answered))
+	d := max(p.sent.Sub(f.mark.sent), time.Duration(p.clock-f.mark.clock)*time.Microsecond)
 	if d < max(f.cc.minRTT/2, 100*time.Microsecond) {
 		return 0
 	}

@@ -239,6 +239,7 @@ type status struct {
 	space    uint32 // so many chunks after cum are kept
 	burst    uint32 // so many packets at once are sure to find room in the socket
 	received uint32 // DATA packets of the session that arrived, copies included
+	clock    uint32 // the receiver's, in microseconds
 	progress progress
 	// held has a bit for each chunk from cum+2 on, most significant bit first; chunk
 	// cum+1 is missing. It ends with the last byte that is not zero.
@@ -254,7 +255,7 @@ const (
 	kept               // the file is whole, verified and safe
 )
 
-const statusLen = 34
+const statusLen = 38
 
 func (s *status) append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, s.session)
@@ -264,13 +265,14 @@ func (s *status) append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint32(b, s.space)
 	b = binary.BigEndian.AppendUint32(b, s.burst)
 	b = binary.BigEndian.AppendUint32(b, s.received)
+	b = binary.BigEndian.AppendUint32(b, s.clock)
 	b = append(b, byte(s.progress), 0)
 	return append(b, s.held...)
 }
 
 // parseStatus returns a status whose held aliases b.
 func parseStatus(b []byte) (status, error) {
-	if len(b) < statusLen || progress(b[32]) > kept {
+	if len(b) < statusLen || progress(b[36]) > kept {
 		return status{}, errMalformed
 	}
 	return status{
@@ -281,7 +283,8 @@ func parseStatus(b []byte) (status, error) {
 		space:    binary.BigEndian.Uint32(b[20:]),
 		burst:    binary.BigEndian.Uint32(b[24:]),
 		received: binary.BigEndian.Uint32(b[28:]),
-		progress: progress(b[32]),
+		clock:    binary.BigEndian.Uint32(b[32:]),
+		progress: progress(b[36]),
 		held:     b[statusLen:],
 	}, nil
 }

@@ -54,8 +54,8 @@ var messageVectors = []struct {
 	},
 	{
 		"REPORT", CategoryReport,
-		&status{session: testSession, id: 7, number: 9, cum: 255, space: 4096, burst: 64, received: 260, progress: checking, held: []byte{0xa0, 0x01}},
-		"0102030405060708 00000007 00000009 000000ff 00001000 00000040 00000104 01 00 a001",
+		&status{session: testSession, id: 7, number: 9, cum: 255, space: 4096, burst: 64, received: 260, clock: 1_000_000, progress: checking, held: []byte{0xa0, 0x01}},
+		"0102030405060708 00000007 00000009 000000ff 00001000 00000040 00000104 000f4240 01 00 a001",
 	},
 	{
 		"ABORT", CategoryAbort,

@@ -89,11 +89,11 @@ func TestCongestion(t *testing.T) {
 	}
 }
 
-// TestTwoSendersShare: neither of two transfers over one link starves, when both begin
-// together or half a second apart. (It is not so for every offset: see "Limits" in the
-// package comment.)
+// TestTwoSendersShare: neither of two transfers over one link starves, whenever the second
+// begins.
 func TestTwoSendersShare(t *testing.T) {
-	for _, offset := range []time.Duration{0, 500 * time.Millisecond} {
+	offsets := []time.Duration{500 * time.Millisecond, 0, 1300 * time.Millisecond, 2 * time.Second, 3 * time.Second}
+	for _, offset := range offsets[:max(1, len(offsets)/thorough)] {
 		t.Run(offset.String(), func(t *testing.T) { twoSendersShare(t, offset) })
 	}
 }
@@ -122,6 +122,29 @@ func twoSendersShare(t *testing.T, offset time.Duration) {
 		t.Logf("shares %.0f : %.0f, %.0f %% of the link", 100*share, 100*(1-share), 100*used)
 		if share < 0.3 || share > 0.7 || used < 0.8 {
 			t.Errorf("shares %.2f and %.2f of %.2f of the link; want 0.3 to 0.7 of 0.8", share, 1-share, used)
+		}
+	})
+}
+
+// TestDisorder: where packets overtake each other by twenty milliseconds, those that are
+// late are not taken for lost for long.
+func TestDisorder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1, lossy.Seed(2), lossy.Jitter(20*time.Millisecond, 40*time.Millisecond), lossy.Rate(100e6, 200))
+		p.receive(Receiver{})
+		data := noise(1, 16<<20)
+		report, err := p.send(Sender{}, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.check(data)
+		copies := p.receivers[0].report.Peers[0].Duplicates
+		t.Logf("%v, %d of %d arrived twice", report.Elapsed, copies, report.Chunks)
+		if copies > uint64(report.Chunks)/100 {
+			t.Errorf("%d of %d chunks arrived twice", copies, report.Chunks)
+		}
+		if report.Elapsed > 3*time.Second {
+			t.Errorf("%v, want twice what the link would take at the most", report.Elapsed)
 		}
 	})
 }

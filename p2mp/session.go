@@ -266,7 +266,10 @@ func (v *serving) answer(now time.Time, s *session, number uint32) {
 	if s.state == whole {
 		v.quietUntil(now, s.linger)
 	}
-	v.status = status{session: s.key.id, id: s.id, number: number, burst: s.burst}
+	v.status = status{
+		session: s.key.id, id: s.id, number: number, burst: s.burst,
+		clock: uint32(now.Sub(s.start).Microseconds()),
+	}
 	s.gather.fill(&v.status)
 	s.out += headerLen + statusLen
 	// Whoever forged the sender's address must gain nothing by it: at most three
