@@ -50,6 +50,9 @@ func (b *branch) put(data []byte) {
 // Read waits for a packet, and takes what else is there.
 func (b *branch) Read(deadline time.Time) ([]datagram.Packet, error) {
 	b.recycle()
+	if b.ctx.Err() != nil {
+		return nil, context.Cause(b.ctx)
+	}
 	if b.timer == nil {
 		b.timer = time.NewTimer(time.Until(deadline))
 	} else {

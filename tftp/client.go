@@ -80,7 +80,10 @@ type Client struct {
 // error. The Report is filled in every case.
 func (c *Client) Get(ctx context.Context, conn net.PacketConn, server netip.AddrPort, name string, w io.Writer) (Report, error) {
 	sink, ok := w.(Sink)
-	if !ok {
+	switch {
+	case w == nil:
+		return Report{}, errors.New("tftp: no writer")
+	case !ok:
 		sink = writerSink{w}
 	}
 	t, err := c.begin(RRQ, server, name, -1)
@@ -259,10 +262,12 @@ func (t *asking) get(sink Sink) error {
 	r := newReceiving(&t.conversation, sink, s, nil, -1)
 	r.in.timer.Sample(k.rtt())
 	if p.Op == DATA {
-		if err := r.arrived(time.Now(), p); err != nil {
+		now := time.Now()
+		if err := r.arrived(now, p); err != nil {
 			sink.Abort(err)
 			return err
 		}
+		t.excuse(now, time.Now())
 	}
 	if err := r.run(); err != nil {
 		return err

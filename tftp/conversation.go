@@ -44,6 +44,7 @@ type conversation struct {
 	finished bool
 
 	batch []datagram.Packet // to be written
+	wrote int               // packets of batches that were
 	small []byte            // the bytes of ACKs in batch
 }
 
@@ -159,6 +160,9 @@ func (c *conversation) fail(err error) error {
 	if !c.locked() || errors.As(err, &said) && said == c.said {
 		return err
 	}
+	if c.session != nil && !c.answered && c.wrote >= unprovenPackets {
+		return err // that was all that may go to an address that has not answered
+	}
 	for _, quiet := range []error{ErrSilent, ErrNoAnswer, ErrUnconfirmed, ErrReplaced} {
 		if errors.Is(err, quiet) {
 			return err
@@ -214,6 +218,7 @@ func (c *conversation) sayTo(to netip.AddrPort, p Packet) {
 // flush writes the batch. A packet that cannot leave counts as lost, unless none like
 // it ever can.
 func (c *conversation) flush() error {
+	c.wrote += len(c.batch)
 	for left := c.batch; len(left) > 0; {
 		n, err := c.link.Write(left)
 		if err == nil {
@@ -245,6 +250,10 @@ func (c *conversation) silence(now time.Time) error {
 	}
 	return fmt.Errorf("%w for %v", ErrSilent, c.giveUp)
 }
+
+// excuse takes what this side did for itself, since a time, from the other side's silence:
+// a slow source or sink is not its fault.
+func (c *conversation) excuse(since, now time.Time) { c.heard = c.heard.Add(now.Sub(since)) }
 
 func (c *conversation) patience() time.Duration {
 	if c.answered {

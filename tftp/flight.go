@@ -125,11 +125,18 @@ func (f *Flight) sent(now time.Time, block int64, last bool) {
 }
 
 // backOff doubles the timer (RFC 6298, rule 5.5) where a block is sent again and
-// nothing was heard since it was sent; once for all that was sent together.
+// nothing was heard since it was sent; once for all that was sent together. What was
+// heard may have been about an earlier copy of a block, while the answer to this one is
+// still to come: then it is no reason to double the timer, but if it happens again and
+// again the timer is too short.
 func (f *Flight) backOff(now time.Time, b *flightBlock) {
-	if b.sent.After(f.heard) && !b.sent.Before(f.slowed) {
-		f.slowed = now
-		f.timer.TimedOut()
+	if b.sent.Before(f.slowed) {
+		return
+	}
+	f.slowed = now
+	f.timer.TimedOut()
+	if !b.sent.After(f.heard) {
+		f.timer.Heard()
 	}
 }
 
@@ -203,3 +210,12 @@ func (f *Flight) measure(now time.Time, block int64) time.Duration {
 
 // deviation is how much the round trip varies.
 func (f *Flight) deviation() time.Duration { return f.timer.RTTVar() }
+
+// answerable reports whether an ACK that arrives now can be the answer to a block's
+// latest transmission: it cannot where no round trip was ever so short.
+func (f *Flight) answerable(now time.Time, block int64) bool {
+	return f.timer.Measured() && now.Sub(f.SentAt(block)) >= max(f.timer.MinRTT(), quickest)
+}
+
+// quickest is the least time after which an ACK is taken for an answer.
+const quickest = time.Millisecond

@@ -2,6 +2,7 @@ package tftp
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -49,12 +50,12 @@ const (
 )
 
 // Begin makes the plan of one transfer.
-func (Informed) Begin() Plan { return new(informedPlan) }
+func (Informed) Begin() Plan { return &informedPlan{tries: make([][]try, wideWindow)} }
 
 type informedPlan struct {
 	left   int         // blocks still to send in this burst
 	recent []time.Time // what was sent in the last window
-	tries  [][]try     // by block
+	tries  [][]try     // by block, modulo the most that are under way
 }
 
 // A try is one transmission of a block.
@@ -78,24 +79,27 @@ func (p *informedPlan) Next(now time.Time, f *Flight) (int64, time.Time) {
 		return 0, now.Add(informedInterval)
 	}
 	p.left--
+	if b == f.Fresh() {
+		*p.of(b) = (*p.of(b))[:0]
+	}
 	p.note(now, b)
 	return b, next
 }
 
+// of is where the tries of a block are kept.
+func (p *informedPlan) of(b int64) *[]try { return &p.tries[b%wideWindow] }
+
 // note remembers a transmission and its chance.
 func (p *informedPlan) note(now time.Time, b int64) {
-	for int64(len(p.tries)) <= b {
-		p.tries = append(p.tries, nil)
-	}
 	for len(p.recent) > 0 && now.Sub(p.recent[0]) > lawWindow {
 		p.recent = p.recent[1:]
 	}
 	chance := max(0, 1-lawBase-lawPerPacket*float64(len(p.recent)))
-	if len(p.tries[b]) == informedMemory {
-		copy(p.tries[b], p.tries[b][1:])
-		p.tries[b] = p.tries[b][:informedMemory-1]
+	tries := p.of(b)
+	if len(*tries) == informedMemory {
+		*tries = slices.Delete(*tries, 0, 1)
 	}
-	p.tries[b] = append(p.tries[b], try{now, chance})
+	*tries = append(*tries, try{now, chance})
 	p.recent = append(p.recent, now)
 }
 
@@ -121,7 +125,7 @@ func (p *informedPlan) choose(now time.Time, f *Flight) int64 {
 
 // copies is how often a block is in the burst that is being sent.
 func (p *informedPlan) copies(now time.Time, b int64) (n int) {
-	for _, t := range p.tries[b] {
+	for _, t := range *p.of(b) {
 		if now.Sub(t.sent) < informedInterval/4 {
 			n++
 		}
@@ -133,7 +137,7 @@ func (p *informedPlan) copies(now time.Time, b int64) (n int) {
 // is no ACK of it so far.
 func (p *informedPlan) missing(now time.Time, b int64) float64 {
 	lost, silent := 1.0, 1.0 // all tries lost; no ACK so far
-	for _, t := range p.tries[b] {
+	for _, t := range *p.of(b) {
 		back := informedAck * normal(float64(now.Sub(t.sent)-lawRoundTrip)/float64(time.Millisecond)/lawDeviation)
 		lost *= 1 - t.chance
 		silent *= 1 - t.chance*back

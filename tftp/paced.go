@@ -11,7 +11,12 @@ type Paced struct {
 }
 
 // Begin makes the plan of one transfer.
-func (p Paced) Begin() Plan { return &pacedPlan{interval: orDefault(p.Interval, 12*time.Millisecond)} }
+func (p Paced) Begin() Plan {
+	if p.Interval <= 0 {
+		p.Interval = 12 * time.Millisecond
+	}
+	return &pacedPlan{interval: p.Interval}
+}
 
 type pacedPlan struct {
 	interval time.Duration

@@ -81,6 +81,7 @@ func (t *receiving) transfer() error {
 				return err
 			}
 		}
+		t.excuse(now, time.Now())
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !t.done {
 			return err
 		}

@@ -2,8 +2,10 @@ package tftp
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -132,5 +134,60 @@ func TestProbe(t *testing.T) {
 	})
 	if got != nil || !report.Probe {
 		t.Errorf("%+v, error %v", report, got)
+	}
+}
+
+// TestSameWriteTwice: a late copy of a request that has been served is no new one, and
+// does not keep the last ACK from being said again.
+func TestSameWriteTwice(t *testing.T) {
+	for _, single := range []bool{false, true} {
+		onStage(t, 0, func(p *stage) { p.server.SinglePort = single }, func(p *stage, u *puppet) {
+			wrq := Packet{Op: WRQ, Name: "new", Mode: "octet"}
+			u.packet(p.addr, wrq)
+			from := u.expect(ms, false, "ACK 0")
+			last := Packet{Op: DATA, Block: 1, Payload: []byte("x")}
+			u.packet(from, last)
+			u.expect(ms, false, "ACK 1")
+			u.packet(p.addr, wrq)
+			u.expect(ms, false)
+			u.packet(from, last)
+			u.expect(restartable, false, "ACK 1")
+			u.packet(p.addr, wrq) // now it is a new one, and the file is there
+			u.expect(ms, false, "ERROR 6")
+		})
+	}
+}
+
+// TestSizeAnnouncedTwice: the first counts, for the handler, too.
+func TestSizeAnnouncedTwice(t *testing.T) {
+	var size int64
+	onStage(t, 0, func(p *stage) {
+		p.server.Trace = &Trace{Began: func(r *Request, _ netip.AddrPort, _ Settings) { size = r.Size }}
+	}, func(p *stage, u *puppet) {
+		u.packet(p.addr, Packet{Op: WRQ, Name: "new", Mode: "octet", Options: []Option{{"TSize", "5"}, {"tsize", "7"}}})
+		u.expect(ms, false, "OACK[{TSize 5}]")
+	})
+	if size != 5 {
+		t.Errorf("the handler was told %d bytes", size)
+	}
+}
+
+// TestUnprovenAddressAtTheEnd: not even the ERROR of a server that ends comes after the
+// three packets.
+func TestUnprovenAddressAtTheEnd(t *testing.T) {
+	for after, want := range map[time.Duration]string{ms: "ERROR 0", 5 * time.Second: ""} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newStage(t)
+			p.files.files["file"] = noise(1, 100)
+			p.start()
+			u := p.puppet()
+			u.packet(p.addr, rrq())
+			u.within(after, false)
+			p.end()
+			if said, _ := u.within(ms, false); strings.Join(said, "; ") != want {
+				t.Errorf("after %v: %q", after, said)
+			}
+			u.conn.Close()
+		})
 	}
 }

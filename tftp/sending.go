@@ -66,12 +66,11 @@ func (t *sending) run() error {
 		switch {
 		case t.out.over():
 			return nil
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			if err := t.silence(now); err != nil {
-				return t.unconfirmed(err)
-			}
-		case err != nil:
+		case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
 			return err
+		}
+		if err := t.silence(now); err != nil {
+			return t.unconfirmed(err)
 		}
 	}
 }
@@ -89,10 +88,12 @@ func (t *sending) shoot() (wake time.Time, err error) {
 			return wake, t.flush()
 		}
 		if !again {
+			before := now
 			if err := t.read(block); err != nil {
 				return wake, err
 			}
 			now = time.Now() // a source may take its time
+			t.excuse(before, now)
 		}
 		t.queue(now, block, again)
 	}

@@ -35,9 +35,6 @@ func (v *serving) run(ctx context.Context, s *session, r *Request) {
 	t.answerIn = t.giveUp / 3
 	defer func() { t.close() }()
 	err := t.guard(t.serve)
-	if errors.Is(err, errEnded) {
-		err = context.Cause(ctx)
-	}
 	if err != nil {
 		err = fmt.Errorf("tftp: %v: %w", r.Op, err)
 		if t.link != nil {
@@ -48,9 +45,6 @@ func (v *serving) run(ctx context.Context, s *session, r *Request) {
 	}
 	t.finish(err)
 }
-
-// errEnded stands for the end of the transfer's context.
-var errEnded = errors.New("tftp: ended")
 
 // guard calls f and makes a panic of the Handler's an error.
 func (t *service) guard(f func() error) (err error) {
@@ -150,10 +144,8 @@ func (t *service) offer(s Settings, answer []Option) error {
 
 // write serves a WRQ.
 func (t *service) write() error {
-	for _, o := range t.request.Options {
-		if n, ok := wishes([]Option{o})[optSize]; ok {
-			t.request.Size = n
-		}
+	if n, ok := wishes(t.request.Options)[optSize]; ok {
+		t.request.Size = n
 	}
 	sink, err := t.v.server.Handler.Create(t.ctx, t.request)
 	if err != nil {
@@ -162,13 +154,13 @@ func (t *service) write() error {
 	if sink == nil {
 		return errors.New("tftp: the handler returned no sink")
 	}
-	buffer := usualBuffer
+	buffer, window := usualBuffer, t.v.maxWindow()
 	if t.session.branch != nil {
-		buffer = t.v.buffer
+		buffer, window = t.v.buffer, min(window, branchQueue)
 	}
 	s, answer := grant(t.request.Options, limits{
 		blockSize: t.v.blockLimit(t.peer.Addr()),
-		window:    func(blockSize int) int { return min(t.v.maxWindow(), windowFor(buffer, blockSize)) },
+		window:    func(blockSize int) int { return min(window, windowFor(buffer, blockSize)) },
 		op:        WRQ, netascii: t.request.Mode == Netascii,
 	})
 	if err := t.open(headerLen(t.num.wide)+max(s.BlockSize, smallPacket), batchFor(s.WindowSize, t.num.wide), t.writeBuffer(s)); err != nil {
@@ -185,8 +177,8 @@ func (t *service) write() error {
 		return err
 	}
 	t.finish(nil)
-	t.v.settled(t.session)
-	if d := orDefault(t.v.server.Linger, DefaultServerLinger); d > 0 {
+	room := t.v.settled(t.session)
+	if d := orDefault(t.v.server.Linger, DefaultServerLinger); d > 0 && room {
 		in.linger(d)
 	}
 	return nil

@@ -3,6 +3,10 @@ package tftp
 import (
 	"context"
 	"errors"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,4 +85,54 @@ func TestShutdown(t *testing.T) {
 			p.conn.Close()
 		})
 	}
+}
+
+// TestLingeringIsBounded: a flood of small files leaves no more transfers behind than there may
+// be under way.
+func TestLingeringIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newStage(t)
+		p.server.MaxTransfers = 3
+		var open atomic.Int64
+		listen := p.server.ListenPacket
+		p.server.ListenPacket = func(ctx context.Context, a netip.AddrPort) (net.PacketConn, error) {
+			open.Add(1)
+			c, err := listen(ctx, a)
+			return countedConn{c, &open}, err
+		}
+		p.start()
+		for i := range 20 {
+			if _, err := p.put(Client{}, strconv.Itoa(i), []byte("x")); err != nil {
+				t.Error(err)
+			}
+		}
+		synctest.Wait()
+		if n := open.Load(); n != 3 {
+			t.Errorf("%d conns linger", n)
+		}
+		time.Sleep(DefaultServerLinger)
+		synctest.Wait()
+		if n := open.Load(); n != 0 {
+			t.Errorf("%d conns linger for too long", n)
+		}
+		if _, err := p.put(Client{}, "one more", []byte("x")); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if n := open.Load(); n != 1 {
+			t.Errorf("%d conns linger, want 1", n)
+		}
+		p.end()
+	})
+}
+
+// A countedConn says when it is closed.
+type countedConn struct {
+	net.PacketConn
+	open *atomic.Int64
+}
+
+func (c countedConn) Close() error {
+	c.open.Add(-1)
+	return c.PacketConn.Close()
 }

@@ -27,11 +27,12 @@ type serving struct {
 
 	wmu sync.Mutex // held while the conn is written
 
-	mu       sync.Mutex // guards what follows
-	sessions map[netip.AddrPort]*session
-	active   int
-	perAddr  map[netip.Addr]int
-	drained  chan struct{} // a value when the last session has ended after closing
+	mu        sync.Mutex // guards what follows
+	sessions  map[netip.AddrPort]*session
+	active    int
+	lingering int
+	perAddr   map[netip.Addr]int
+	drained   chan struct{} // a value when the last session has ended after closing
 }
 
 func (s *Server) newServing() *serving {
@@ -178,8 +179,12 @@ func (v *serving) asked(ctx context.Context, wg *sync.WaitGroup, d datagram.Pack
 		return
 	}
 	r := &Request{Op: p.Op, Name: p.Name, Mode: mode, Client: d.Addr, Options: p.Options, Size: -1}
-	s := v.admit(d)
-	if s == nil {
+	s, err := v.admit(d)
+	switch {
+	case err != nil:
+		v.bad(d.Addr, err)
+		return
+	case s == nil:
 		return
 	}
 	sctx, cancel := context.WithCancelCause(ctx)
@@ -201,27 +206,29 @@ func (v *serving) asked(ctx context.Context, wg *sync.WaitGroup, d datagram.Pack
 // same request to begin another one: what is repeated by the network comes sooner.
 const restartable = 2 * time.Second
 
-// admit makes a session for a request, unless it repeats one or there is no room.
-func (v *serving) admit(d datagram.Packet) *session {
+// admit makes a session for a request; nil if it repeats that of a session, be it one that
+// only lingers; ErrBusy if there is no room.
+func (v *serving) admit(d datagram.Packet) (*session, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if old := v.sessions[d.Addr]; old != nil {
-		if old.counted && bytes.Equal(old.asked, d.Data) && old.idle() < restartable {
+		if bytes.Equal(old.asked, d.Data) && old.idle() < restartable {
 			old.again.Store(true)
-			return nil
+			return nil, nil
 		}
 		v.remove(old)
 		old.cancel(ErrReplaced)
 	}
-	if v.active >= orDefault(v.server.MaxTransfers, DefaultMaxTransfers) ||
+	if v.active >= v.most() ||
 		v.perAddr[d.Addr.Addr()] >= orDefault(v.server.MaxPerAddress, DefaultMaxPerAddress) {
-		v.bad(d.Addr, ErrBusy)
-		return nil
+		return nil, ErrBusy
 	}
 	v.active++
 	v.perAddr[d.Addr.Addr()]++
-	return &session{client: d.Addr, asked: bytes.Clone(d.Data), began: time.Now(), counted: true}
+	return &session{client: d.Addr, asked: bytes.Clone(d.Data), began: time.Now(), counted: true}, nil
 }
+
+func (v *serving) most() int { return orDefault(v.server.MaxTransfers, DefaultMaxTransfers) }
 
 // uncount lets another transfer take the place of one that is over, or only lingers. v.mu is held.
 func (v *serving) uncount(s *session) {
@@ -239,6 +246,10 @@ func (v *serving) uncount(s *session) {
 // remove forgets a session. v.mu is held.
 func (v *serving) remove(s *session) {
 	v.uncount(s)
+	if s.lingers {
+		s.lingers = false
+		v.lingering--
+	}
 	if v.sessions[s.client] == s {
 		delete(v.sessions, s.client)
 	}
@@ -257,11 +268,18 @@ func (v *serving) forget(s *session) {
 	}
 }
 
-// settled notes that a transfer is over, but for lingering.
-func (v *serving) settled(s *session) {
+// settled notes that a transfer is over, but for lingering, and reports whether there is
+// room for that: a flood of small files must not leave a conn each behind.
+func (v *serving) settled(s *session) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.uncount(s)
+	if v.sessions[s.client] != s || v.lingering >= v.most() {
+		return false
+	}
+	s.lingers = true
+	v.lingering++
+	return true
 }
 
 // refuse answers a request that cannot be served. The answer is never longer than is needed to say why.

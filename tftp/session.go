@@ -17,6 +17,7 @@ type session struct {
 	cancel  context.CancelCauseFunc
 	branch  *branch // in single-port mode
 	counted bool    // against the server's bounds
+	lingers bool    // over, but for lingering
 
 	again atomic.Bool  // the request came again
 	heard atomic.Int64 // when the client was last heard in the transfer, since began; 0: not yet

@@ -6,12 +6,12 @@ import "time"
 // file delivery assignment, "About TFTP", points 4 to 7). When none has come after the
 // timeout it sends the block again.
 type StopAndWait struct {
-	// Timeout fixes the timer. 0 means that it follows the measured round trip.
+	// Timeout fixes the timer. 0 or less means that it follows the measured round trip.
 	Timeout time.Duration
 }
 
 // Begin makes the plan of one transfer.
-func (s StopAndWait) Begin() Plan { return &stopAndWaitPlan{s.Timeout} }
+func (s StopAndWait) Begin() Plan { return &stopAndWaitPlan{max(0, s.Timeout)} }
 
 type stopAndWaitPlan struct{ timeout time.Duration }
 

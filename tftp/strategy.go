@@ -100,8 +100,8 @@ func (o *outbound) acked(now time.Time, number uint32) (answer, int64, time.Dura
 }
 
 // unprovenTick is how often a sender that may send nothing looks whether the other
-// side has asked again.
-const unprovenTick = 50 * time.Millisecond
+// side has asked again. All of a server's transfers may be in wait, with forged senders.
+const unprovenTick = 250 * time.Millisecond
 
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {

@@ -39,3 +39,35 @@ func TestLossyTimes(t *testing.T) {
 		t.Errorf("10 ms jitter: window 16 takes %v, window 4 %v", j16, j4)
 	}
 }
+
+// TestLongRoundTrip: where the round trip is longer than the first timer, the timer learns
+// it, though at first each block is sent twice and no ACK can tell which copy it is for.
+func TestLongRoundTrip(t *testing.T) {
+	const blocks = 400
+	for _, tt := range []struct {
+		delay time.Duration
+		c     Client
+		again int // the most blocks that may be sent again
+	}{
+		{150 * ms, Client{BlockSize: 512, WindowSize: -1}, 8},
+		{150 * ms, Client{BlockSize: 512, WindowSize: 4}, 8 * 4},
+		{150 * ms, Client{BlockSize: 512, WindowSize: 16}, 8 * 16},
+		{400 * ms, Client{BlockSize: 512, WindowSize: -1}, 15},
+		{400 * ms, Client{BlockSize: 512, WindowSize: 4}, 15 * 4},
+		{150 * ms, Client{Wide: true}, blocks / 4},
+		{150 * ms, Client{Wide: true, Strategy: StopAndWait{}}, 8},
+		{150 * ms, Client{Wide: true, Strategy: SelectiveRepeat{}}, blocks / 4},
+		{400 * ms, Client{Wide: true, Strategy: StopAndWait{}}, 15},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newStage(t, lossy.Delay(tt.delay))
+			p.server.Wide = tt.c.Wide
+			p.start()
+			r, err := p.put(tt.c, "new", noise(1, blocks*512-1))
+			if err != nil || int(r.SentAgain) > tt.again {
+				t.Errorf("%v each way, %+v: %d of %d sent again, want at most %d, %v", tt.delay, tt.c, r.SentAgain, r.Sent, tt.again, err)
+			}
+			p.end()
+		})
+	}
+}

@@ -14,10 +14,9 @@ type Window struct{ Size int }
 func (w Window) Begin() Plan { return &windowPlan{size: int64(max(1, w.Size))} }
 
 type windowPlan struct {
-	size      int64
-	cursor    int64 // the next block of the window to send
-	end       int64 // the first block behind the window
-	restarted time.Time
+	size   int64
+	cursor int64 // the next block of the window to send
+	end    int64 // the first block behind the window
 }
 
 func (p *windowPlan) Next(now time.Time, f *Flight) (int64, time.Time) {
@@ -30,7 +29,7 @@ func (p *windowPlan) Next(now time.Time, f *Flight) (int64, time.Time) {
 	if due := f.Latest().Add(f.RTO()); now.Before(due) {
 		return 0, due
 	}
-	p.restart(now, f)
+	p.open(f.First())
 	return p.send(f), time.Time{}
 }
 
@@ -46,24 +45,17 @@ func (p *windowPlan) send(f *Flight) int64 {
 // open puts the window's beginning at a block.
 func (p *windowPlan) open(at int64) { p.cursor, p.end = at, at+p.size }
 
-func (p *windowPlan) restart(now time.Time, f *Flight) {
-	p.open(f.First())
-	p.restarted = now
-}
-
 // Acked moves the window. An ACK that repeats the one before tells that the window's first
-// block is missing, and starts the window again; but more of them mean
-// no more than one does until the restarted window can have been answered.
+// block is missing, and starts the window again; but not if it left before that block
+// can have arrived, for then it says only what is known: the network has doubled it, or
+// the other side has had a block twice.
 func (p *windowPlan) Acked(now time.Time, f *Flight, block int64, fresh bool) {
 	switch {
 	case fresh:
 		p.open(block + 1)
 	case p.size == 1 || f.Sent() < f.First():
 		// Nothing under way, or nothing to do about it before the timer.
-	case p.restarted.IsZero() || now.Sub(p.restarted) >= max(f.RTT(), quickest):
-		p.restart(now, f)
+	case f.answerable(now, f.First()):
+		p.open(f.First())
 	}
 }
-
-// quickest is the least time between two restarts for which ACKs alone are the reason.
-const quickest = time.Millisecond

@@ -69,3 +69,21 @@ func (p *stage) has(name string, data []byte) bool {
 	b, ok := p.files.get(name)
 	return ok && bytes.Equal(b, data)
 }
+
+// TestDoubledACK: an ACK that the network doubles does not start the window again, for it cannot
+// be an answer to it; one that comes when it can be, does.
+func TestDoubledACK(t *testing.T) {
+	onStage(t, 20*512, nil, func(p *stage, u *puppet) {
+		u.packet(p.addr, rrq(Option{"windowsize", "4"}))
+		from := u.expect(10*ms, false, "OACK[{windowsize 4}]")
+		u.packet(from, Packet{Op: ACK, Block: 0}) // the round trip is 10 ms
+		u.expect(ms, false, "DATA 1", "DATA 2", "DATA 3", "DATA 4")
+		u.expect(9*ms, false)
+		u.packet(from, Packet{Op: ACK, Block: 4})
+		u.expect(5*ms, false, "DATA 5", "DATA 6", "DATA 7", "DATA 8")
+		u.packet(from, Packet{Op: ACK, Block: 4})
+		u.expect(5*ms, false)
+		u.packet(from, Packet{Op: ACK, Block: 4})
+		u.expect(ms, false, "DATA 5", "DATA 6", "DATA 7", "DATA 8")
+	})
+}

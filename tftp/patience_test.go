@@ -1,0 +1,136 @@
+package tftp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ferrygo/ferry/internal/datagram"
+	"github.com/ferrygo/ferry/lossy"
+)
+
+// TestSlowHandlers: the time that a source or a sink takes is not the other side's silence.
+func TestSlowHandlers(t *testing.T) {
+	slow := 40 * time.Second
+	synctest.Test(t, func(t *testing.T) {
+		p := newStage(t, lossy.Delay(ms))
+		var failed error
+		p.server.Trace = &Trace{Finished: func(_ *Request, _ Report, err error) { failed = errors.Join(failed, err) }}
+		p.server.Handler = slowHandler{slow}
+		p.start()
+		c := Client{GiveUp: time.Hour, BlockSize: -1, WindowSize: -1}
+		if _, _, err := p.get(c, "x"); err != nil || failed != nil {
+			t.Errorf("Get from a slow source: %v, at the server %v", err, failed)
+		}
+		if _, err := p.put(c, "x", noise(1, 200_000)); err != nil || failed != nil {
+			t.Errorf("Put to a slow sink: %v, at the server %v", err, failed)
+		}
+		p.end()
+	})
+	synctest.Test(t, func(t *testing.T) {
+		p := newStage(t, lossy.Delay(ms))
+		p.server.GiveUp = time.Hour
+		p.files.files["x"] = noise(1, 200_000)
+		p.start()
+		conn := p.client()
+		c := Client{BlockSize: -1, WindowSize: -1}
+		if _, err := c.Get(t.Context(), conn, p.addr, "x", slowSink{slow}); err != nil {
+			t.Errorf("Get to a slow sink: %v", err)
+		}
+		if _, err := c.Put(t.Context(), conn, p.addr, "y", Source{R: slowReader{bytes.NewReader(noise(1, 5000)), slow}, Size: 5000}); err != nil {
+			t.Errorf("Put from a slow source: %v", err)
+		}
+		conn.Close()
+		p.end()
+	})
+}
+
+// A slowHandler takes its time for everything. It is for a bubble.
+type slowHandler struct{ d time.Duration }
+
+func (h slowHandler) Open(context.Context, *Request) (Source, error) {
+	time.Sleep(h.d)
+	return Source{R: slowReader{bytes.NewReader(noise(1, 2000)), h.d}, Size: 2000}, nil
+}
+
+func (h slowHandler) Create(context.Context, *Request) (Sink, error) {
+	time.Sleep(h.d)
+	return slowSink{h.d}, nil
+}
+
+type slowReader struct {
+	r io.Reader
+	d time.Duration
+}
+
+func (s slowReader) Read(b []byte) (int, error) {
+	time.Sleep(s.d)
+	return s.r.Read(b[:min(len(b), 600)])
+}
+
+type slowSink struct{ d time.Duration }
+
+func (s slowSink) Write(b []byte) (int, error) {
+	time.Sleep(s.d)
+	return len(b), nil
+}
+
+func (s slowSink) Commit() error {
+	time.Sleep(s.d)
+	return nil
+}
+
+func (s slowSink) Abort(error) {}
+
+// A chatterbox is a link to somebody who says the same all the time.
+type chatterbox struct{ said []byte }
+
+func (c chatterbox) Read(time.Time) ([]datagram.Packet, error) {
+	time.Sleep(ms)
+	return []datagram.Packet{{Data: c.said, Addr: chatterAddr}}, nil
+}
+
+func (c chatterbox) Write(pkts []datagram.Packet) (int, error) { return len(pkts), nil }
+func (c chatterbox) SetBuffers(int, int) (int, int, error)     { return 0, 0, nil }
+func (c chatterbox) Release()                                  {}
+
+var chatterAddr = netip.MustParseAddrPort("10.0.0.2:1000")
+
+// TestChatterIsNoProgress: who talks without end, but does not go on, is given up like one that is silent.
+func TestChatterIsNoProgress(t *testing.T) {
+	for name, said := range map[string]Packet{"sender": {Op: ACK}, "receiver": {Op: DATA, Block: 60000}} {
+		synctest.Test(t, func(t *testing.T) {
+			b, _ := said.MarshalBinary()
+			start := time.Now()
+			c := &conversation{
+				link: chatterbox{b}, peer: chatterAddr, request: &Request{}, start: start, heard: start,
+				answered: true, giveUp: time.Minute,
+			}
+			var err error
+			if said.Op == ACK {
+				err = newSending(c, Source{R: bytes.NewReader(noise(1, 2000))}, Window{1}, plain(), true).run()
+			} else {
+				err = newReceiving(c, writerSink{io.Discard}, plain(), nil, -1).run()
+			}
+			if took := time.Since(start); !errors.Is(err, ErrSilent) || took > time.Minute+time.Second {
+				t.Errorf("%s: %v after %v", name, err, took)
+			}
+		})
+	}
+}
+
+// TestBranchEnds: what waits in a branch does not outlive the transfer.
+func TestBranchEnds(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	b := newBranch(ctx, nil, chatterAddr)
+	b.put([]byte("x"))
+	cancel(errEnd)
+	if _, err := b.Read(time.Now().Add(time.Hour)); !errors.Is(err, errEnd) {
+		t.Error(err)
+	}
+}
