@@ -129,7 +129,7 @@ func (c *Conn) WriteTo(b []byte, addr net.Addr) (int, error) {
 
 // write sends one packet.
 func (c *Conn) write(b []byte, to netip.AddrPort) (int, error) {
-	if ifi := c.out.Load(); ifi != nil && to.Addr() == limited {
+	if ifi := c.out.Load(); ifi != nil && to.Addr() == limited && !c.six() {
 		// No route says where to.
 		udp := net.UDPAddrFromAddrPort(to)
 		n, err := c.v4.WriteTo(b, &ipv4.ControlMessage{IfIndex: ifi.Index}, udp)

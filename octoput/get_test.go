@@ -277,6 +277,25 @@ func TestGetAsksNoMore(t *testing.T) {
 	})
 }
 
+// A server that has offered the file and then falls silent has answered.
+func TestGetServerFallsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t)
+		h := &hand{t: t, conn: p.sender, to: p.to}
+		p.start(func(context.Context) error {
+			_, err := p.get(Receiver{}, "f", &sinks{})
+			return err
+		})
+		q := h.wants(Open, 0, ask)
+		h.writes(open(8, Opening{Size: 8, Answers: q.Session, Name: "f"}))
+		start := time.Now()
+		p.wait()
+		if took := time.Since(start); !errors.Is(p.err, ErrSilent) || took < DefaultGiveUp || took > DefaultGiveUp+time.Second {
+			t.Errorf("Get: %v after %v", p.err, took)
+		}
+	})
+}
+
 func TestGetCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t)
