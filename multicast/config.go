@@ -82,7 +82,7 @@ func (c *Config) Listen(at netip.AddrPort, groups ...Membership) (*Conn, error) 
 		socket:  s,
 		cfg:     *c,
 		checked: make(map[netip.Addr]struct{}),
-		holds:   make(map[netip.Addr]*socket),
+		holds:   make(map[netip.Addr]*holding),
 		closing: make(chan struct{}),
 		in:      newReader(s),
 	}
@@ -108,6 +108,7 @@ func (c *Conn) setUp(groups []Membership) error {
 			return fmt.Errorf("multicast: interface %s: %w", ifi.Name, err)
 		}
 		c.out.Store(ifi)
+		c.startWatching()
 	}
 	ttl := c.cfg.TTL
 	switch {

@@ -33,7 +33,7 @@ type Conn struct {
 	writing sync.Mutex
 	batch   datagram.BatchWriter // nil until it is needed
 	checked map[netip.Addr]struct{}
-	holds   map[netip.Addr]*socket // with a TTL of 0: the groups sent to
+	holds   map[netip.Addr]*holding // with a TTL of 0: the groups sent to
 
 	mu       sync.Mutex
 	members  []*member
@@ -196,25 +196,25 @@ func (w oneByOne) WriteBatch(bufs [][]byte, to []netip.AddrPort) (int, error) {
 	return len(bufs), nil
 }
 
-// mayWrite checks a destination, once.
+// mayWrite checks a destination: the address once, what else there is to it each time.
 func (c *Conn) mayWrite(to netip.Addr) error {
 	if !to.IsMulticast() {
 		return nil
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	if _, ok := c.checked[to]; ok {
-		return nil
+	_, known := c.checked[to]
+	var err error
+	if !known {
+		err = c.check(to.WithZone(""))
 	}
-	if err := c.check(to.WithZone("")); err != nil {
+	if err == nil && c.cfg.TTL < 0 {
+		err = c.hold(to)
+	}
+	if err != nil {
 		return &GroupError{Op: "send to", Group: to, Interface: c.cfg.Interface, Err: err}
 	}
-	if c.cfg.TTL < 0 {
-		if err := c.hold(to); err != nil {
-			return &GroupError{Op: "send to", Group: to, Interface: c.cfg.Interface, Err: err}
-		}
-	}
-	if len(c.checked) >= mostChecked {
+	if !known && len(c.checked) >= mostChecked {
 		clear(c.checked)
 	}
 	c.checked[to] = struct{}{}
@@ -242,34 +242,6 @@ func (c *Conn) check(group netip.Addr) error {
 	return nil
 }
 
-// mostHeld bounds the groups to which a Conn may send with a TTL of 0.
-const mostHeld = 256
-
-// hold makes the host a member of a group that is sent to with a TTL of 0: to a group
-// without a member here Linux sends such packets. c.writing is held.
-func (c *Conn) hold(group netip.Addr) error {
-	if _, ok := c.holds[group]; ok {
-		return nil
-	}
-	if len(c.holds) >= mostHeld {
-		return errors.New("too many groups for a TTL of 0")
-	}
-	ifi, err := c.interfaceFor(Membership{Group: group})
-	if err != nil {
-		return err
-	}
-	s, err := open(c.anywhere(), false)
-	if err != nil {
-		return err
-	}
-	if err := s.join(ifi, Membership{Group: group.WithZone("")}); err != nil {
-		s.udp.Close()
-		return err
-	}
-	c.holds[group] = s
-	return nil
-}
-
 // anywhere is an unspecified address of c's version of IP.
 func (c *Conn) anywhere() netip.AddrPort {
 	if c.six() {
@@ -291,16 +263,12 @@ func (c *Conn) Close() error {
 	c.mu.Unlock()
 	c.watcher.Wait()
 	err := c.udp.Close()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, s := range c.holders {
+	for _, s := range c.holders { // no Join adds to them any more
 		s.udp.Close()
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	for _, s := range c.holds {
-		s.udp.Close()
-	}
+	c.holdNothing()
 	return err
 }
 

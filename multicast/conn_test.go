@@ -383,6 +383,11 @@ func TestClosed(t *testing.T) {
 	if err := conn.Join(Membership{Group: netip.MustParseAddr("239.255.77.2")}); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("joining after Close: %v", err)
 	}
+	near := listenAt(t, Config{Interface: lo, TTL: -1}, "0.0.0.0:0")
+	near.Close()
+	if _, err := near.WriteTo([]byte("x"), at("239.255.77.2", 9)); !errors.Is(err, net.ErrClosed) || len(near.holds) != 0 {
+		t.Errorf("sending after Close: %v, %d sockets open", err, len(near.holds))
+	}
 }
 
 // TestLeavesNothing: neither goroutines nor descriptors.

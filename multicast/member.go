@@ -57,10 +57,7 @@ func (c *Conn) Join(m Membership) error {
 	}
 	c.members = append(c.members, &member{Membership: m, ifi: ifi, on: on})
 	c.filter.Store(c.filter.Load().with(c.members))
-	if !c.watching {
-		c.watching = true
-		c.watcher.Go(c.watch)
-	}
+	c.startWatching()
 	return nil
 }
 
@@ -161,6 +158,15 @@ func (c *Conn) Groups() []netip.Addr {
 		all = append(all, m.Group)
 	}
 	return all
+}
+
+// startWatching starts what looks at the interfaces, once. c.mu is held, or nobody else
+// has c yet.
+func (c *Conn) startWatching() {
+	if !c.watching {
+		c.watching = true
+		c.watcher.Go(c.watch)
+	}
 }
 
 // watch looks at the interfaces until the conn is closed.

@@ -72,17 +72,18 @@ func inside(t *testing.T) {
 	}
 }
 
-// A tap sees the packets that arrive at v1.
+// A tap sees the packets that arrive at an interface.
 type tap struct{ fd int }
 
-func newTap(t *testing.T) tap {
+func newTap(t *testing.T, at string) tap {
+	t.Helper()
 	all := binary.BigEndian.Uint16(binary.NativeEndian.AppendUint16(nil, unix.ETH_P_ALL))
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK, int(all))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(fd) })
-	ifi, err := net.InterfaceByName("v1")
+	ifi, err := net.InterfaceByName(at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +118,7 @@ func (p tap) saw(t *testing.T, text, marker string) (found bool) {
 func TestTTLZero(t *testing.T) {
 	inside(t)
 	for _, f := range families {
-		wire := newTap(t)
+		wire := newTap(t, "v1")
 		far := listenAt(t, Config{Interface: "v0"}, f.anywhere)
 		near := listenAt(t, Config{Interface: "v0", TTL: -1}, f.anywhere)
 		sendTo(t, near, at(f.b, 9), "must not leave")
@@ -142,7 +143,7 @@ func TestTTLZero(t *testing.T) {
 // to who asked for them.
 func TestBroadcast(t *testing.T) {
 	inside(t)
-	wire := newTap(t)
+	wire := newTap(t, "v1")
 	hears := listenAt(t, Config{Broadcast: true}, "0.0.0.0:0")
 	sender := listenAt(t, Config{Interface: "v0"}, "0.0.0.0:0")
 	directed, err := DirectedBroadcast(netip.MustParsePrefix("10.77.0.1/24"))
@@ -186,13 +187,8 @@ func TestBroadcast(t *testing.T) {
 // TestInterfaceComesBack: it is deleted and made again; the group is joined there.
 func TestInterfaceComesBack(t *testing.T) {
 	inside(t)
-	ip("ip link add w0 type veth peer name w1")
-	up := func() {
-		ip("ip addr add 10.78.0.1/24 dev w0")
-		ip("ip link set w0 up")
-		ip("ip link set w1 up")
-	}
-	up()
+	addW0()
+	defer ip("ip link del w0")
 	for _, f := range families {
 		lost, rejoined := make(chan Membership, 10), make(chan error, 10)
 		c := Config{Interface: "w0", Trace: &Trace{
@@ -200,12 +196,12 @@ func TestInterfaceComesBack(t *testing.T) {
 			Rejoined: func(_ Membership, err error) { rejoined <- err },
 		}}
 		conn := listenAt(t, c, f.anywhere, Membership{Group: netip.MustParseAddr(f.a)})
+		only := listenAt(t, Config{Interface: "w0"}, f.anywhere) // sends, and is in no group
 		ip("ip link del w0")
 		if m := <-lost; m.Group.String() != f.a || m.Interface != "w0" {
 			t.Errorf("lost %+v", m)
 		}
-		ip("ip link add w0 type veth peer name w1")
-		up()
+		addW0()
 		for err := range rejoined {
 			if err == nil {
 				break
@@ -219,7 +215,87 @@ func TestInterfaceComesBack(t *testing.T) {
 		}
 		sendTo(t, conn, at(f.a, port(conn)), "and to send")
 		receive(t, conn, "and to send")
+		if !arrives(only, conn, at(f.a, port(conn))) {
+			t.Errorf("%s: who only sends does not find the interface again", f.name)
+		}
 		conn.Close()
+	}
+}
+
+// addW0 makes w0. What leaves through it arrives at w1.
+func addW0() {
+	ip("ip link add w0 type veth peer name w1")
+	ip("ip addr add 10.78.0.1/24 dev w0")
+	ip("ip link set w0 up")
+	ip("ip link set w1 up")
+}
+
+// arrives sends packets until one arrives.
+func arrives(from, at *Conn, to net.Addr) bool {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		_, _ = from.WriteTo([]byte("again and again"), to)
+		at.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		if _, _, err := at.ReadFrom(make([]byte, 100)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// TestTTLZeroInterfaceComesBack: on the new interface nobody is a member, and still
+// nothing leaves.
+func TestTTLZeroInterfaceComesBack(t *testing.T) {
+	inside(t)
+	for _, f := range families {
+		addW0()
+		group := netip.MustParseAddr(f.b)
+		near := listenAt(t, Config{Interface: "w0", TTL: -1}, f.anywhere)
+		sendTo(t, near, at(f.b, 9), "must not leave")
+		ip("ip link del w0")
+		near.holds[group].seen = time.Time{} // as if time had passed
+		if _, err := near.WriteTo([]byte("x"), at(f.b, 9)); !errors.Is(err, ErrNoInterface) {
+			t.Errorf("%s: without an interface: %v", f.name, err)
+		}
+		addW0()
+		near.look()
+		wire := newTap(t, "w1")
+		far := listenAt(t, Config{Interface: "w0"}, f.anywhere)
+		sendTo(t, near, at(f.b, 9), "must not leave")
+		sendTo(t, far, at(f.a, 9), "the marker")
+		if wire.saw(t, "must not leave", "the marker") {
+			t.Errorf("%s: a packet with a TTL of 0 has left the host", f.name)
+		}
+		near.Close()
+		ip("ip link del w0")
+	}
+}
+
+// TestSourcesIPv6: hosts that are included or excluded, with and without a source that
+// the group needs.
+func TestSourcesIPv6(t *testing.T) {
+	inside(t)
+	hosts := []string{"fd77::1", "fd77::2", "fd77::3"}
+	var addrs []netip.Addr
+	for _, h := range hosts {
+		ip("ip addr add " + h + "/64 dev v0 nodad")
+		addrs = append(addrs, netip.MustParseAddr(h))
+	}
+	c := Config{Interface: "v0"}
+	some := []netip.Addr{addrs[0], addrs[2]}
+	for _, m := range []Membership{
+		{Group: netip.MustParseAddr("ff35::8000:77"), Include: some},
+		{Group: netip.MustParseAddr("ff15::77:3"), Include: some},
+		{Group: netip.MustParseAddr("ff15::77:4"), Exclude: addrs[1:2]},
+	} {
+		conn := listenAt(t, c, "[::]:0", m)
+		for _, h := range []string{hosts[1], hosts[2], hosts[0]} {
+			sendTo(t, listenAt(t, c, "["+h+"]:0"), at(m.Group.String(), port(conn)), h)
+		}
+		for _, want := range []string{hosts[2], hosts[0]} {
+			if info := receive(t, conn, want); info.Source.Addr().String() != want {
+				t.Errorf("%v: info %+v, want it from %s", m.Group, info, want)
+			}
+		}
 	}
 }
 
