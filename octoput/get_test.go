@@ -100,6 +100,24 @@ func TestGetRefused(t *testing.T) {
 	})
 }
 
+// A name that is no path is not even looked up.
+func TestGetNoPath(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newServer(t, Sender{}, anyFS{})
+		for _, name := range []string{"", "/f", "../f", "a/../f", "f/"} {
+			if _, err := p.get(Receiver{}, name, &sinks{}); !errors.Is(err, fs.ErrInvalid) {
+				t.Errorf("%q: %v", name, err)
+			}
+		}
+		p.stop()
+	})
+}
+
+// An anyFS has a file of any name, even if that is no path.
+type anyFS struct{}
+
+func (anyFS) Open(string) (fs.File, error) { return fstest.MapFS{"f": {}}.Open("f") }
+
 func TestGetFromNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t)

@@ -209,12 +209,16 @@ func TestSenderIgnores(t *testing.T) {
 		for n := range LegsPerBlock {
 			h.wants(Leg, 1, Nth(n+1))
 		}
+		for n := range LegsPerBlock { // our own, come back
+			h.writes(Packet{Type: Leg, Flags: Nth(n + 1), Session: q.Session, Block: 1, Payload: []byte{0}})
+		}
+		h.wantsNothing()
 		h.writes(Packet{Type: Ack, Flags: AllLegs, Session: q.Session, Block: 1})
 		h.wants(Fin, 2, 0)
 		h.writes(Packet{Type: Ack, Flags: AllLegs, Session: q.Session, Block: 2})
 		p.wait()
-		if err != nil || report.Bad != uint64(len(badPackets))+9 || report.Foreign != 2 {
-			t.Errorf("Send: %v, %d bad, want %d, %d foreign, want 2", err, report.Bad, len(badPackets)+9, report.Foreign)
+		if want := uint64(len(badPackets)) + 17; err != nil || report.Bad != want || report.Foreign != 2 {
+			t.Errorf("Send: %v, %d bad, want %d, %d foreign, want 2", err, report.Bad, want, report.Foreign)
 		}
 		stranger.conn.Close()
 	})
