@@ -7,8 +7,9 @@ import (
 )
 
 // judgeRead judges a datagram, holds what is delayed, and reports whether the
-// datagram is to be returned now.
-func (w *wrapped) judgeRead(b []byte, from netip.AddrPort, addr net.Addr) (now bool) {
+// datagram is to be returned now. Its payload is valid until the next is
+// judged: some bits of b may have been flipped.
+func (w *wrapped) judgeRead(b []byte, from netip.AddrPort, addr net.Addr) (payload []byte, now bool) {
 	in := &w.in
 	f := in.chain.flows.get(flowKey{from, w.inner.local})
 	f.n++
@@ -17,13 +18,13 @@ func (w *wrapped) judgeRead(b []byte, from netip.AddrPort, addr net.Addr) (now b
 		switch {
 		case fate.cause != "":
 		case fate.delay == 0 && !now:
-			now = true
+			payload, now = fate.bytes(b), true
 			in.stats.Passed++
 		default:
-			w.hold(w.newParcel(f, i, b, addr, addDelay(at, fate.delay)), at)
+			w.hold(w.newParcel(f, i, &fate, b, addr, at), at)
 		}
 	}
-	return now
+	return payload, now
 }
 
 // hold keeps p until it is due.

@@ -81,6 +81,7 @@ func (c *Conn) Close() error {
 	}
 	c.closed = true
 	n.hosts.close(c)
+	n.groups.removeAll(c)
 	n.leaving[c] = struct{}{}
 	if c.inFlight == 0 {
 		n.retire(c)

@@ -6,10 +6,5 @@ package lossy
 // loses one without the other. It panics unless p is within 0 and 1.
 func Duplicate(p float64) Model {
 	checkProbability("Duplicate", p)
-	return stateless(func(x *passage) verdict {
-		if x.uniform() < p {
-			return verdict{copies: 1}
-		}
-		return verdict{}
-	})
+	return random(p, verdict{copies: 1}, verdict{})
 }

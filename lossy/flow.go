@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 )
 
 // A flowKey is one direction between two addresses.
@@ -11,13 +12,21 @@ type flowKey struct {
 	from, to netip.AddrPort
 }
 
+// A hop is one direction between two hosts.
+type hop struct {
+	from, to netip.Addr
+}
+
 // A flow is the state that belongs to one flowKey.
 type flow struct {
 	flowKey
-	n      int      // packets so far
-	stream rand.PCG // seeds the random numbers of each packet
-	judges []judge  // one for each part of the chain
-	addr   net.Addr // the result of udpAddr
+	n       int      // packets so far
+	stream  rand.PCG // seeds the random numbers of each packet
+	parts   []*part  // the chain
+	judges  []judge  // one for each part
+	version int      // of the table that the chain is from
+	addr    net.Addr // the result of udpAddr
+	stats   Stats    // in a Network
 }
 
 // seedRand gives a packet random numbers of its own, so that every packet
@@ -42,7 +51,10 @@ const maxFlows = 1 << 15
 // A flowTable has the flows of one chain of models. A flow that is among the
 // least recently used when there are too many is forgotten, and begins anew.
 type flowTable struct {
-	parts  []*part
+	parts   []*part
+	links   map[hop][]*part // those that have a chain of their own
+	version int             // counts the changes of parts and links
+
 	shared map[*part]judge                 // by all tables of a wrapped conn
 	seed   func(k flowKey) (hi, lo uint64) // of a new flow
 
@@ -81,10 +93,38 @@ func (t *flowTable) insert(k flowKey) *flow {
 func (t *flowTable) newFlow(k flowKey) *flow {
 	f := &flow{flowKey: k}
 	f.stream.Seed(t.seed(k))
-	for _, p := range t.parts {
+	t.prepare(f, t.partsOf(k))
+	return f
+}
+
+// partsOf returns the chain that the packets of a flow pass now.
+func (t *flowTable) partsOf(k flowKey) []*part {
+	if len(t.links) > 0 {
+		if parts, ok := t.links[hop{k.from.Addr(), k.to.Addr()}]; ok {
+			return parts
+		}
+	}
+	return t.parts
+}
+
+// renew gives f the chain that it passes now, if that has changed. A chain of
+// the same models goes on where it was.
+func (t *flowTable) renew(f *flow) {
+	if f.version == t.version {
+		return
+	}
+	if parts := t.partsOf(f.flowKey); !slices.Equal(parts, f.parts) {
+		t.prepare(f, parts)
+	}
+	f.version = t.version
+}
+
+// prepare makes f begin a chain.
+func (t *flowTable) prepare(f *flow, parts []*part) {
+	f.parts, f.judges, f.version = parts, nil, t.version
+	for _, p := range parts {
 		f.judges = append(f.judges, t.judgeOf(p))
 	}
-	return f
 }
 
 func (t *flowTable) judgeOf(p *part) judge {

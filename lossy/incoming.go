@@ -134,8 +134,8 @@ func (w *wrapped) readInner(b []byte) (n int, from netip.AddrPort, addr net.Addr
 	if again, err := w.endRead(err); again || err != nil {
 		return 0, from, addr, false, err
 	}
-	payload := w.in.buf[:n]
-	if !w.judgeRead(payload, from, addr) {
+	payload, now := w.judgeRead(w.in.buf[:n], from, addr)
+	if !now {
 		return 0, from, addr, false, nil
 	}
 	return copy(b, payload), from, addr, true, nil

@@ -6,7 +6,7 @@ import (
 )
 
 // A Model is one kind of impairment: it decides about each packet whether it
-// is dropped, delayed or duplicated. Loss, Delay, Rate and the other
+// is dropped, delayed, duplicated or corrupted. Loss, Delay, Rate and the other
 // functions of this package make them; they are values without state, and
 // one may be given to any number of conns and networks.
 //
@@ -31,8 +31,24 @@ type judge func(p *passage) verdict
 // A passage is a packet on its way through the models.
 type passage struct {
 	Packet
-	at  time.Duration // when the packet was sent, since the clock's start
-	rng rand.PCG      // this packet's own random numbers
+	at    time.Duration // when the packet was sent, since the clock's start
+	delay time.Duration // by the models so far
+	rng   rand.PCG      // this packet's own random numbers
+
+	altered []byte // the payload once a bit has been flipped
+	own     bool   // altered is of nobody else, neither packet nor copy
+	scratch []byte // where altered payloads are, until the next packet
+}
+
+// flip inverts one bit of the payload, in a copy of it.
+func (p *passage) flip(bit int) {
+	if !p.own {
+		start := len(p.scratch)
+		p.scratch = append(p.scratch, p.Payload...)
+		p.altered = p.scratch[start:len(p.scratch):len(p.scratch)]
+		p.Payload, p.own = p.altered, true
+	}
+	p.altered[bit/8] ^= 0x80 >> (bit % 8)
 }
 
 // uniform returns a random number in [0, 1).
@@ -46,12 +62,17 @@ type verdict struct {
 	cause  Cause         // not empty: dropped
 	delay  time.Duration // in addition to that of the other models
 	copies int           // besides the packet itself
+	skip   int           // of the judges that follow, how many are passed by
 }
 
 // A part is a model that is not composed of others.
 type part struct {
 	newJudge func() judge
 	shared   bool
+
+	// correlated is newJudge for decisions that are correlated with the
+	// ones before. It is nil where nothing is random.
+	correlated func(r float64) func() judge
 }
 
 func (m *part) apply(c *config) { c.egress = m.appendParts(c.egress) }
@@ -88,7 +109,9 @@ func Compose(models ...Model) Model {
 func Shared(m Model) Model {
 	var shared composed
 	for _, p := range flatten("Shared", []Model{m}) {
-		shared = append(shared, &part{newJudge: p.newJudge, shared: true})
+		s := *p
+		s.shared = true
+		shared = append(shared, &s)
 	}
 	return shared
 }

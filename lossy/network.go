@@ -7,7 +7,8 @@ import (
 )
 
 // A Network is an in-memory network of UDP-like conns, every two of which are
-// joined by a link in each direction. NewNetwork makes one.
+// joined by a link in each direction. NewNetwork makes one. Hosts are IP
+// addresses: conns that differ in the port only are at the same host.
 //
 // It works in real time, and inside a bubble of [testing/synctest] in virtual
 // time; there, the network and its conns must be made inside the bubble, too.
@@ -30,8 +31,11 @@ type Network struct {
 
 	// What was written at the instant sentAt. It is judged one nanosecond
 	// later, when no more of that instant can follow.
-	sent   []*parcel
-	sentAt time.Duration
+	sent     []*parcel
+	sentAt   time.Duration
+	numbered int // how many of those have their numbers
+
+	groups groups
 }
 
 // NewNetwork returns a network without conns. Models apply to every link,
@@ -39,10 +43,15 @@ type Network struct {
 // is lost but to full receive queues, and a packet takes one nanosecond.
 func NewNetwork(options ...Option) *Network {
 	c := newConfig("NewNetwork", true, options)
-	n := &Network{clock: startClock(), alarm: never, hosts: newHosts(), leaving: make(map[*Conn]struct{})}
+	n := &Network{clock: startClock(), alarm: never, hosts: newHosts(), leaving: make(map[*Conn]struct{}), groups: make(groups)}
 	n.chain = chain{
-		flows: flowTable{parts: c.egress, shared: make(map[*part]judge), seed: seedByAddress(c.seed)},
-		trace: c.trace,
+		flows: flowTable{
+			parts:  c.egress,
+			links:  make(map[hop][]*part),
+			shared: make(map[*part]judge),
+			seed:   seedByAddress(c.seed),
+		},
+		watch: c.watch(),
 		clock: n.clock,
 	}
 	return n
@@ -83,8 +92,15 @@ func (n *Network) Stats() Stats {
 // hence a method finds the same in every run.
 func (n *Network) enter() (now time.Duration) {
 	n.mu.Lock()
+	done := false
+	defer func() {
+		if !done { // a predicate or a trace panicked: its goroutine may have conns to close
+			n.mu.Unlock()
+		}
+	}()
 	now = n.clock.now()
 	n.advance(now)
+	done = true
 	return now
 }
 
@@ -119,7 +135,7 @@ func (n *Network) setAlarm(at time.Duration) {
 
 // fire is what the timer calls, in a goroutine of its own.
 func (n *Network) fire() {
-	n.mu.Lock()
+	n.mu.Lock() // not enter: this timer has gone off
 	n.alarm = never
 	n.advance(n.clock.now())
 	n.leave()

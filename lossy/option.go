@@ -11,7 +11,7 @@ type config struct {
 	network         bool // which has no use for ingress: a link has one chain
 	seed            uint64
 	seeded          bool
-	trace           *Trace
+	traces          []*Trace
 }
 
 type optionFunc func(c *config)
@@ -26,10 +26,28 @@ func newConfig(name string, network bool, options []Option) *config {
 		}
 		o.apply(c)
 	}
-	if c.trace == nil {
-		c.trace = &Trace{}
-	}
 	return c
+}
+
+// watch returns what is to be called with every verdict, or nil.
+func (c *config) watch() func(Event) {
+	var watchers []func(Event)
+	for _, t := range c.traces {
+		if t.Judged != nil {
+			watchers = append(watchers, t.Judged)
+		}
+	}
+	switch len(watchers) {
+	case 0:
+		return nil
+	case 1:
+		return watchers[0]
+	}
+	return func(e Event) {
+		for _, w := range watchers {
+			w(e)
+		}
+	}
 }
 
 // Egress applies models to what is written, as a Model given by itself does.
@@ -72,11 +90,12 @@ func Seed(seed uint64) Option {
 	return optionFunc(func(c *config) { c.seed, c.seeded = seed, true })
 }
 
-// WithTrace reports every verdict to t. A wrapped conn with a trace judges
-// both directions, even where it has no models for them.
+// WithTrace reports every verdict to t, and to those of other WithTrace. A
+// wrapped conn with a trace judges both directions, even where it has no
+// models for them.
 func WithTrace(t *Trace) Option {
 	if t == nil {
 		panic("lossy: WithTrace: the Trace is nil")
 	}
-	return optionFunc(func(c *config) { c.trace = t })
+	return optionFunc(func(c *config) { c.traces = append(c.traces, t) })
 }

@@ -8,6 +8,8 @@ type outbox struct {
 	to    []netip.AddrPort
 	flows []*flow
 	index []int // in the caller's batch
+
+	altered []*parcel // whose payloads are in bufs instead of the caller's
 }
 
 func (x *outbox) add(b []byte, f *flow, index int) {
@@ -34,7 +36,8 @@ func (w *wrapped) takeOutbox() *outbox {
 
 // putOutbox forgets the caller's buffers, and keeps the outbox for the next.
 func (w *wrapped) putOutbox(x *outbox) {
+	w.putAltered(x.altered)
 	clear(x.bufs)
-	*x = outbox{x.bufs[:0], x.to[:0], x.flows[:0], x.index[:0]}
+	*x = outbox{x.bufs[:0], x.to[:0], x.flows[:0], x.index[:0], x.altered[:0]}
 	w.out.spare.Store(x)
 }

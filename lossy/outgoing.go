@@ -35,16 +35,23 @@ func (w *wrapped) WriteTo(b []byte, addr net.Addr) (int, error) {
 		return w.inner.pc.WriteTo(b, addr)
 	}
 	to, ok := w.destination(b, addr)
-	copies, err := w.judgeWrite(b, to, ok, addr)
+	copies, altered, err := w.judgeWrite(b, to, ok, addr)
 	if err != nil {
 		return 0, w.inner.opError("write", addr, err)
 	}
 	if !ok {
 		return w.inner.pc.WriteTo(b, addr) // which knows the error
 	}
-	for i := range copies {
-		if _, err := w.inner.pc.WriteTo(b, addr); err != nil {
-			w.refused(copies - i)
+	if len(altered) > 0 {
+		defer w.putAltered(altered)
+	}
+	for i := range copies + len(altered) {
+		payload := b
+		if i >= copies {
+			payload = altered[i-copies].payload
+		}
+		if _, err := w.inner.pc.WriteTo(payload, addr); err != nil {
+			w.refused(copies + len(altered) - i)
 			return 0, err
 		}
 	}
@@ -63,18 +70,19 @@ func (w *wrapped) destination(b []byte, addr net.Addr) (to netip.AddrPort, ok bo
 }
 
 // judgeWrite judges a datagram, if it can be sent at all, and returns how
-// often to write it now.
-func (w *wrapped) judgeWrite(b []byte, to netip.AddrPort, sendable bool, addr net.Addr) (copies int, err error) {
+// often to write it now, and what else.
+func (w *wrapped) judgeWrite(b []byte, to netip.AddrPort, sendable bool, addr net.Addr) (copies int, altered []*parcel, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.clock.now()
 	if err := w.writable(now); err != nil || !sendable {
-		return 0, err
+		return 0, nil, err
 	}
 	if w.inner.udp {
 		addr = nil // the caller may change it; the flow has it, too
 	}
-	return w.judge(w.out.chain.flows.get(flowKey{w.inner.local, to}), b, addr, now), nil
+	copies, altered = w.judge(w.out.chain.flows.get(flowKey{w.inner.local, to}), b, addr, now, nil)
+	return copies, altered, nil
 }
 
 // writable returns why the conn cannot be written to, or nil.
@@ -88,21 +96,38 @@ func (w *wrapped) writable(now time.Duration) error {
 	return nil
 }
 
-// judge judges a datagram of flow f, schedules what is delayed, and returns
-// how often to write it now.
-func (w *wrapped) judge(f *flow, b []byte, addr net.Addr, now time.Duration) (copies int) {
+// judge judges a datagram of flow f, and schedules what is delayed. It returns
+// how often to write the datagram now, and appends to altered what is to be
+// written besides, with bits flipped; putAltered takes that back.
+func (w *wrapped) judge(f *flow, b []byte, addr net.Addr, now time.Duration, altered []*parcel) (copies int, _ []*parcel) {
 	f.n++
 	for i, fate := range w.out.chain.judge(f, f.n, b, now, &w.out.stats) {
 		switch {
 		case fate.cause != "":
-		case fate.delay == 0:
-			copies++
+		case fate.delay > 0:
+			w.schedule(w.newParcel(f, i, &fate, b, addr, now), now)
+		case fate.altered != nil:
+			altered = append(altered, w.newParcel(f, i, &fate, b, addr, now))
+			w.out.stats.Passed++
 		default:
-			w.schedule(w.newParcel(f, i, b, addr, addDelay(now, fate.delay)), now)
+			copies++
 		}
 	}
 	w.out.stats.Passed += copies
-	return copies
+	return copies, altered
+}
+
+// putAltered takes back parcels that have been written.
+func (w *wrapped) putAltered(altered []*parcel) {
+	if len(altered) == 0 {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, p := range altered {
+		altered[i] = nil
+		w.pool.put(p)
+	}
 }
 
 // refused corrects the statistics by packets that the inner conn did not take.

@@ -9,6 +9,10 @@ type Packet struct {
 	// conn is bound to, which may be unspecified ([::]:7735).
 	From, To netip.AddrPort
 
+	// Group is the multicast group that the packet was sent to. To is then
+	// the member of it that this flow leads to. It is invalid otherwise.
+	Group netip.Addr
+
 	// Payload is the datagram. It is valid during the call only, and must not
 	// be changed.
 	Payload []byte

@@ -3,6 +3,7 @@ package lossy
 import (
 	"cmp"
 	"net"
+	"net/netip"
 	"time"
 )
 
@@ -19,7 +20,10 @@ type parcel struct {
 	turn   int           // behind Wrap: the order in which they were scheduled
 	addr   net.Addr      // behind Wrap: the other end, if it is not a UDP address
 
-	refused bool // by the conn that it was written to
+	group     netip.Addr // in a Network: that it was sent to, if to one
+	members   bool       // it stands for one parcel to each member of the group
+	corrupted bool
+	refused   bool // by the conn that it was written to
 }
 
 // overhead is what a parcel counts in bounds on memory, besides its payload.
@@ -49,7 +53,7 @@ func (p *parcel) compare(q *parcel) int {
 
 // packet returns p as a Trace is to see it.
 func (p *parcel) packet() Packet {
-	return Packet{From: p.flow.from, To: p.flow.to, Payload: p.payload, N: p.n}
+	return Packet{From: p.flow.from, To: p.flow.to, Group: p.group, Payload: p.payload, N: p.n}
 }
 
 // A pool has parcels to be used again. It is not safe for concurrent use.

@@ -1,6 +1,7 @@
 package lossy
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -115,5 +116,66 @@ func TestRateAfterLoss(t *testing.T) {
 	lostAfter := judgeN(20, 0, 1, Rate(8e6, 100), even)
 	if got, want := lostAfter[18].delay, 19*time.Millisecond; got != want {
 		t.Errorf("behind 18 others a packet takes %v, want %v", got, want)
+	}
+}
+
+// TestRateWith checks how long packets of 1000 bytes take on a link with
+// overhead and cells.
+func TestRateWith(t *testing.T) {
+	for _, test := range []struct {
+		config RateConfig
+		bytes  int
+	}{
+		{RateConfig{}, 1000},
+		{RateConfig{Overhead: 42}, 1042},
+		{RateConfig{Overhead: -100}, 900},
+		{RateConfig{Overhead: -2000}, 0},
+		{RateConfig{Cell: 48, CellOverhead: 5}, 21 * 53},
+		{RateConfig{Overhead: 8, Cell: 48, CellOverhead: 5}, 21 * 53},
+		{RateConfig{Overhead: 9, Cell: 48, CellOverhead: 5}, 22 * 53},
+		{RateConfig{Cell: 100, CellOverhead: -10}, 900},
+	} {
+		test.config.BitsPerSecond = 8e6 // a byte takes a microsecond
+		want := time.Duration(test.bytes) * time.Microsecond
+		if got := judgeN(1, 0, 1, RateWith(test.config))[0].delay; got != want {
+			t.Errorf("%+v: 1000 bytes take %v, want %v", test.config, got, want)
+		}
+	}
+	// A wrong rate is noticed.
+	plausible(t, "rate", func(scale float64) error {
+		got := judgeN(1, 0, 1, RateWith(RateConfig{BitsPerSecond: 8e6 * scale}))[0].delay
+		if (got - time.Millisecond).Abs() > 1 {
+			return fmt.Errorf("1000 bytes take %v", got)
+		}
+		return nil
+	})
+}
+
+// TestRateBytes checks the bound in bytes: it holds what waits, not what is on
+// the link.
+func TestRateBytes(t *testing.T) {
+	config := RateConfig{BitsPerSecond: 8e6, Overhead: 24, Bytes: 3 * 1024}
+	for i, f := range judgeN(10, 0, 1, RateWith(config)) {
+		if want := i > 3; (f.cause == CauseQueue) != want {
+			t.Errorf("packet %d of a burst: %q", i, f.cause)
+		}
+	}
+	config.Bytes--
+	if got := drops(judgeN(10, 0, 1, RateWith(config))); got != 7 {
+		t.Errorf("with a byte less, %d of 10 are dropped, want 7", got)
+	}
+	// One on an idle link needs no queue.
+	if f := judgeN(1, 0, 1, RateWith(RateConfig{BitsPerSecond: 1, Bytes: 1}))[0]; f.cause != "" {
+		t.Error("a packet is dropped on an idle link")
+	}
+	// Room comes back when packets leave.
+	if got := drops(judgeN(5000, 1024*time.Microsecond, 1, RateWith(config))); got != 0 {
+		t.Errorf("%d are dropped at the rate of the link", got)
+	}
+	for packets, want := range map[int]int{0: 1001, -1: 3000, 7: 8} {
+		m := RateWith(RateConfig{BitsPerSecond: 1e6, Packets: packets})
+		if got := 3000 - drops(judgeN(3000, 0, 1, m)); got != want {
+			t.Errorf("Packets: %d takes %d of a burst, want %d", packets, got, want)
+		}
 	}
 }

@@ -16,18 +16,38 @@ func DropNth(numbers ...int) Model {
 	return DropIf(func(p Packet) bool { return drop[p.N] })
 }
 
+// DropEvery drops every n-th packet of each flow: DropEvery(10) the 10th, the
+// 20th and so on. It panics if n is less than 1.
+func DropEvery(n int) Model {
+	if n < 1 {
+		panic(fmt.Sprintf("lossy: DropEvery: every %d-th packet is none", n))
+	}
+	return DropIf(func(p Packet) bool { return p.N%n == 0 })
+}
+
 // DropIf drops the packets for which predicate is true. The predicate is
 // called by one goroutine at a time for each Network or wrapped conn, while
-// that is locked: it must return soon and must not use its conns. It panics
-// if predicate is nil.
+// that is locked: it must return soon and must not use its conns. If it panics,
+// so does whoever brought the packet, or, if that was a timer, the program.
+// DropIf itself panics if predicate is nil.
 func DropIf(predicate func(Packet) bool) Model {
 	if predicate == nil {
 		panic("lossy: DropIf: the predicate is nil")
 	}
 	return stateless(func(x *passage) verdict {
-		if predicate(x.Packet) {
+		if ask(predicate, x.Packet) {
 			return verdict{cause: CauseScript}
 		}
 		return verdict{}
 	})
+}
+
+// ask calls predicate. When it panics, the text says whose it is.
+func ask(predicate func(Packet) bool, p Packet) bool {
+	defer func() {
+		if r := recover(); r != nil {
+			panic(fmt.Sprintf("lossy: DropIf: the predicate panicked: %v", r))
+		}
+	}()
+	return predicate(p)
 }

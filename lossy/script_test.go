@@ -63,3 +63,12 @@ func TestDropIf(t *testing.T) {
 		t.Error("a payload is kept after the call")
 	}
 }
+
+func TestDropEvery(t *testing.T) {
+	if got, want := passedNumbers(9, DropEvery(3)), []int{1, 2, 4, 5, 7, 8}; !slices.Equal(got, want) {
+		t.Errorf("DropEvery(3) passes %v, want %v", got, want)
+	}
+	if got := passedNumbers(9, DropEvery(1)); len(got) != 0 {
+		t.Errorf("DropEvery(1) passes %v", got)
+	}
+}

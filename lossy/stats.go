@@ -7,16 +7,19 @@ import "net"
 //
 //	Packets + Copies = Passed + Dropped() + in flight
 type Stats struct {
-	Packets int // judged, or arrived
-	Bytes   int // of their payloads
-	Copies  int // made by Duplicate
-	Delayed int // packets and copies that were given a delay
-	Passed  int // packets and copies that were written, or were put where their reader finds them
+	Packets   int // judged, or arrived
+	Bytes     int // of their payloads
+	Copies    int // made by Duplicate
+	Delayed   int // packets and copies that were given a delay
+	Corrupted int // packets and copies of which bits were flipped
+	Passed    int // packets and copies that were written, or were put where their reader finds them
 
-	Lost        int // dropped by Loss
+	Lost        int // dropped by Loss, GilbertElliott or FourState
 	Crowded     int // dropped by Crowding
-	QueueFull   int // dropped by Rate
-	Scripted    int // dropped by DropNth or DropIf
+	QueueFull   int // dropped by Rate, RateWith or Limit
+	Scripted    int // dropped by DropNth, DropEvery or DropIf
+	TooLong     int // dropped by MTU
+	Cut         int // dropped because a partition lay between
 	Overflowed  int // dropped because the receive queue was full
 	OverLimit   int // dropped because too many were in flight
 	Unreachable int // sent to an address that no conn of the Network has
@@ -25,7 +28,8 @@ type Stats struct {
 
 // Dropped is the sum of all drops.
 func (s Stats) Dropped() int {
-	return s.Lost + s.Crowded + s.QueueFull + s.Scripted + s.Overflowed + s.OverLimit + s.Unreachable + s.Refused
+	return s.Lost + s.Crowded + s.QueueFull + s.Scripted + s.TooLong + s.Cut +
+		s.Overflowed + s.OverLimit + s.Unreachable + s.Refused
 }
 
 // drop counts a drop.
@@ -39,6 +43,10 @@ func (s *Stats) drop(c Cause) {
 		s.QueueFull++
 	case CauseScript:
 		s.Scripted++
+	case CauseMTU:
+		s.TooLong++
+	case CauseCut:
+		s.Cut++
 	case CauseOverflow:
 		s.Overflowed++
 	case CauseLimit:
@@ -56,11 +64,14 @@ func (s *Stats) add(t Stats) {
 	s.Bytes += t.Bytes
 	s.Copies += t.Copies
 	s.Delayed += t.Delayed
+	s.Corrupted += t.Corrupted
 	s.Passed += t.Passed
 	s.Lost += t.Lost
 	s.Crowded += t.Crowded
 	s.QueueFull += t.QueueFull
 	s.Scripted += t.Scripted
+	s.TooLong += t.TooLong
+	s.Cut += t.Cut
 	s.Overflowed += t.Overflowed
 	s.OverLimit += t.OverLimit
 	s.Unreachable += t.Unreachable

@@ -23,6 +23,17 @@ func judgeN(n int, interval time.Duration, seed uint64, models ...Model) []fate 
 	return fates
 }
 
+// judgeEach is judgeN for so many packets that their fates are better looked
+// at one by one.
+func judgeEach(n int, seed uint64, see func(i int, f fate), models ...Model) {
+	c := testChain(seed, models...)
+	f := c.flows.get(testFlow(1))
+	var s Stats
+	for i := range n {
+		see(i, c.judge(f, i+1, nil, 0, &s)[0])
+	}
+}
+
 func testChain(seed uint64, models ...Model) *chain {
 	return &chain{
 		flows: flowTable{
@@ -30,7 +41,6 @@ func testChain(seed uint64, models ...Model) *chain {
 			shared: make(map[*part]judge),
 			seed:   seedByAddress(seed),
 		},
-		trace: &Trace{},
 		clock: startClock(),
 	}
 }
@@ -107,3 +117,5 @@ func plausible(t *testing.T, what string, check func(scale float64) error) {
 		}
 	}
 }
+
+func addrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }

@@ -24,6 +24,7 @@ type Event struct {
 	Cause     Cause         // why it was dropped; else empty
 	Delay     time.Duration // how much later it leaves or arrives, if not dropped
 	Copy      int           // 0 for the packet itself, from 1 for copies of it
+	Corrupted bool          // bits of the payload are not as they were sent
 	Time      time.Time     // when it was sent or read, or, for a later drop, dropped
 }
 
@@ -97,6 +98,12 @@ func (e Event) attrs() []slog.Attr {
 	}
 	if e.Delay > 0 {
 		attrs = append(attrs, slog.Duration("delay", e.Delay))
+	}
+	if e.Corrupted {
+		attrs = append(attrs, slog.Bool("corrupted", true))
+	}
+	if e.Group.IsValid() {
+		attrs = append(attrs, slog.String("group", e.Group.String()))
 	}
 	if e.Cause != "" {
 		attrs = append(attrs, slog.String("cause", string(e.Cause)))

@@ -11,19 +11,48 @@ const maxInFlight = 64 << 20
 
 // send takes a packet from c at the instant now.
 func (n *Network) send(c *Conn, f *flow, payload []byte, now time.Duration) {
-	f.n++
 	p := n.newParcel(c, f, payload, now)
-	p.n = f.n
+	p.members = f.to.Addr().IsMulticast()
 	if c.inFlight > maxInFlight {
 		// This cannot wait for its turn among the instant's packets:
 		// they are what there are too many of.
-		c.egress.Packets++
-		c.egress.Bytes += len(payload)
+		n.number()
+		f.n++
+		p.n = f.n
+		n.count(p)
 		n.drop(p, CauseLimit, Outgoing, now)
 		return
 	}
 	n.sent = append(n.sent, p)
 	n.sentAt = now
+}
+
+// count counts a packet that no model judges.
+func (n *Network) count(p *parcel) {
+	s := Stats{Packets: 1, Bytes: len(p.payload)}
+	p.sender.egress.add(s)
+	p.flow.stats.add(s)
+}
+
+// number gives the packets of this instant their numbers in their flows, in
+// the order in which each conn sent them. What was sent to a group becomes a
+// packet to each of its members; if there are none, it stays.
+func (n *Network) number() {
+	expanded := false
+	for i := range n.sent[n.numbered:] {
+		i += n.numbered
+		if p := n.sent[i]; p.members && n.expand(p) {
+			n.sent[i], expanded = nil, true
+			n.recycle(p)
+		} else {
+			p.flow.n++
+			p.n = p.flow.n
+		}
+	}
+	if expanded {
+		n.sent = slices.DeleteFunc(n.sent, func(p *parcel) bool { return p == nil })
+	}
+	n.numbered = len(n.sent)
 }
 
 // newParcel returns a parcel of c's, in flight from now on.
@@ -37,28 +66,45 @@ func (n *Network) newParcel(c *Conn, f *flow, payload []byte, now time.Duration)
 // judge takes what was sent at one instant through the models, in an order
 // that does not depend on which goroutine came first.
 func (n *Network) judge() {
+	defer func() { // even if a predicate or a trace panics
+		clear(n.sent)
+		n.sent, n.numbered = n.sent[:0], 0
+	}()
+	n.number()
 	slices.SortFunc(n.sent, (*parcel).compare)
-	for i, p := range n.sent {
-		n.sent[i] = nil
+	for _, p := range n.sent {
 		n.judgeOne(p)
 	}
-	n.sent = n.sent[:0]
 }
 
 func (n *Network) judgeOne(p *parcel) {
-	fates := n.chain.judge(p.flow, p.n, p.payload, p.sent, &p.sender.egress)
+	if p.members {
+		n.count(p)
+		n.drop(p, CauseNobody, Outgoing, p.sent)
+		return
+	}
+	var s Stats
+	n.chain.group = p.group
+	fates := n.chain.judge(p.flow, p.n, p.payload, p.sent, &s)
+	p.sender.egress.add(s)
+	p.flow.stats.add(s)
 	for i, f := range fates[1:] {
 		if f.cause == "" {
-			c := n.newParcel(p.sender, p.flow, p.payload, p.sent)
-			c.n, c.copy = p.n, i+1
+			c := n.newParcel(p.sender, p.flow, f.bytes(p.payload), p.sent)
+			c.n, c.copy, c.group, c.corrupted = p.n, i+1, p.group, f.altered != nil
 			n.launch(c, f.delay)
 		}
 	}
-	if fates[0].cause != "" {
+	f := fates[0]
+	if f.cause != "" {
 		n.recycle(p)
 		return
 	}
-	n.launch(p, fates[0].delay)
+	if f.altered != nil {
+		copy(p.payload, f.altered)
+		p.corrupted = true
+	}
+	n.launch(p, f.delay)
 }
 
 // launch lets a parcel arrive after a delay of at least one nanosecond.
@@ -83,6 +129,7 @@ func (n *Network) deliver(p *parcel) {
 	}
 	c.ingress.Passed++
 	p.sender.egress.Passed++
+	p.flow.stats.Passed++
 	n.landed(p.sender, p.size())
 	c.accept(p)
 }
@@ -90,6 +137,7 @@ func (n *Network) deliver(p *parcel) {
 // drop ends a parcel that no model dropped.
 func (n *Network) drop(p *parcel, cause Cause, d Direction, at time.Duration) {
 	n.chain.drop(p, cause, d, at, &p.sender.egress)
+	p.flow.stats.drop(cause)
 	n.recycle(p)
 }
 

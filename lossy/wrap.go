@@ -35,7 +35,7 @@ func Wrap(pc net.PacketConn, options ...Option) net.PacketConn {
 	if pc == nil {
 		panic("lossy: Wrap: the net.PacketConn is nil")
 	}
-	if len(c.egress) == 0 && len(c.ingress) == 0 && c.trace.Judged == nil {
+	if len(c.egress) == 0 && len(c.ingress) == 0 && c.watch() == nil {
 		return pc
 	}
 	if !c.seeded {
@@ -68,12 +68,13 @@ var (
 func newWrapped(pc net.PacketConn, c *config) *wrapped {
 	w := &wrapped{clock: startClock()}
 	w.inner.open(pc)
-	traced := c.trace.Judged != nil
+	watch := c.watch()
+	traced := watch != nil
 	shared := make(map[*part]judge)
 	chainOf := func(parts []*part, d Direction) chain {
 		return chain{
 			flows:     flowTable{parts: parts, shared: shared, seed: seedByOrder(c.seed, d)},
-			trace:     c.trace,
+			watch:     watch,
 			direction: d,
 			clock:     w.clock,
 		}
@@ -142,11 +143,13 @@ func (w *wrapped) SetWriteBuffer(bytes int) error {
 	return w.inner.opError("set", nil, errors.ErrUnsupported)
 }
 
-// newParcel returns a parcel of flow f for the heap of one direction. The
-// caller holds the lock.
-func (w *wrapped) newParcel(f *flow, number int, payload []byte, addr net.Addr, at time.Duration) *parcel {
-	p := w.pool.get(payload)
-	p.flow, p.n, p.copy, p.addr, p.at = f, f.n, number, addr, at
+// newParcel returns a parcel of flow f for the heap of one direction, given
+// the packet's payload and the fate of this copy of it. The caller holds the
+// lock.
+func (w *wrapped) newParcel(f *flow, number int, fate *fate, payload []byte, addr net.Addr, now time.Duration) *parcel {
+	p := w.pool.get(fate.bytes(payload))
+	p.flow, p.n, p.copy, p.addr, p.at = f, f.n, number, addr, addDelay(now, fate.delay)
+	p.corrupted = fate.altered != nil
 	w.turns++
 	p.turn = w.turns
 	return p

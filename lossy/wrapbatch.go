@@ -37,6 +37,7 @@ func (w *wrapped) judgeBatch(box *outbox, bufs [][]byte, to []netip.AddrPort) (j
 	if err := w.writable(now); err != nil {
 		return 0, w.inner.opError("write", nil, err)
 	}
+	added := 0 // of those that were altered
 	for i, b := range bufs {
 		if !to[i].IsValid() || len(b) > maxPayload(to[i].Addr()) {
 			return i, nil
@@ -44,10 +45,13 @@ func (w *wrapped) judgeBatch(box *outbox, bufs [][]byte, to []netip.AddrPort) (j
 		f := w.out.chain.flows.get(flowKey{w.inner.local, unmap(to[i])})
 		copies := 1
 		if w.out.judged {
-			copies = w.judge(f, b, nil, now)
+			copies, box.altered = w.judge(f, b, nil, now, box.altered)
 		}
 		for range copies {
 			box.add(b, f, i)
+		}
+		for ; added < len(box.altered); added++ {
+			box.add(box.altered[added].payload, f, i)
 		}
 	}
 	return len(bufs), nil
@@ -142,8 +146,8 @@ func (w *wrapped) judgeSegments(b []byte, segment int, from netip.AddrPort) (siz
 	}
 	for rest := b; ; {
 		one := rest[:min(segment, len(rest))]
-		if w.judgeRead(one, from, nil) {
-			size += copy(b[size:], one)
+		if payload, now := w.judgeRead(one, from, nil); now {
+			size += copy(b[size:], payload)
 			ok = true
 		}
 		if rest = rest[len(one):]; len(rest) == 0 {

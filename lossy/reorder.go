@@ -1,0 +1,52 @@
+package lossy
+
+import (
+	"fmt"
+	"time"
+)
+
+// Reorder lets packets go past models, which delay the others, and so
+// overtake: each with probability p, once gap-1 others have met the models since
+// the last that did not. With a gap of 1 any may.
+//
+//	Reorder(0.25, 1, Delay(10*time.Millisecond)) // a quarter at once, the others late
+//	Reorder(1, 5, Delay(10*time.Millisecond))    // every fifth at once
+//
+// It panics unless p is within 0 and 1, the gap is at least 1, and there are
+// models.
+func Reorder(p float64, gap int, models ...Model) Model {
+	checkProbability("Reorder", p)
+	if gap < 1 {
+		panic(fmt.Sprintf("lossy: Reorder: a gap of %d packets is less than 1", gap))
+	}
+	late := flatten("Reorder", models)
+	if len(late) == 0 {
+		panic("lossy: Reorder: there is no Model to go past")
+	}
+	past := chance(p, func() choice {
+		met := 0 // the models, since one went past
+		return func(_ *passage, chosen bool) verdict {
+			if !chosen || met < gap-1 {
+				met++
+				return verdict{}
+			}
+			met = 0
+			return verdict{skip: len(late)}
+		}
+	})
+	return append(composed(flatten("Reorder", []Model{past})), late...)
+}
+
+// InOrder holds back what models before it have let overtake, until every
+// packet that was sent before it in the same flow has left: jitter without
+// reordering.
+func InOrder() Model {
+	return stateful(func() judge {
+		var last time.Duration // when the last has left
+		return func(x *passage) verdict {
+			leaves := addDelay(x.at, x.delay)
+			last = max(last, leaves)
+			return verdict{delay: last - leaves}
+		}
+	})
+}
