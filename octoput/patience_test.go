@@ -25,6 +25,7 @@ func TestReceiverRepetitionsAreNoProgress(t *testing.T) {
 			h.writes(legs[0])
 			h.drain()
 			time.Sleep(time.Second)
+			synctest.Wait()
 		}
 		took := time.Since(start)
 		if !errors.Is(s.all[0].aborted, ErrSilent) || took < DefaultGiveUp || took > DefaultGiveUp+2*time.Second {
@@ -149,10 +150,10 @@ func TestReceiverSlowSinkStopsTheClock(t *testing.T) {
 		}
 		silent := time.Now()
 		time.Sleep(2 * DefaultGiveUp)
+		p.stop()
 		if took := ended.Sub(silent); took < DefaultGiveUp || took > DefaultGiveUp+time.Second {
 			t.Errorf("given up after %v, want %v", took, DefaultGiveUp)
 		}
-		p.stop()
 		other.conn.Close()
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -218,6 +219,66 @@ func TestDisconnect(t *testing.T) {
 			t.Errorf("the deaf client left with %v, want ErrSlow", err)
 		}
 	})
+}
+
+// TestRateBesideDeaf: four clients, of which three read at a steady rate what the
+// fourth floods them with, get all of it at nine tenths of the rate, at least, that
+// they have without a fifth that never reads. The flood takes five seconds, and the
+// queues are so short that it begins to wait for the deaf client at once: the worst
+// case of a server that is otherwise as it comes.
+func TestRateBesideDeaf(t *testing.T) {
+	const piece, pieces = 16 << 10, 500
+	line := strings.Repeat("x", 63) + "\n"
+	want := pieces * piece / len(line)
+	flood := func(deaf bool) (took time.Duration) {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHall(t, &Server{Queue: 32 << 10})
+			defer h.close()
+			a := h.enter()
+			var readers sync.WaitGroup
+			for range 3 {
+				conn := h.l.dial()
+				synctest.Wait()
+				readers.Go(func() {
+					got := paced(conn, piece, 10*time.Millisecond)
+					if lines := strings.Count(got, "1: "+line); lines != want || len(got) != want*(len(line)+3) {
+						t.Errorf("with a deaf client: %v: %d lines in %d bytes, want %d lines", deaf, lines, len(got), want)
+					}
+				})
+			}
+			if deaf {
+				h.enterDeaf()
+			}
+			start := time.Now()
+			for range pieces {
+				a.say(strings.Repeat(line, piece/len(line)))
+			}
+			a.say("exit\n")
+			if err := h.server.Shutdown(t.Context()); err != nil {
+				t.Error(err)
+			}
+			readers.Wait()
+			took = time.Since(start)
+		})
+		return took
+	}
+	without, with := flood(false), flood(true)
+	t.Logf("%v without, %v with: %.1f %% of the rate", without, with, 100*without.Seconds()/with.Seconds())
+	if without.Seconds() < 0.9*with.Seconds() || with <= without {
+		t.Errorf("the flood takes %v, and %v beside a deaf client; want a tenth longer at most", without, with)
+	}
+}
+
+// paced reads to the end, at most size bytes and then nothing for a time, over and over.
+func paced(conn net.Conn, size int, pause time.Duration) string {
+	var all strings.Builder
+	for buf := make([]byte, size); ; time.Sleep(pause) {
+		n, err := io.ReadFull(conn, buf)
+		all.Write(buf[:n])
+		if err != nil {
+			return all.String()
+		}
+	}
 }
 
 // TestDisconnectAtOnce: who has not read for longer than Patience when its queue fills
