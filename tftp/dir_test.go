@@ -1,13 +1,19 @@
 package tftp
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"io/fs"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ferrygo/ferry/lossy"
 )
 
 // TestDir serves files of a directory, and takes them if it may: whole, and local.
@@ -91,3 +97,58 @@ func TestDir(t *testing.T) {
 }
 
 var errAny = errors.New("any error")
+
+// TestNoPartialFile: of a write that fails nothing is left, whoever is to blame; one that
+// succeeds is there when the client knows.
+func TestNoPartialFile(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	left := func() (names []string) {
+		entries, _ := os.ReadDir(dir)
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		return names
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p := newStage(t, lossy.Delay(ms))
+		p.server.Handler = Directory{Root: root, Write: true}
+		p.start()
+		conn := p.client()
+		var c Client
+		if _, err := c.Put(t.Context(), conn, p.addr, "source fails", Source{R: &failingReader{100_000, errBroken}}); !errors.Is(err, errBroken) {
+			t.Error(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		c.Trace = &Trace{Acked: func(_ netip.AddrPort, block, _ int64, _ time.Duration) { cancel() }}
+		if _, err := c.Put(ctx, conn, p.addr, "cancelled", Source{R: bytes.NewReader(noise(1, 100_000))}); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		conn.Close()
+		u := p.puppet()
+		u.packet(p.addr, Packet{Op: WRQ, Name: "silent", Mode: "octet"})
+		u.expect(ms*5, false, "ACK 0")
+		if names := left(); len(names) != 1 || names[0] == "silent" {
+			t.Errorf("while it is written: %q", names)
+		}
+		u.conn.Close()
+		time.Sleep(DefaultServerGiveUp)
+		if names := left(); len(names) != 0 {
+			t.Errorf("left behind: %q", names)
+		}
+		if _, err := p.put(Client{}, "whole", noise(1, 100_000)); err != nil {
+			t.Error(err)
+		}
+		if got, err := os.ReadFile(dir + "/whole"); !bytes.Equal(got, noise(1, 100_000)) {
+			t.Errorf("%d bytes, %v", len(got), err)
+		}
+		p.end()
+	})
+	if names := left(); len(names) != 1 {
+		t.Errorf("left behind: %q", names)
+	}
+}

@@ -110,7 +110,7 @@ func serveLoopback(t testing.TB, s *Server) netip.AddrPort {
 // command runs a program, with input, and fails the test if it fails.
 func command(t *testing.T, dir, input, name string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), ample)
 	defer cancel()
 	c := exec.CommandContext(ctx, name, args...)
 	c.Dir = dir
@@ -260,7 +260,7 @@ func startServer(t *testing.T, s foreignServer, name string, args ...string) for
 		}
 	})
 	// The first request is repeated until the server is there.
-	if _, _, err := loopbackGet(t, Client{}, s.addr, "1"); err != nil {
+	if _, _, err := loopbackGet(t, Client{GiveUp: time.Minute}, s.addr, "1"); err != nil {
 		t.Fatalf("%s %q: %v\n%s", name, args, err, &out)
 	}
 	return s
@@ -272,6 +272,7 @@ func loopbackGet(t testing.TB, c Client, server netip.AddrPort, name string) ([]
 		t.Fatal(err)
 	}
 	defer conn.Close()
+	c.GiveUp = orDefault(c.GiveUp, ample)
 	var got bytes.Buffer
 	r, err := c.Get(context.Background(), conn, server, name, &got)
 	return got.Bytes(), r, err
@@ -283,6 +284,7 @@ func loopbackPut(t testing.TB, c Client, server netip.AddrPort, name string, dat
 		t.Fatal(err)
 	}
 	defer conn.Close()
+	c.GiveUp = orDefault(c.GiveUp, ample)
 	return c.Put(context.Background(), conn, server, name, Source{R: bytes.NewReader(data), Size: int64(len(data))})
 }
 

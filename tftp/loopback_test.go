@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -15,6 +16,9 @@ import (
 	"time"
 )
 
+// ample is a time that no test on real sockets takes, however busy the machine is.
+const ample = 10 * time.Minute
+
 func mustAddr(s string) netip.Addr { return netip.MustParseAddrPort(s).Addr() }
 
 // TestLoopback: real sockets, both families, one port and many.
@@ -24,8 +28,8 @@ func TestLoopback(t *testing.T) {
 			m := newMemory()
 			data := noise(1, 1_000_003)
 			m.files["file"] = data
-			addr := serveLoopback(t, &Server{Handler: m, Wide: wide, SinglePort: single, Linger: time.Second / 5})
-			c := Client{Wide: wide, BlockSize: 1428}
+			addr := serveLoopback(t, &Server{Handler: m, Wide: wide, SinglePort: single, Linger: -1, GiveUp: ample})
+			c := Client{Wide: wide, BlockSize: 1428, GiveUp: ample}
 			got, r, err := loopbackGet(t, c, addr, "file")
 			if err != nil || !bytes.Equal(got, data) {
 				t.Errorf("wide %v, single port %v: %d bytes, %v, %+v", wide, single, len(got), err, r)
@@ -50,7 +54,7 @@ func TestIPv6(t *testing.T) {
 	}
 	defer conn.Close()
 	ctx, stop := context.WithCancelCause(context.Background())
-	s := Server{Handler: m}
+	s := Server{Handler: m, GiveUp: ample}
 	done := make(chan error)
 	go func() { done <- s.Serve(ctx, conn) }()
 	port := conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
@@ -61,7 +65,7 @@ func TestIPv6(t *testing.T) {
 			continue
 		}
 		var got bytes.Buffer
-		client := Client{BlockSize: 9000}
+		client := Client{BlockSize: 9000, GiveUp: ample}
 		r, err := client.Get(ctx, c, netip.AddrPortFrom(netip.MustParseAddr(host), port), "file", &got)
 		want := map[string]int{"127.0.0.1": 1468, "::1": 1448}[host]
 		if err != nil || got.Len() != 100_000 || r.BlockSize != want {
@@ -78,9 +82,9 @@ func TestManyClients(t *testing.T) {
 	m := newMemory()
 	data := noise(1, 20_000)
 	m.files["file"] = data
-	addr := serveLoopback(t, &Server{Handler: m})
+	addr := serveLoopback(t, &Server{Handler: m, GiveUp: ample})
 	var wg sync.WaitGroup
-	errs := make(chan error, 1000)
+	errs := make(chan error, 1000/thorough)
 	for range cap(errs) {
 		conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 		if err != nil {
@@ -89,7 +93,7 @@ func TestManyClients(t *testing.T) {
 		wg.Go(func() {
 			defer conn.Close()
 			var got bytes.Buffer
-			c := Client{GiveUp: time.Minute, Linger: -1}
+			c := Client{GiveUp: ample, Linger: -1}
 			_, err := c.Get(context.Background(), conn, addr, "file", &got)
 			if err == nil && !bytes.Equal(got.Bytes(), data) {
 				err = errBroken
@@ -121,9 +125,9 @@ func TestAbortedTransfersLeaveNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		for i := range 10_000 {
+		for i := range 10_000 / thorough {
 			ctx, cancel := context.WithCancel(context.Background())
-			c := Client{BlockSize: 512, Trace: &Trace{
+			c := Client{BlockSize: 512, GiveUp: ample, Trace: &Trace{
 				Received:     func(_ netip.AddrPort, block int64, _ int, _ bool, _ int64) { cancel() },
 				Acknowledged: func(netip.AddrPort, int64, bool) { cancel() },
 				Sent:         func(netip.AddrPort, int64, int, bool) { cancel() },
@@ -148,35 +152,40 @@ func TestAbortedTransfersLeaveNothing(t *testing.T) {
 	}
 }
 
-// TestNoAllocationPerPacket compares a transfer with one ten times as long.
+// TestNoAllocationPerPacket compares a transfer with one twice as long, both longer than
+// any window, whose buffers are made once. A wait that ends without a packet does allocate, its
+// error, and on a busy machine there are more of those: the best of some attempts counts, of either.
 func TestNoAllocationPerPacket(t *testing.T) {
-	const blocks = 4000
+	if thorough > 1 {
+		t.Skip("so slow under the race detector that waits outnumber packets")
+	}
+	const attempts = 10
+	const blocks = 4 * wideWindow
 	for _, wide := range []bool{false, true} {
 		m := newMemory()
-		addr := serveLoopback(t, &Server{Handler: m, Wide: wide})
-		transfer := func(n int) uint64 {
-			m.mu.Lock()
-			m.files["file"] = make([]byte, n*512)
-			m.mu.Unlock()
+		m.files["short"], m.files["long"] = make([]byte, blocks*512), make([]byte, 2*blocks*512)
+		addr := serveLoopback(t, &Server{Handler: m, Wide: wide, GiveUp: ample})
+		transfer := func(name string) int64 {
 			conn := listenLoopback(t)
-			c := Client{Wide: wide, WindowSize: 8, BlockSize: 512, Linger: -1}
+			c := Client{Wide: wide, WindowSize: 8, BlockSize: 512, GiveUp: ample, Linger: -1}
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			if _, err := c.Get(context.Background(), conn, addr, "file", io.Discard); err != nil {
+			if _, err := c.Get(t.Context(), conn, addr, name, io.Discard); err != nil {
 				t.Fatal(err)
 			}
 			runtime.ReadMemStats(&after)
-			return after.Mallocs - before.Mallocs
+			return int64(after.Mallocs - before.Mallocs)
 		}
-		transfer(blocks)
-		short, long := transfer(blocks/10), transfer(blocks)
-		// A Wide transfer's buffers grow up to its window.
-		bound := 0.05
-		if wide {
-			bound = 0.6
+		short, long, each := int64(math.MaxInt64), int64(math.MaxInt64), 1.0
+		for range attempts {
+			short, long = min(short, transfer("short")), min(long, transfer("long"))
+			if each = float64(long-short) / blocks; each <= 0.05 {
+				break
+			}
 		}
-		if per := float64(int64(long)-int64(short)) / (blocks * 0.9); per > bound {
-			t.Errorf("wide %v: %.2f allocations for each block (%d for %d, %d for %d)", wide, per, short, blocks/10, long, blocks)
+		t.Logf("wide %v: %.3f allocations for each block", wide, each)
+		if each > 0.05 {
+			t.Errorf("wide %v: %.2f allocations for each block", wide, each)
 		}
 	}
 }

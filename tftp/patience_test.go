@@ -91,7 +91,7 @@ func (s slowSink) Abort(error) {}
 type chatterbox struct{ said []byte }
 
 func (c chatterbox) Read(time.Time) ([]datagram.Packet, error) {
-	time.Sleep(ms)
+	time.Sleep(20 * ms)
 	return []datagram.Packet{{Data: c.said, Addr: chatterAddr}}, nil
 }
 

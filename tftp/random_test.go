@@ -15,7 +15,7 @@ var randomSeed = flag.Uint64("tftp.seed", 0, "run only this one of the random tr
 
 // TestRandomTransfers: whatever the network does, every byte arrives, in either direction.
 func TestRandomTransfers(t *testing.T) {
-	const runs = 1000
+	const runs = 1000 / thorough
 	if *randomSeed != 0 {
 		randomTransfer(t, *randomSeed)
 		return

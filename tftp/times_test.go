@@ -29,8 +29,8 @@ func TestLossyTimes(t *testing.T) {
 	}
 	one := []lossy.Option{lossy.Loss(0.01), lossy.Delay(ms / 10)}
 	jitter := []lossy.Option{lossy.Jitter(0, 10*ms)}
-	w1, w16 := mean(1, 200, one...), mean(16, 200, one...)
-	j4, j16 := mean(4, 20, jitter...), mean(16, 20, jitter...)
+	w1, w16 := mean(1, 200/thorough, one...), mean(16, 200/thorough, one...)
+	j4, j16 := mean(4, 20/thorough, jitter...), mean(16, 20/thorough, jitter...)
 	t.Logf("1 %% loss: window 1 %v, window 16 %v; 10 ms jitter: window 4 %v, window 16 %v", w1, w16, j4, j16)
 	if w1 > 200*ms || w16 > 50*ms {
 		t.Errorf("1 %% loss: window 1 takes %v, window 16 %v", w1, w16)
