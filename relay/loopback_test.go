@@ -189,6 +189,52 @@ func TestBadClients(t *testing.T) {
 	check()
 }
 
+// TestHugeMessage: 100 MB without a newline. As a line it is too long, and its sender is
+// told so and disconnected; as chunks it arrives in labelled pieces, every byte of it.
+// Either way it takes no more memory than other messages.
+func TestHugeMessage(t *testing.T) {
+	const size = 100 << 20 / thorough
+	for _, framing := range []Framing{Line, Chunk} {
+		t.Run(framing.String(), func(t *testing.T) {
+			l := listen(t)
+			s := &Server{Framing: framing, Patience: time.Minute}
+			ours(t, s, l)
+			listener, speaker := dial(t, l.Addr()), dial(t, l.Addr())
+			told := make(chan string, 1)
+			go func() {
+				words, _ := io.ReadAll(speaker)
+				told <- string(words)
+			}()
+			sent := make(chan struct{})
+			go func() {
+				defer close(sent)
+				io.Copy(speaker, io.LimitReader(neverEnding('x'), size))
+				speaker.(*net.TCPConn).CloseWrite()
+			}()
+			if framing == Line {
+				if words := <-told; words != "* message longer than 65536 bytes\n" {
+					t.Errorf("the speaker was told %q", words)
+				}
+				<-sent
+				return
+			}
+			in := bufio.NewReaderSize(listener, 1<<20)
+			for got := 0; got < size; {
+				line, err := in.ReadSlice('\n')
+				text, labelled := bytes.CutPrefix(line, []byte("2: "))
+				if n := bytes.Count(text, []byte("x")); err != nil || !labelled || n != len(text)-1 || n > DefaultMaxMessage {
+					t.Fatalf("after %d bytes: %d bytes, %v", got, len(line), err)
+				}
+				got += len(text) - 1
+			}
+			<-sent
+			if words := <-told; words != "" {
+				t.Errorf("the speaker was told %q", words)
+			}
+		})
+	}
+}
+
 type neverEnding byte
 
 func (b neverEnding) Read(p []byte) (int, error) {

@@ -12,9 +12,10 @@ import (
 type roster struct {
 	members atomic.Pointer[[]*client]
 
-	mu    sync.Mutex
-	last  uint64 // the ID given last
-	count Stats  // what clients did that have left
+	mu      sync.Mutex
+	last    uint64    // the ID given last
+	leaving []*client // that are no members any more, and have not parted
+	count   Stats     // what clients did that have parted
 }
 
 // all returns the clients in the order of their IDs. It is not changed.
@@ -44,12 +45,21 @@ func (r *roster) join(conn net.Conn, o options) *client {
 	return c
 }
 
-// leave removes c, whose ID is not given again.
+// leave removes c, whose ID is not given again. Nobody delivers to it any more, but what
+// waits for it may still be written: see settle.
 func (r *roster) leave(c *client) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	next := slices.DeleteFunc(slices.Clone(r.all()), func(o *client) bool { return o == c })
 	r.members.Store(&next)
+	r.leaving = append(r.leaving, c)
+}
+
+// settle takes what c has done into the sum, when that does not change any more.
+func (r *roster) settle(c *client) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.leaving = slices.DeleteFunc(r.leaving, func(o *client) bool { return o == c })
 	r.count.add(c.report())
 }
 
@@ -60,6 +70,9 @@ func (r *roster) stats() Stats {
 	s := r.count
 	for _, c := range r.all() {
 		s.Clients++
+		s.add(c.report())
+	}
+	for _, c := range r.leaving {
 		s.add(c.report())
 	}
 	return s

@@ -94,6 +94,34 @@ func TestExit(t *testing.T) {
 	}
 }
 
+// What waits for a client that has closed its side is delivered, and counts.
+func TestExitDrains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHall(t, &Server{})
+		defer h.close()
+		a := h.enter()
+		b := h.l.dial()
+		synctest.Wait()
+		for range 3 {
+			a.say("x")
+		}
+		if _, err := io.WriteString(b, "exit"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if s := h.server.Stats(); s.Clients != 1 || s.Messages != 4 || s.Delivered != 0 {
+			t.Errorf("before it reads: %+v", s)
+		}
+		if got, err := io.ReadAll(b); string(got) != "1: x\n1: x\n1: x\n" || err != nil {
+			t.Errorf("heard %q, %v", got, err)
+		}
+		synctest.Wait()
+		if s := h.server.Stats(); s.Clients != 1 || s.Messages != 4 || s.Delivered != 3 {
+			t.Errorf("afterwards: %+v", s)
+		}
+	})
+}
+
 func TestNotices(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHall(t, &Server{Notices: true})

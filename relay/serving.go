@@ -117,6 +117,7 @@ func (v *serving) attend(c *client) {
 	}
 	c.finish(words)
 	writer.Wait()
+	v.room.settle(c)
 	v.hangUp(c)
 	unhook()
 	if err = c.cause(err); v.trace.Left != nil {

@@ -40,8 +40,11 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer udp.Close()
-	tcp, err := net.Dial("tcp", *server)
-	if err != nil {
+	tcp, err := new(net.Dialer).DialContext(ctx, "tcp", *server)
+	switch {
+	case ctx.Err() != nil:
+		return nil // interrupted before there was a chat
+	case err != nil:
 		return err
 	}
 	defer tcp.Close()

@@ -1,0 +1,7 @@
+//go:build race
+
+package relay
+
+// thorough is how many times less there is to do where the race detector makes
+// everything ten times slower.
+const thorough = 10
