@@ -1,0 +1,366 @@
+package lossy
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// etherHeaders are the bytes of the UDP, IPv4 and Ethernet headers.
+const etherHeaders = 8 + 20 + 14
+
+// A netemSpec is what the words say, of which it takes one after the other.
+type netemSpec struct {
+	words []string
+	open  func(string) (io.ReadCloser, error)
+	seen  map[string]bool
+
+	duplicate, loss, corrupt, slots Model // or nil
+
+	limit         int
+	delay, jitter time.Duration
+	correlation   float64 // of the delay
+	distribution  string
+	table         []float64
+	reorder       [2]float64 // probability, correlation
+	gap           int
+	rate          *RateConfig
+}
+
+// parse takes all words.
+func (s *netemSpec) parse() error {
+	if len(s.words) == 0 {
+		return errors.New("no words are given")
+	}
+	for len(s.words) > 0 {
+		word := s.take()
+		switch word { // other names for the same
+		case "latency":
+			word = "delay"
+		case "drop":
+			word = "loss"
+		}
+		f := s.parser(word)
+		switch {
+		case f == nil:
+			return fmt.Errorf("%q is not understood", word)
+		case s.seen[word]:
+			return fmt.Errorf("%s is given twice", word)
+		}
+		s.seen[word] = true
+		if err := f(); err != nil {
+			return fmt.Errorf("%s: %w", word, err)
+		}
+	}
+	return nil
+}
+
+// parser returns what takes the words that follow this one.
+func (s *netemSpec) parser(word string) func() error {
+	switch word {
+	case "limit":
+		return func() error { return s.count(&s.limit) }
+	case "delay":
+		return s.parseDelay
+	case "distribution":
+		return s.parseDistribution
+	case "loss":
+		return s.parseLoss
+	case "corrupt":
+		return func() error { return s.chance(Corrupt, &s.corrupt) }
+	case "duplicate":
+		return func() error { return s.chance(Duplicate, &s.duplicate) }
+	case "reorder":
+		return func() error { return s.percents(1, s.reorder[:]) }
+	case "gap":
+		return func() error { return s.count(&s.gap) }
+	case "rate":
+		return s.parseRate
+	case "slot":
+		return s.parseSlot
+	case "ecn":
+		return func() error { return errors.New("there is no ECN in this network") }
+	case "seed":
+		return func() error { return errors.New("a seed is an option of its own, not a model") }
+	}
+	return nil
+}
+
+func (s *netemSpec) parseDelay() error {
+	if err := s.times(1, &s.delay, &s.jitter); err != nil {
+		return err
+	}
+	c := []float64{0}
+	err := s.percents(0, c)
+	s.correlation = c[0]
+	return err
+}
+
+func (s *netemSpec) parseDistribution() error {
+	s.distribution = s.take()
+	switch s.distribution {
+	case "":
+		return errors.New("a name is missing")
+	case "uniform", "normal", "pareto", "paretonormal":
+		return nil
+	}
+	if s.open == nil {
+		return fmt.Errorf("%q is not known", s.distribution)
+	}
+	r, err := s.open(s.distribution)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if s.table, err = readTable(r); err != nil {
+		return fmt.Errorf("%s: %w", s.distribution, err)
+	}
+	return nil
+}
+
+func (s *netemSpec) parseLoss() error {
+	switch s.peek() {
+	case "state":
+		s.take()
+		p := []float64{0, -1, 0, 1, 0} // p13, p31, p32, p23, p14, as tc's defaults
+		if err := s.percents(1, p); err != nil {
+			return err
+		}
+		if p[1] < 0 {
+			p[1] = 1 - p[0]
+		}
+		if max(p[0]+p[4], p[1]+p[2]) > most1 {
+			return errors.New("probabilities from one state add up to more than 100%")
+		}
+		s.loss = FourState(p[0], p[1], p[2], p[3], p[4])
+	case "gemodel":
+		s.take()
+		p := []float64{0, -1, 1, 0} // p, r, 1-h, 1-k
+		if err := s.percents(1, p); err != nil {
+			return err
+		}
+		if p[1] < 0 {
+			p[1] = 1 - p[0]
+		}
+		s.loss = GilbertElliott(p[0], p[1], p[2], p[3])
+	case "random":
+		s.take()
+		fallthrough
+	default:
+		return s.chance(Loss, &s.loss)
+	}
+	return nil
+}
+
+// chance takes a probability and perhaps a correlation.
+func (s *netemSpec) chance(model func(float64) Model, m *Model) error {
+	p := []float64{0, 0}
+	if err := s.percents(1, p); err != nil {
+		return err
+	}
+	if *m = model(p[0]); p[1] > 0 {
+		*m = Correlated(p[1], *m)
+	}
+	return nil
+}
+
+func (s *netemSpec) parseRate() error {
+	if s.peekNumber() == "" {
+		return errors.New("a rate is missing")
+	}
+	rate, err := parseRate(s.take())
+	if err != nil {
+		return err
+	}
+	s.rate = &RateConfig{BitsPerSecond: rate, Packets: -1}
+	for _, v := range []*int{&s.rate.Overhead, &s.rate.Cell, &s.rate.CellOverhead} {
+		if s.peekNumber() == "" {
+			break
+		}
+		if *v, err = parseInt(s.take()); err != nil {
+			return err
+		}
+	}
+	if s.rate.Cell < 0 || s.rate.Cell+s.rate.CellOverhead < 0 {
+		return errors.New("the size of a cell is negative")
+	}
+	s.rate.Overhead += etherHeaders
+	return nil
+}
+
+func (s *netemSpec) parseSlot() error {
+	var least, most time.Duration
+	if s.peek() == "distribution" {
+		return errors.New("slots have no distribution here, only MIN and MAX")
+	}
+	if err := s.times(1, &least, &most); err != nil {
+		return err
+	}
+	most = max(most, least)
+	if most == 0 {
+		return errors.New("the time between slots is 0")
+	}
+	var packets, bytes int
+	for {
+		switch s.peek() {
+		case "packets":
+			s.take()
+			if err := s.count(&packets); err != nil {
+				return err
+			}
+		case "bytes":
+			s.take()
+			if err := s.count(&bytes); err != nil {
+				return err
+			}
+		default:
+			s.slots = Slots(least, most, packets, bytes)
+			return nil
+		}
+	}
+}
+
+// check finds what is wrong between the words.
+func (s *netemSpec) check() error {
+	switch {
+	case s.distribution != "" && s.jitter == 0:
+		return errors.New("a distribution needs a delay with jitter")
+	case s.correlation > 0 && s.jitter == 0:
+		return errors.New("a correlation of delays needs jitter")
+	case s.seen["reorder"] && s.delay == 0:
+		return errors.New("reorder needs a delay")
+	case s.seen["gap"] && !s.seen["reorder"]:
+		return errors.New("gap needs reorder")
+	}
+	return nil
+}
+
+// models returns the models in the order that Netem tells.
+func (s *netemSpec) models() (all []Model) {
+	for _, m := range []Model{s.duplicate, s.loss, s.corrupt} {
+		if m != nil {
+			all = append(all, m)
+		}
+	}
+	var late []Model
+	if s.rate != nil {
+		late = append(late, RateWith(*s.rate))
+	}
+	if s.delay > 0 || s.jitter > 0 {
+		late = append(late, s.delays())
+	}
+	if p := s.reorder[0]; p > 0 {
+		m := Reorder(p, max(1, s.gap), late...)
+		if r := s.reorder[1]; r > 0 {
+			gate := flatten("Netem", []Model{m})
+			m = append(composed(flatten("Netem", []Model{Correlated(r, gate[0])})), gate[1:]...)
+		}
+		late = []Model{m}
+	}
+	all = append(all, late...)
+	if s.slots != nil {
+		all = append(all, s.slots)
+	}
+	if s.limit == 0 && s.rate != nil {
+		s.limit = defaultQueue
+	}
+	if s.limit > 0 {
+		all = append(all, Limit(s.limit))
+	}
+	return all
+}
+
+// delays returns the model of the delay.
+func (s *netemSpec) delays() Model {
+	var m Model
+	mean, jitter := float64(s.delay), float64(s.jitter)
+	switch {
+	case s.jitter == 0:
+		return Delay(s.delay)
+	case s.table != nil:
+		m = tableDelay(mean, jitter, s.table)
+	case s.distribution == "normal":
+		m = NormalDelay(s.delay, s.jitter)
+	case s.distribution == "pareto":
+		m = ParetoDelay(s.delay, s.jitter)
+	case s.distribution == "paretonormal":
+		m = ParetoNormalDelay(s.delay, s.jitter)
+	default:
+		m = randomDelay(func(u float64) float64 { return mean + jitter*(2*u-1) })
+	}
+	if s.correlation > 0 {
+		m = Correlated(s.correlation, m)
+	}
+	return m
+}
+
+// peek returns the next word, or nothing.
+func (s *netemSpec) peek() string {
+	if len(s.words) == 0 {
+		return ""
+	}
+	return s.words[0]
+}
+
+// peekNumber returns the next word if it begins as a number does.
+func (s *netemSpec) peekNumber() string {
+	if word := s.peek(); word != "" && strings.IndexByte("0123456789.+-", word[0]) >= 0 {
+		return word
+	}
+	return ""
+}
+
+func (s *netemSpec) take() string {
+	word := s.peek()
+	if word != "" {
+		s.words = s.words[1:]
+	}
+	return word
+}
+
+// times takes as many times as there are, up to those wanted.
+func (s *netemSpec) times(least int, into ...*time.Duration) (err error) {
+	for i, v := range into {
+		if s.peekNumber() == "" || strings.HasSuffix(s.peek(), "%") {
+			if i < least {
+				return errors.New("a time is missing")
+			}
+			return nil
+		}
+		if *v, err = parseTime(s.take()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// percents takes as many percentages as there are, up to those wanted.
+func (s *netemSpec) percents(least int, into []float64) (err error) {
+	for i := range into {
+		if s.peekNumber() == "" {
+			if i < least {
+				return errors.New("a percentage is missing")
+			}
+			return nil
+		}
+		if into[i], err = parsePercent(s.take()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// count takes a number of at least 1.
+func (s *netemSpec) count(into *int) error {
+	if s.peekNumber() == "" {
+		return errors.New("a number is missing")
+	}
+	n, err := parseInt(s.take())
+	if err == nil && n < 1 {
+		err = fmt.Errorf("%d is less than 1", n)
+	}
+	*into = n
+	return err
+}
