@@ -127,15 +127,16 @@ func (f *Flight) sent(now time.Time, block int64, last bool) {
 // backOff doubles the timer (RFC 6298, rule 5.5) where a block is sent again and
 // nothing was heard since it was sent; once for all that was sent together. What was
 // heard may have been about an earlier copy of a block, while the answer to this one is
-// still to come: then it is no reason to double the timer, but if it happens again and
-// again the timer is too short.
+// still to come: if the timer has run out, that is no reason to double it, but if it
+// happens again and again the timer is too short.
 func (f *Flight) backOff(now time.Time, b *flightBlock) {
-	if b.sent.Before(f.slowed) {
+	heard := !b.sent.After(f.heard)
+	if b.sent.Before(f.slowed) || heard && now.Sub(b.sent) < f.timer.RTO() {
 		return
 	}
 	f.slowed = now
 	f.timer.TimedOut()
-	if !b.sent.After(f.heard) {
+	if heard {
 		f.timer.Heard()
 	}
 }
@@ -212,9 +213,15 @@ func (f *Flight) measure(now time.Time, block int64) time.Duration {
 func (f *Flight) deviation() time.Duration { return f.timer.RTTVar() }
 
 // answerable reports whether an ACK that arrives now can be the answer to a block's
-// latest transmission: it cannot where no round trip was ever so short.
+// latest transmission. It cannot where no round trip was ever so short; and while none
+// has been measured, one that comes about a timeout later may well be late, and tell of
+// the copy before.
 func (f *Flight) answerable(now time.Time, block int64) bool {
-	return f.timer.Measured() && now.Sub(f.SentAt(block)) >= max(f.timer.MinRTT(), quickest)
+	age := now.Sub(f.SentAt(block))
+	if !f.timer.Measured() && age > f.timer.Initial*3/4 {
+		return false
+	}
+	return age >= max(f.timer.MinRTT(), quickest)
 }
 
 // quickest is the least time after which an ACK is taken for an answer.
