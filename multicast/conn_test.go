@@ -222,7 +222,9 @@ func TestSources(t *testing.T) {
 	}
 	for _, group := range []string{"232.1.2.3", "239.255.77.3"} {
 		g := netip.MustParseAddr(group)
-		include := listenAt(t, Config{Interface: lo}, "0.0.0.0:0", Membership{Group: g, Include: []netip.Addr{one, three}})
+		sources := []netip.Addr{one, three}
+		include := listenAt(t, Config{Interface: lo}, "0.0.0.0:0", Membership{Group: g, Include: sources})
+		clear(sources) // they are the caller's again
 		for _, from := range []string{"127.0.0.2:0", "127.0.0.3:0", "127.0.0.1:0"} {
 			sendTo(t, listenAt(t, Config{Interface: lo}, from), at(group, port(include)), from)
 		}

@@ -90,12 +90,15 @@ func BenchmarkLoopback(b *testing.B) {
 			from, at := listenLoopback(b), listenLoopback(b)
 			bare := newPingPong(b)
 			var files, limit time.Duration
+			best := time.Hour // of files: what else the machine does only adds to it
 			b.SetBytes(int64(size))
 			b.ReportAllocs()
 			for b.Loop() {
 				start := time.Now()
 				sendFile(b, from, at, root)
-				files += time.Since(start)
+				took := time.Since(start)
+				files += took
+				best = min(best, took)
 				b.StopTimer()
 				start = time.Now()
 				bare.run(size / BlockSize)
@@ -104,6 +107,7 @@ func BenchmarkLoopback(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.N)*float64(size)/1e6/limit.Seconds(), "limit-MB/s")
 			b.ReportMetric(100*limit.Seconds()/files.Seconds(), "%-of-limit")
+			b.ReportMetric(float64(size)/1e6/best.Seconds(), "best-MB/s")
 		})
 	}
 }
