@@ -3,11 +3,11 @@ package p2mp
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -115,41 +115,77 @@ func TestSaveAs(t *testing.T) {
 	})
 }
 
-// A disk that fills up at any chunk ends the transfer with an error that says so, and
-// leaves no partial file.
-func TestDiskFull(t *testing.T) {
+// DirHandler: unknown size is cut off at MaxSize.
+func TestMaxSizeUnknown(t *testing.T) {
 	root, dir := openRoot(t)
-	for full := range 4 {
+	d := DirHandler{Root: root, MaxSize: 10}
+	s, err := d.Accept(Offer{Extended: true, Name: "f", Size: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Write(make([]byte, 10)); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Write(make([]byte, 1)); !errors.Is(err, ErrTooLarge) || refusal(err) != ReasonTooLarge {
+		t.Error(err)
+	}
+	s.Abort(errBroken)
+	if len(names(t, dir)) != 0 {
+		t.Error("left")
+	}
+}
+
+// TestDirExtended: name, mode and contents arrive; a second file of that name is
+// refused unless it may replace the first.
+func TestDirExtended(t *testing.T) {
+	root, dir := openRoot(t)
+	for i, overwrite := range []bool{false, false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			p := newParty(t, 1, lossy.Delay(time.Millisecond))
-			var ended error
-			trace := &Trace{Finished: func(_ Offer, _ Report, err error) { ended = err }}
-			p.serve(Receiver{Trace: trace}, HandlerFunc(func(o Offer) (Sink, error) {
-				sink, err := Dir(root).Accept(o)
-				return &fullDisk{Sink: sink, room: 100 * full}, err
-			}))
-			if err := p.sendFrom(p.sender, noise(1, 350)); err == nil {
-				t.Error("Send did not notice")
-			}
+			p := newParty(t, 1, lossy.Delay(time.Millisecond), lossy.Loss(0.2))
+			p.serve(Receiver{}, &DirHandler{Root: root, Overwrite: overwrite})
+			data := noise(uint64(i), 5000)
+			_, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, Source{R: bytes.NewReader(data), Size: 5000, Name: "f", Mode: 0o640})
 			p.stop()
-			if !errors.Is(ended, syscall.ENOSPC) {
-				t.Errorf("full after %d bytes: %v", 100*full, ended)
+			if refused := errors.Is(err, fs.ErrExist); refused != (i == 1) || err != nil && !refused {
+				t.Errorf("file %d: %v", i, err)
 			}
-			if got := names(t, dir); len(got) != 0 {
-				t.Errorf("full after %d bytes: files %q are left", 100*full, got)
+			b, _ := os.ReadFile(filepath.Join(dir, "f"))
+			info, err := os.Stat(filepath.Join(dir, "f"))
+			if i != 1 && (!bytes.Equal(b, data) || err != nil || info.Mode() != 0o640) {
+				t.Errorf("file %d: %d bytes, mode %v", i, len(b), info.Mode())
+			}
+			if got := names(t, dir); len(got) != 1 {
+				t.Errorf("files %q", got)
 			}
 		})
 	}
 }
 
-type fullDisk struct {
-	Sink
-	room int
-}
-
-func (d *fullDisk) Write(b []byte) (int, error) {
-	if d.room -= len(b); d.room < 0 {
-		return 0, &os.PathError{Op: "write", Path: "f", Err: syscall.ENOSPC}
-	}
-	return d.Sink.Write(b)
+// Two senders that offer the same name at once: one file is kept, whole, and one sender
+// hears why not.
+func TestSameNameAtOnce(t *testing.T) {
+	root, dir := openRoot(t)
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1, lossy.Delay(time.Millisecond), lossy.Loss(0.1))
+		p.serve(Receiver{}, Dir(root))
+		other := p.listen()
+		defer other.Close()
+		errs := make(chan error)
+		files := [][]byte{noise(1, 10000), noise(2, 10000)}
+		for i, conn := range []*lossy.Conn{p.sender, other} {
+			go func() {
+				_, err := (&Sender{MSS: 100}).Send(t.Context(), conn, p.to, Source{R: bytes.NewReader(files[i]), Size: 10000, Name: "f"})
+				errs <- err
+			}()
+		}
+		a, b := <-errs, <-errs
+		p.stop()
+		if (a == nil) == (b == nil) || !errors.Is(errors.Join(a, b), fs.ErrExist) {
+			t.Errorf("one should have been refused: %v; %v", a, b)
+		}
+		got, _ := os.ReadFile(filepath.Join(dir, "f"))
+		if !bytes.Equal(got, files[0]) && !bytes.Equal(got, files[1]) {
+			t.Errorf("f is neither file: %d bytes", len(got))
+		}
+	})
 }

@@ -125,10 +125,7 @@ func (p *party) check(data []byte) {
 // noise returns bytes that repeat for a seed.
 func noise(seed uint64, n int) []byte {
 	b := make([]byte, n)
-	r := rand.New(rand.NewPCG(seed, 1))
-	for i := range b {
-		b[i] = byte(r.Uint32())
-	}
+	rand.NewChaCha8([32]byte{0: byte(seed), 1: byte(seed >> 8)}).Read(b)
 	return b
 }
 

@@ -98,3 +98,41 @@ func randomTransfer(t *testing.T, seed uint64, classic func(i int) bool) {
 	})
 	done = true
 }
+
+// TestRandomWindows: whatever windows sender and receivers have.
+func TestRandomWindows(t *testing.T) {
+	for seed := uint64(1); seed <= 400/thorough && !t.Failed(); seed++ {
+		r := rand.New(rand.NewPCG(seed, 77))
+		mss := []int{1, 7, 100, 1400}[r.IntN(4)]
+		size := r.IntN(200 * mss)
+		data := noise(seed, size)
+		src := Source{R: bytes.NewReader(data), Size: int64(size)}
+		switch r.IntN(3) {
+		case 1:
+			src.R = bytes.NewBuffer(bytes.Clone(data))
+		case 2:
+			src.R, src.Size = bytes.NewBuffer(bytes.Clone(data)), -1
+		}
+		n := 1 + r.IntN(4)
+		synctest.Test(t, func(t *testing.T) {
+			p := newParty(t, n, lossy.Seed(seed), lossy.Loss(0.3*r.Float64()), lossy.Duplicate(0.1), lossy.Jitter(time.Millisecond, time.Duration(1+r.IntN(50))*time.Millisecond))
+			for i, m := range p.receivers {
+				if i%3 == 2 {
+					m.forgetExtended()
+				}
+				rc := Receiver{Window: 1 + r.IntN(40), Linger: time.Minute, GiveUp: time.Hour}
+				m.start(func(ctx context.Context) error {
+					var err error
+					m.report, err = rc.Receive(ctx, m.conn, &m.got)
+					return err
+				})
+			}
+			_, err, hung := p.sendFor(t, time.Hour, p.sender, Sender{MSS: mss, Window: 1 + r.IntN(40), JoinTimeout: time.Minute, GiveUp: 10 * time.Minute}, src)
+			p.stop()
+			if err != nil {
+				t.Errorf("seed %d: hung %v %v", seed, hung, err)
+			}
+			p.check(data)
+		})
+	}
+}

@@ -347,3 +347,17 @@ func TestSendReport(t *testing.T) {
 		}
 	})
 }
+
+// Under the policy Fail the error names the receiver that fell silent, not the first.
+func TestFailNamesTheRightOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		second := netip.MustParseAddrPort("10.0.0.3:7735")
+		p := newParty(t, 2, lossy.Delay(time.Millisecond), dropData(second, 5))
+		p.receive(Receiver{})
+		_, err := p.send(Sender{Classic: true, MSS: 100, Policy: Fail}, noise(1, 1000))
+		var peer *PeerError
+		if !errors.As(err, &peer) || peer.Peer != second || peer.Seq != 5 {
+			t.Errorf("error %v", err)
+		}
+	})
+}

@@ -286,15 +286,6 @@ func (v *serving) expects(from netip.AddrPort) bool {
 	return s != nil && s.state == underWay && s.received == 0
 }
 
-// latest returns a sender's latest session, or nil.
-func (v *serving) latest(from netip.AddrPort) *session {
-	of := v.bySender[from]
-	if len(of) == 0 {
-		return nil
-	}
-	return of[len(of)-1]
-}
-
 // expire forgets what was remembered long enough, and gives up senders that have fallen
 // silent.
 func (v *serving) expire(now time.Time) {

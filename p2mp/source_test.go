@@ -6,11 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/ferrygo/ferry/lossy"
 )
 
 // cut returns the lengths of the chunks that a source is cut into in the classic mode.
@@ -145,5 +151,91 @@ func TestFileSource(t *testing.T) {
 	defer pw.Close()
 	if src, err := FileSource(pr); err != nil || src.Size >= 0 {
 		t.Errorf("a pipe: %+v, %v; want an unknown size", src, err)
+	}
+}
+
+// A source that says that it was cut off is not one that ends, however it says it; and
+// one that never says anything is given up.
+func TestSourceCutOff(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end  error
+		want error
+	}{
+		"unexpected EOF": {io.ErrUnexpectedEOF, io.ErrUnexpectedEOF},
+		"a wrapped EOF":  {fmt.Errorf("connection lost: %w", io.EOF), io.EOF},
+		"nothing":        {nil, io.ErrNoProgress},
+	} {
+		for _, classic := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, classic %v", name, classic), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					p := newParty(t, 1, lossy.Delay(time.Millisecond))
+					s := &shelf{t: t}
+					p.serve(Receiver{}, s)
+					_, err := (&Sender{MSS: 100, Classic: classic}).Send(t.Context(), p.sender, p.to, Source{R: &failingReader{n: 250, err: tt.end}, Size: -1})
+					pause(2 * DefaultReceiverGiveUp)
+					p.stop()
+					if !errors.Is(err, tt.want) {
+						t.Errorf("Send: %v", err)
+					}
+					for _, i := range s.items {
+						if i.ended != "aborted" {
+							t.Errorf("a part was %s as the whole", i.ended)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// What comes after an end of file is not read: a terminal may have more.
+func TestSourceAfterItsEnd(t *testing.T) {
+	r := io.MultiReader(strings.NewReader("ab"), &failingReader{err: io.EOF}, strings.NewReader("more"))
+	lengths, data, err := cut(Source{R: &pausingReader{r: r}, Size: -1}, 500)
+	if fmt.Sprint(lengths) != "[2 0]" || string(data) != "ab" || err != nil {
+		t.Errorf("chunks of %v, %q, %v", lengths, data, err)
+	}
+}
+
+// A pausingReader says that it is at its end, once, between two reads.
+type pausingReader struct {
+	r     io.Reader
+	reads int
+}
+
+func (r *pausingReader) Read(b []byte) (int, error) {
+	if r.reads++; r.reads == 2 {
+		return 0, io.EOF
+	}
+	return r.r.Read(b)
+}
+
+func TestFileSourceBehindItsEnd(t *testing.T) {
+	f, err := os.Create(t.TempDir() + "/f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	f.WriteString("abc")
+	f.Seek(10, io.SeekStart)
+	if src, err := FileSource(f); err != nil || src.Size != 0 {
+		t.Errorf("%+v, %v; want size 0", src, err)
+	}
+}
+
+// Reading ahead goes on up to the last number that there is.
+func TestLastNumbersReadOnce(t *testing.T) {
+	s := Sender{MSS: 1, Window: 100}
+	v, err := s.newSending([]netip.AddrPort{firstReceiver}, Source{R: strings.NewReader(strings.Repeat("x", 200)), Size: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.store.at = nil
+	const at = math.MaxUint32 - 20
+	v.store.count = at
+	v.peers[0].stage = extended
+	v.peers[0].flight.begin(time.Now(), at, 100, 100, 0)
+	if err := v.readAhead(); err == nil && v.store.count == at {
+		t.Errorf("nothing was read behind chunk %d", uint32(at))
 	}
 }

@@ -67,3 +67,33 @@ func TestLogTrace(t *testing.T) {
 		}
 	}
 }
+
+// What a Trace was told stays as it was.
+func TestFinishedReportIsACopy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1)
+		var told Report
+		p.receive(Receiver{Trace: &Trace{Finished: func(_ Offer, r Report, _ error) { told = r }}})
+		for range 3 {
+			p.write(chunk(1, ""))
+			pause(time.Millisecond)
+		}
+		p.stop()
+		if d := told.Peers[0].Duplicates; d != 0 {
+			t.Errorf("the report that Finished got counts %d duplicates that came later", d)
+		}
+		if d := p.receivers[0].report.Peers[0].Duplicates; d != 2 {
+			t.Errorf("%d duplicates in the final report, want 2", d)
+		}
+	})
+}
+
+// Trace.Lost knows a chunk of the extended mode.
+func TestLostExtended(t *testing.T) {
+	var b bytes.Buffer
+	q, _ := Packet{Session: newSession(), Seq: 7, Category: CategoryData, Payload: []byte("abc")}.MarshalBinary()
+	PrintTrace(&b).Lost(netip.AddrPort{}, q)
+	if b.String() != "Packet loss, sequence number = 7\n" {
+		t.Errorf("printed %q", b.String())
+	}
+}

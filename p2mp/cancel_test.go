@@ -1,0 +1,132 @@
+package p2mp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ferrygo/ferry/lossy"
+)
+
+// A context may end with a cause that looks like a timeout of the conn.
+func TestCauseLooksLikeATimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(fmt.Errorf("elsewhere: %w", os.ErrDeadlineExceeded)) })
+		_, err := (&Sender{Policy: Wait}).Send(ctx, p.sender, p.to, Source{R: strings.NewReader("abc"), Size: 3})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("Send: %v", err)
+		}
+		if err := (&Receiver{}).Serve(ctx, p.receivers[0].conn, &shelf{t: t}); !errors.Is(err, context.Canceled) {
+			t.Errorf("Serve: %v", err)
+		}
+		p.stop()
+	})
+}
+
+// A context that has ended sends nothing.
+func TestCanceledBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1, lossy.WithTrace(&lossy.Trace{Judged: func(lossy.Event) { t.Error("a packet was sent") }}))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for _, classic := range []bool{false, true} {
+			src := &failingReader{n: 5, err: errBroken}
+			if _, err := (&Sender{Classic: classic}).Send(ctx, p.sender, p.to, Source{R: src, Size: -1}); !errors.Is(err, context.Canceled) || src.n != 5 {
+				t.Errorf("%v, %d bytes unread", err, src.n)
+			}
+		}
+		p.stop()
+	})
+}
+
+// TestCancelIsTold: the receivers of the extended mode need not wait for their timers.
+func TestCancelIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 2, lossy.Delay(time.Millisecond))
+		p.receive(Receiver{})
+		ctx, cancel := context.WithCancel(t.Context())
+		s := Sender{MSS: 100, Window: 10, Trace: &Trace{Acked: func(_ netip.AddrPort, seq uint32, _ int64, _ time.Duration) { cancel() }}}
+		_, err := s.Send(ctx, p.sender, p.to, Source{R: bytes.NewReader(noise(1, 100000)), Size: 100000})
+		start := time.Now()
+		for _, m := range p.receivers {
+			<-m.done
+			var a *AbortError
+			if !errors.As(m.err, &a) || a.Reason != ReasonCanceled || time.Since(start) > time.Second {
+				t.Errorf("after %v: %v", time.Since(start), m.err)
+			}
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		p.stop()
+	})
+}
+
+// TestReceiverStops: the sender hears at once of a receiver that is told to stop.
+func TestReceiverStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 2, lossy.Delay(time.Millisecond))
+		p.receive(Receiver{})
+		s := Sender{MSS: 100, Window: 10, Trace: &Trace{Acked: func(_ netip.AddrPort, seq uint32, _ int64, _ time.Duration) {
+			if seq == 20 {
+				p.receivers[0].cancel()
+			}
+		}}}
+		data := noise(1, 100000)
+		report, err := s.Send(t.Context(), p.sender, p.to, Source{R: bytes.NewReader(data), Size: 100000})
+		if want := "10.0.0.2:7735: canceled"; !strings.Contains(fmt.Sprint(err), want) || report.Elapsed > 5*time.Second {
+			t.Errorf("after %v: %v", report.Elapsed, err)
+		}
+		if !bytes.Equal(p.receivers[1].got.Bytes(), data) {
+			t.Error("the other receiver lacks the file")
+		}
+		p.stop()
+	})
+}
+
+// A deadline is told as what it is for the receiver: somebody stopped the transfer.
+func TestDeadlineReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1, lossy.Delay(time.Millisecond))
+		p.receive(Receiver{})
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		_, err := (&Sender{MSS: 100, Rate: 8e5}).Send(ctx, p.sender, p.to, Source{R: bytes.NewReader(noise(1, 100000)), Size: 100000})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		m := p.receivers[0]
+		<-m.done
+		var a *AbortError
+		if !errors.As(m.err, &a) || a.Reason != ReasonCanceled {
+			t.Errorf("the receiver was told: %v, want canceled", m.err)
+		}
+		p.stop()
+	})
+}
+
+// A receiver whose answer to the HELLO has not arrived is told as well.
+func TestCancelWhileJoining(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1, lossy.Delay(time.Millisecond), dropCategory(netip.MustParseAddrPort("10.0.0.1:7735"), CategoryReport))
+		p.receive(Receiver{})
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		(&Sender{MSS: 100}).Send(ctx, p.sender, p.to, Source{R: bytes.NewReader(noise(1, 1000)), Size: 1000})
+		<-p.receivers[0].done
+		if d := time.Since(start); d > time.Second {
+			t.Errorf("the receiver heard of it after %v: %v", d, p.receivers[0].err)
+		}
+		p.stop()
+	})
+}

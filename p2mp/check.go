@@ -1,0 +1,95 @@
+package p2mp
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// ended takes a FIN: it answers it, and begins to check the file if it is all there.
+func (v *serving) ended(now time.Time, s *session, f *fin) {
+	if s.state == underWay {
+		if !s.gather.end(f.size) || s.offer.SHA256 != nil && *s.offer.SHA256 != f.digest {
+			v.failSession(now, s, fmt.Errorf("%w: the end contradicts the beginning", ErrDigest), ReasonDigest, true)
+			return
+		}
+		s.digest, s.number = f.digest, f.number
+		if v.lingers == 0 { // not told otherwise
+			s.linger = min(DefaultLinger, max(leastLinger, 8*f.rto))
+		}
+		if s.gather.complete() {
+			v.check(s)
+		}
+	}
+	v.answer(now, s, f.number)
+}
+
+// check verifies and commits the file in a goroutine: a digest of what lies on a disk,
+// and bringing a file safely there, may take longer than others may wait.
+func (v *serving) check(s *session) {
+	s.state = beingChecked
+	s.result = make(chan error, 1)
+	v.checks++
+	go func() { s.result <- s.verify() }()
+}
+
+// verify runs in a goroutine of its own, which owns the sink meanwhile.
+func (s *session) verify() error {
+	h := s.hash
+	if h == nil {
+		h = sha256.New()
+		if _, err := io.Copy(h, io.NewSectionReader(s.sink.(Resumer), 0, s.size)); err != nil {
+			return fmt.Errorf("p2mp: reading the file again: %w", err)
+		}
+	}
+	if [32]byte(h.Sum(nil)) != s.digest {
+		return ErrDigest
+	}
+	if err := s.sink.Commit(); err != nil {
+		return &commitError{err}
+	}
+	return nil
+}
+
+// A commitError is an error of Commit, after which Abort must not be called.
+type commitError struct{ err error }
+
+func (e *commitError) Error() string { return "p2mp: keeping the file: " + e.err.Error() }
+
+func (e *commitError) Unwrap() error { return e.err }
+
+// checked ends the sessions whose check has come to a result. The sender, which waits
+// for it, is told without being asked.
+func (v *serving) checked(now time.Time) {
+	for _, s := range v.sessions {
+		if s.state != beingChecked {
+			continue
+		}
+		select {
+		case err := <-s.result:
+			v.settle(now, s, err)
+			v.answer(now, s, s.number)
+		default:
+		}
+	}
+}
+
+// settle records the result of a check.
+func (v *serving) settle(now time.Time, s *session, err error) {
+	v.checks--
+	switch {
+	case err == nil:
+		v.complete++
+		v.finishSession(now, s, whole, nil)
+	case errors.Is(err, ErrDigest):
+		v.failSession(now, s, err, ReasonDigest, false)
+	default:
+		reason := refusal(err)
+		if reason == ReasonRefused {
+			reason = ReasonStorage
+		}
+		v.failSession(now, s, err, reason, false)
+	}
+}

@@ -1,0 +1,84 @@
+package p2mp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ferrygo/ferry/lossy"
+)
+
+// A disk that fills up at any chunk ends the transfer with an error that says so, and
+// leaves no partial file.
+func TestDiskFull(t *testing.T) {
+	root, dir := openRoot(t)
+	for full := range 4 {
+		synctest.Test(t, func(t *testing.T) {
+			p := newParty(t, 1, lossy.Delay(time.Millisecond))
+			var ended error
+			trace := &Trace{Finished: func(_ Offer, _ Report, err error) { ended = err }}
+			p.serve(Receiver{Trace: trace}, HandlerFunc(func(o Offer) (Sink, error) {
+				sink, err := Dir(root).Accept(o)
+				return &fullDisk{Sink: sink, room: 100 * full}, err
+			}))
+			if err := p.sendFrom(p.sender, noise(1, 350)); err == nil {
+				t.Error("Send did not notice")
+			}
+			p.stop()
+			if !errors.Is(ended, syscall.ENOSPC) {
+				t.Errorf("full after %d bytes: %v", 100*full, ended)
+			}
+			if got := names(t, dir); len(got) != 0 {
+				t.Errorf("full after %d bytes: files %q are left", 100*full, got)
+			}
+		})
+	}
+}
+
+type fullDisk struct {
+	Sink
+	room int
+}
+
+func (d *fullDisk) Write(b []byte) (int, error) {
+	if d.room -= len(b); d.room < 0 {
+		return 0, &os.PathError{Op: "write", Path: "f", Err: syscall.ENOSPC}
+	}
+	return d.Sink.Write(b)
+}
+
+// TestDiskFullExtended: at any chunk, the sender hears of it and nothing is left.
+func TestDiskFullExtended(t *testing.T) {
+	root, dir := openRoot(t)
+	for full := range 12 {
+		synctest.Test(t, func(t *testing.T) {
+			p := newParty(t, 2, lossy.Delay(time.Millisecond), lossy.Loss(0.2), lossy.Seed(uint64(full)))
+			var ended error
+			r := Receiver{Trace: &Trace{Finished: func(_ Offer, _ Report, err error) { ended = err }}}
+			p.serve(r, HandlerFunc(func(o Offer) (Sink, error) {
+				sink, err := Dir(root).Accept(o)
+				return &fullDisk{Sink: sink, room: 100 * full}, err
+			}))
+			m := p.receivers[1]
+			m.start(func(ctx context.Context) error {
+				_, err := (&Receiver{}).Receive(ctx, m.conn, &m.got)
+				return err
+			})
+			data := noise(1, 1150)
+			_, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, Source{R: bytes.NewReader(data), Size: 1150, Name: "f"})
+			p.stop()
+			var a *AbortError
+			if !errors.As(err, &a) || a.Reason != ReasonStorage || !errors.Is(ended, syscall.ENOSPC) {
+				t.Errorf("full after %d bytes: the sender %v, the receiver %v", 100*full, err, ended)
+			}
+			if got := names(t, dir); len(got) != 0 || !bytes.Equal(m.got.Bytes(), data) {
+				t.Errorf("full after %d bytes: files %q are left, the other receiver has %d bytes", 100*full, got, m.got.Len())
+			}
+		})
+	}
+}

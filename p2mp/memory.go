@@ -1,0 +1,114 @@
+package p2mp
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+)
+
+// latest returns a sender's latest session, or nil.
+func (v *serving) latest(from netip.AddrPort) *session {
+	of := v.bySender[from]
+	if len(of) == 0 {
+		return nil
+	}
+	return of[len(of)-1]
+}
+
+// leastLinger is how long a receiver stays even where the sender's timer is
+// very short: eight such timers are over before the machine is busy with it again.
+const leastLinger = 250 * time.Millisecond
+
+// sessionMemory is how long a finished session is remembered while Serve goes on.
+const sessionMemory = time.Minute
+
+// session finds the session that a POLL or FIN is about. Where there is none, the
+// sender learns that this receiver knows nothing.
+func (v *serving) session(now time.Time, from netip.AddrPort, id uint64, length int) *session {
+	s := v.sessions[sessionKey{from, id}]
+	if s == nil {
+		v.refuse(from, id, ReasonUnknown)
+		return nil
+	}
+	s.heard(length)
+	if s.state == underWay || s.state == beingChecked {
+		v.extendSession(now, s, v.giveUp)
+	}
+	return s
+}
+
+// failSession ends a session that is under way, or was never opened. tell says whether
+// the sender must be told.
+func (v *serving) failSession(now time.Time, s *session, err error, reason Reason, tell bool) {
+	if _, committed := errors.AsType[*commitError](err); s.sink != nil && !committed {
+		s.sink.Abort(err)
+	}
+	s.reason = reason
+	v.finishSession(now, s, failed, err)
+	if tell {
+		v.refuse(s.key.from, s.key.id, reason)
+	}
+}
+
+// finishSession notes how a session ended.
+func (v *serving) finishSession(now time.Time, s *session, state sessionState, err error) {
+	if s.sink != nil {
+		v.active--
+	}
+	s.sink, s.hash = nil, nil
+	s.slots, s.spare = make([][]byte, 1), nil
+	s.state = state
+	v.err = err
+	s.report.Bytes, s.report.Chunks = s.bytes, s.cum
+	s.report.Elapsed = now.Sub(s.start)
+	peer := &s.report.Peers[0]
+	peer.Bytes, peer.Chunks, peer.Err = s.bytes, s.cum, err
+	if peer.State = Dropped; err == nil {
+		peer.State, peer.Elapsed = Complete, s.report.Elapsed
+		v.quietUntil(now, s.linger)
+	}
+	v.extendSession(now, s, sessionMemory)
+	if v.trace.Finished != nil {
+		v.trace.Finished(s.offer, s.report.clone(), err)
+	}
+}
+
+func (v *serving) extendSession(now time.Time, s *session, d time.Duration) {
+	s.expires = now.Add(d)
+	v.wake = earlier(v.wake, s.expires)
+}
+
+// rememberSession makes s known, and forgets the finished session that would have been
+// forgotten next where there are too many.
+func (v *serving) rememberSession(s *session) {
+	v.begun, v.lastReport = true, &s.report
+	if len(v.sessions)/2 >= v.room {
+		var oldest *session
+		for _, s := range v.sessions {
+			if (s.state == whole || s.state == failed) && (oldest == nil || s.expires.Before(oldest.expires)) {
+				oldest = s
+			}
+		}
+		if oldest != nil {
+			v.forget(oldest)
+		}
+	}
+	v.sessions[s.key] = s
+	v.bySender[s.key.from] = append(v.bySender[s.key.from], s)
+}
+
+func (v *serving) forget(s *session) {
+	delete(v.sessions, s.key)
+	of := v.bySender[s.key.from]
+	for i := range of {
+		if of[i] == s {
+			of = append(of[:i], of[i+1:]...)
+			break
+		}
+	}
+	if len(of) == 0 {
+		delete(v.bySender, s.key.from)
+	} else {
+		v.bySender[s.key.from] = of
+	}
+}

@@ -1,0 +1,63 @@
+package p2mp
+
+import (
+	"bytes"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ferrygo/ferry/lossy"
+)
+
+// TestSenderIgnoresNonsense: reports that cannot be true, from strangers and of other
+// sessions.
+func TestSenderIgnoresNonsense(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1, lossy.Delay(time.Millisecond))
+		stranger := p.listen()
+		defer stranger.Close()
+		m := p.receivers[0]
+		var session uint64
+		var v *sending
+		injected := false
+		bad := make(map[error]int)
+		s := Sender{MSS: 100, Window: 50, Trace: &Trace{Bad: func(_ netip.AddrPort, err error) { bad[err]++ }, Acked: func(_ netip.AddrPort, seq uint32, _ int64, _ time.Duration) {
+			if seq < 20 || injected {
+				return
+			}
+			injected = true
+			post := func(from *lossy.Conn, c Category, m message) {
+				from.WriteTo(appendMessage(nil, c, m), p.sender.LocalAddr())
+			}
+			conn := m.conn.(*lossy.Conn)
+			post(conn, CategoryReport, &status{session: session, id: v.peers[0].id, number: 1 << 31, cum: 50})                                  // not asked yet
+			post(conn, CategoryReport, &status{session: session, id: v.peers[0].id, number: 1, cum: 1 << 31})                                   // not sent yet
+			post(conn, CategoryReport, &status{session: session, id: v.peers[0].id, number: 1, cum: 50, held: bytes.Repeat([]byte{255}, 1000)}) // likewise
+			post(conn, CategoryReport, &status{session: session + 1, number: 1, cum: 100, progress: kept})
+			post(conn, CategoryAbort, &abort{session + 1, ReasonRefused})
+			post(conn, CategoryHello, &hello{session: session, version: 1, mss: 1})
+			post(conn, CategoryPoll, &poll{session: session})
+			post(conn, CategoryFin, &fin{session: session})
+			post(stranger, CategoryReport, &status{session: session, number: 1, cum: 100, progress: kept})
+			post(stranger, CategoryAbort, &abort{session, ReasonRefused})
+		}}}
+		p.receive(Receiver{})
+		data := noise(1, 100*100)
+		var err error
+		v, err = s.newSending(p.to, Source{R: bytes.NewReader(data), Size: int64(len(data))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		session = v.session
+		report, err := v.send(t.Context(), p.sender)
+		p.stop()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.check(data)
+		if report.Foreign != 2 || report.Bad != 8 || bad[ErrSession] != 2 || bad[ErrSequence] != 3 || bad[ErrCategory] != 3 {
+			t.Errorf("%d foreign, %d bad: %v", report.Foreign, report.Bad, bad)
+		}
+	})
+}

@@ -1,0 +1,157 @@
+package p2mp
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/ferrygo/ferry/internal/datagram"
+)
+
+// outboxSize is how many packets are written at once.
+const outboxSize = 32
+
+// outgoing is what a packet in the outbox is, for the counters.
+type outgoing struct {
+	peer   int
+	seq    uint32 // 0: no DATA
+	length int
+	again  bool
+}
+
+// post puts a packet into the outbox.
+func (t *sending) post(o outgoing, packet []byte) {
+	b := t.buffer()
+	t.out[len(t.out)-1] = datagram.Packet{Data: append(b, packet...), Addr: t.peers[o.peer].addr}
+	t.bulk = append(t.bulk, o)
+}
+
+// postMessage puts a packet of the extended mode into the outbox.
+func (t *sending) postMessage(i int, c Category, body message) {
+	b := t.buffer()
+	t.out[len(t.out)-1] = datagram.Packet{Data: appendMessage(b, c, body), Addr: t.peers[i].addr}
+	t.bulk = append(t.bulk, outgoing{peer: i})
+}
+
+// postChunk puts a chunk of the file into the outbox.
+func (t *sending) postChunk(now time.Time, i int, seq uint32, again bool) error {
+	b := t.buffer()[:headerLen+t.mss]
+	n, err := t.store.chunk(seq, b[headerLen:])
+	if err != nil {
+		t.out = t.out[:len(t.out)-1]
+		return err
+	}
+	b = b[:headerLen+n]
+	binary.BigEndian.PutUint32(b, seq)
+	binary.BigEndian.PutUint32(b[4:], uint32(CategoryData)) // and a checksum of zero
+	seal(b, t.session)
+	t.out[len(t.out)-1] = datagram.Packet{Data: b, Addr: t.peers[i].addr}
+	t.bulk = append(t.bulk, outgoing{peer: i, seq: seq, length: n, again: again})
+	t.spend(now, len(b))
+	return nil
+}
+
+// spend takes n bytes from what the rate allows.
+func (t *sending) spend(now time.Time, n int) {
+	if t.rate <= 0 {
+		return
+	}
+	// What was not used may be made up for, within bounds.
+	if floor := now.Add(-20 * time.Millisecond); t.rateNext.Before(floor) {
+		t.rateNext = floor
+	}
+	t.rateNext = t.rateNext.Add(time.Duration(float64(n) / t.rate * float64(time.Second)))
+}
+
+// buffer adds an entry to the outbox and returns its empty buffer. The outbox is
+// written first if it is full. Buffers are used again and again.
+func (t *sending) buffer() []byte {
+	if t.out == nil {
+		t.out = make([]datagram.Packet, 0, outboxSize)
+	}
+	if len(t.out) == outboxSize {
+		if err := t.flush(); err != nil && t.failure == nil {
+			t.failure = err
+		}
+	}
+	n := len(t.out)
+	t.out = t.out[:n+1]
+	if t.out[n].Data == nil {
+		t.out[n].Data = make([]byte, 0, headerLen+max(t.mss, len(t.hello)))
+	}
+	return t.out[n].Data[:0]
+}
+
+// flush writes the outbox.
+func (t *sending) flush() error {
+	defer func() { t.out, t.bulk = t.out[:0], t.bulk[:0] }()
+	for done := 0; done < len(t.out); {
+		n, err := t.conn.Write(t.out[done:])
+		for _, o := range t.bulk[done : done+n] {
+			t.sent(o)
+		}
+		done += n
+		if err == nil {
+			continue
+		}
+		if err := t.writeFailed(t.bulk[done].peer, err); err != nil {
+			return err
+		}
+		done++
+	}
+	return nil
+}
+
+// sent counts a packet that left.
+func (t *sending) sent(o outgoing) {
+	if o.seq == 0 {
+		return
+	}
+	r := &t.report.Peers[o.peer]
+	r.Sent++
+	if o.again {
+		r.SentAgain++
+	}
+	if t.trace.Sent != nil {
+		t.trace.Sent(r.Addr, o.seq, o.length, o.again)
+	}
+}
+
+// writeFailed sorts what ends the transfer from what loses one packet.
+func (t *sending) writeFailed(i int, err error) error {
+	p := &t.peers[i]
+	switch {
+	case datagram.Fatal(err):
+		return fmt.Errorf("p2mp: sending: %w", err)
+	case datagram.TooLong(err) && p.stage != over:
+		err = fmt.Errorf("an MSS of %d bytes is too long for the way: %w", t.mss, err)
+		t.leaveClassic(i)
+		t.drop(i, &PeerError{Peer: p.addr, Seq: t.report.Peers[i].Chunks + 1, Err: err})
+		return nil
+	}
+	p.unsent = &writeError{err}
+	if t.trace.WriteFailed != nil {
+		t.trace.WriteFailed(p.addr, err)
+	}
+	return nil
+}
+
+// goodbye tells receivers of the extended mode that nothing more will come.
+func (t *sending) goodbye(ctx context.Context) {
+	reason := ReasonCanceled
+	if ctx.Err() == nil && t.failure == nil {
+		reason = ReasonSource
+	}
+	t.out, t.bulk = t.out[:0], t.bulk[:0]
+	for i := range t.peers {
+		if p := &t.peers[i]; p.stage == extended || p.stage == joining && p.join.tries > 0 {
+			t.tell(i, reason)
+		}
+	}
+	t.flush() // it has failed already
+}
+
+func (t *sending) tell(i int, reason Reason) {
+	t.postMessage(i, CategoryAbort, &abort{t.session, reason})
+}

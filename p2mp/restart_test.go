@@ -1,0 +1,220 @@
+package p2mp
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ferrygo/ferry/lossy"
+)
+
+// TestReceiverRestarts kills a receiver after any number of packets and starts it again
+// at the same address: it ends with the whole file or none, and the sender knows which.
+func TestReceiverRestarts(t *testing.T) {
+	root, dir := openRoot(t)
+	data := noise(1, 3050)
+	for after := range 45 {
+		synctest.Test(t, func(t *testing.T) {
+			p := newParty(t, 1, lossy.Delay(time.Millisecond), lossy.Loss(0.1), lossy.Seed(uint64(after)))
+			m := p.receivers[0]
+			ctx, kill := context.WithCancel(context.Background())
+			n := 0
+			// A killed process says nothing: not even the ABORT of one that is told to
+			// stop.
+			silent := plainConn{m.conn, func(b []byte, to net.Addr) (int, error) {
+				if n++; n > after/4 {
+					kill()
+					return len(b), nil
+				}
+				return m.conn.WriteTo(b, to)
+			}}
+			m.start(func(last context.Context) error {
+				for ctx.Err() == nil && last.Err() == nil {
+					(&Receiver{Trace: &Trace{Received: func(netip.AddrPort, uint32, int, bool) {
+						if n++; n > after {
+							kill()
+						}
+					}}}).Serve(ctx, silent, Dir(root))
+				}
+				return (&Receiver{}).Serve(last, m.conn, Dir(root))
+			})
+			_, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, Source{R: bytes.NewReader(data), Size: int64(len(data)), Name: "f"})
+			p.stop()
+			b, readErr := os.ReadFile(filepath.Join(dir, "f"))
+			switch {
+			case readErr == nil && !bytes.Equal(b, data):
+				t.Errorf("after %d packets: a wrong file of %d bytes", after, len(b))
+			case err == nil && readErr != nil:
+				t.Errorf("after %d packets: the sender believes in a file that is not there", after)
+			case err != nil && !errors.Is(err, ErrRestarted) && !errors.Is(err, ErrUnconfirmed) && !errors.Is(err, fs.ErrExist):
+				t.Errorf("after %d packets: %v", after, err)
+			}
+			if got := names(t, dir); len(got) > 1 {
+				t.Errorf("after %d packets: files %q", after, got)
+			}
+			os.Remove(filepath.Join(dir, "f"))
+		})
+	}
+}
+
+// TestSenderKilled: the receiver gives up in bounded time and leaves nothing behind,
+// unless it may resume.
+func TestSenderKilled(t *testing.T) {
+	data := noise(1, 10050)
+	digest := sha256.Sum256(data)
+	for _, resume := range []bool{false, true} {
+		root, dir := openRoot(t)
+		for after := 0; after < 100; after += thorough {
+			synctest.Test(t, func(t *testing.T) {
+				p := newParty(t, 1, lossy.Delay(time.Millisecond))
+				n := 0
+				// A killed process says nothing more.
+				conn := plainConn{p.sender, func(b []byte, to net.Addr) (int, error) {
+					if n++; n > after {
+						return len(b), nil
+					}
+					return p.sender.WriteTo(b, to)
+				}}
+				m := p.serve(Receiver{Transfers: 1}, &DirHandler{Root: root, Resume: resume})
+				s := Sender{MSS: 100, GiveUp: time.Second, JoinTimeout: 3 * time.Second}
+				src := Source{R: bytes.NewReader(data), Size: int64(len(data)), Name: "f", SHA256: &digest}
+				if _, err := s.Send(t.Context(), conn, p.to, src); err == nil {
+					os.Remove(filepath.Join(dir, "f"))
+				}
+				time.Sleep(2 * DefaultReceiverGiveUp)
+				got := names(t, dir)
+				if !resume && len(got) != 0 {
+					t.Errorf("killed after %d packets: files %q are left", after, got)
+				}
+				// The same file once more: with what was kept it goes faster, and is
+				// right.
+				src.R = bytes.NewReader(data)
+				report, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, src)
+				b, _ := os.ReadFile(filepath.Join(dir, "f"))
+				if err != nil || !bytes.Equal(b, data) {
+					t.Errorf("killed after %d packets, then again: %v, %d bytes", after, err, len(b))
+				}
+				if resume && len(got) == 1 && report.Peers[0].Sent >= 101 {
+					t.Errorf("killed after %d packets: all %d chunks were sent again", after, report.Peers[0].Sent)
+				}
+				<-m.done
+				p.stop()
+				if got := names(t, dir); len(got) != 1 {
+					t.Errorf("files %q", got)
+				}
+				os.Remove(filepath.Join(dir, "f"))
+			})
+		}
+	}
+}
+
+// A copy of the HELLO that reaches a receiver after it was started again makes a session
+// with the old number: the sender notices by the receiver's id, and ends.
+func TestRestartAndLateHello(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1, lossy.Delay(time.Millisecond))
+		m := p.receivers[0]
+		var hello []byte
+		conn := plainConn{p.sender, func(b []byte, to net.Addr) (int, error) {
+			if hello == nil {
+				hello = bytes.Clone(b)
+			}
+			return p.sender.WriteTo(b, to)
+		}}
+		s := &shelf{t: t}
+		ctx, kill := context.WithCancel(context.Background())
+		dead := false
+		silent := plainConn{m.conn, func(b []byte, to net.Addr) (int, error) {
+			if dead {
+				return len(b), nil
+			}
+			return m.conn.WriteTo(b, to)
+		}}
+		m.start(func(last context.Context) error {
+			(&Receiver{}).Serve(ctx, silent, s)
+			p.sender.WriteTo(hello, m.conn.LocalAddr()) // a copy that the network delayed
+			return (&Receiver{}).Serve(last, m.conn, s)
+		})
+		tr := &Trace{Acked: func(_ netip.AddrPort, seq uint32, _ int64, _ time.Duration) {
+			if seq > 50 && !dead {
+				dead = true
+				kill()
+			}
+		}}
+		data := noise(1, 100000)
+		r, err, hung := p.sendFor(t, 10*time.Minute, conn, Sender{MSS: 100, Window: 50, Trace: tr}, Source{R: bytes.NewReader(data), Size: int64(len(data))})
+		if hung {
+			t.Errorf("Send still ran after ten minutes: %v; %+v", err, r.Peers)
+		}
+		if !errors.Is(err, ErrRestarted) {
+			t.Errorf("Send = %v, want ErrRestarted", err)
+		}
+		p.stop()
+	})
+}
+
+// The same, where that copy is the only packet that waits in the socket, and the old
+// receiver had much of the file.
+func TestRestartAndHelloInTheSocket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1, lossy.Delay(time.Millisecond))
+		m := p.receivers[0]
+		var hello []byte
+		conn := plainConn{p.sender, func(b []byte, to net.Addr) (int, error) {
+			if hello == nil {
+				hello = bytes.Clone(b)
+			}
+			return p.sender.WriteTo(b, to)
+		}}
+		s := &shelf{t: t}
+		ctx, kill := context.WithCancel(context.Background())
+		dead := false
+		silent := plainConn{m.conn, func(b []byte, to net.Addr) (int, error) {
+			if dead {
+				return len(b), nil
+			}
+			return m.conn.WriteTo(b, to)
+		}}
+		again := plainConn{m.conn, m.conn.WriteTo}
+		m.start(func(last context.Context) error {
+			first := &Receiver{Trace: &Trace{Received: func(_ netip.AddrPort, seq uint32, _ int, _ bool) {
+				if seq > 50 && !dead {
+					dead = true
+					kill()
+				}
+			}}}
+			first.Serve(ctx, silent, s)
+			// The socket of the new process is empty, but for a late HELLO.
+			for {
+				m.conn.SetReadDeadline(time.Now().Add(time.Microsecond))
+				if _, _, err := m.conn.ReadFrom(make([]byte, 2000)); err != nil {
+					break
+				}
+			}
+			q, _ := ParsePacket(hello)
+			h, _ := parseHello(q.Payload)
+			v := (&Receiver{}).newServing(s)
+			v.greeted(time.Now(), addrOf(p.sender), &h, len(hello))
+			v.out, v.bytes = nil, nil
+			return v.serve(last, again)
+		})
+		data := noise(1, 100000)
+		r, err, hung := p.sendFor(t, 10*time.Minute, conn, Sender{MSS: 100, Window: 200}, Source{R: bytes.NewReader(data), Size: int64(len(data))})
+		if hung {
+			t.Errorf("Send still ran after ten minutes: %v; %+v", err, r.Peers)
+		}
+		if !dead || !errors.Is(err, ErrRestarted) {
+			t.Errorf("killed: %v; Send = %v, want ErrRestarted", dead, err)
+		}
+		p.stop()
+	})
+}

@@ -1,0 +1,112 @@
+package p2mp
+
+import (
+	"math"
+	"time"
+)
+
+// readAhead reads from a source that is read once what can be sent next.
+func (t *sending) readAhead() error {
+	var next uint32
+	for i := range t.peers {
+		if p := &t.peers[i]; p.stage == extended {
+			next = max(next, p.flight.next)
+		}
+	}
+	if next == 0 {
+		return nil
+	}
+	upTo := min(uint64(next)+outboxSize, uint64(t.lowest())+uint64(t.window), math.MaxUint32)
+	if uint64(next)+outboxSize > math.MaxUint32 {
+		upTo = math.MaxUint32 // and the store says when that is not enough
+	}
+	return t.store.fill(uint32(upTo))
+}
+
+// lowest is the last chunk that all receivers that still take part hold.
+func (t *sending) lowest() uint32 {
+	low, _ := t.store.chunks()
+	if t.store.size < 0 {
+		low = t.store.count
+	}
+	for i := range t.peers {
+		if p := &t.peers[i]; p.stage == extended {
+			low = min(low, p.flight.cum)
+		}
+	}
+	if t.classic.active() {
+		low = min(low, t.classic.steps.held())
+	}
+	return low
+}
+
+// stream sends an extended receiver what its flight says, a batch at a time.
+func (t *sending) stream(now time.Time, i int) (wake time.Time, err error) {
+	p := &t.peers[i]
+	if t.policy != Wait {
+		if since, silent := p.flight.unanswered(); silent {
+			wake = since.Add(t.giveUp)
+			if !now.Before(wake) {
+				t.dropSilent(i, ErrSilent)
+				return now, nil
+			}
+		}
+		if since := p.flight.owed; !since.IsZero() && !now.Before(since.Add(t.giveUp)) {
+			t.dropSilent(i, ErrStalled)
+			return now, nil
+		}
+	}
+	f := &p.flight
+	total, known := t.store.chunks()
+	for range outboxSize {
+		what, seq, w := f.act(now, t.store.available(), known)
+		switch {
+		case what == nothing:
+			return earlier(wake, w), nil
+		case what != askPoll && t.rate > 0 && t.rateNext.After(now):
+			f.limited = true
+			return earlier(wake, f.earliest(t.rateNext)), nil
+		}
+		switch what {
+		case askPoll:
+			if f.silent == asideAfter && !p.aside {
+				p.aside = true
+				if t.trace.SetAside != nil {
+					t.trace.SetAside(p.addr)
+				}
+			}
+			if err := t.ask(now, i, known && f.next > total || known && f.next == 0); err != nil {
+				return wake, err
+			}
+		default:
+			if err := t.postChunk(now, i, seq, what == oldChunk); err != nil {
+				return wake, err
+			}
+			f.sent(now, seq)
+		}
+	}
+	return now, nil // there is more, after the others' turn
+}
+
+// ask polls a receiver; the poll is a FIN where all chunks were sent.
+func (t *sending) ask(now time.Time, i int, all bool) error {
+	f := &t.peers[i].flight
+	if f.waiting && t.trace.Timeout != nil && !now.Before(f.pollDue) {
+		t.trace.Timeout(t.peers[i].addr, f.cum+1)
+	}
+	if !all {
+		number := f.asked(now)
+		t.poll = poll{session: t.session, number: number, highest: f.next - 1}
+		t.postMessage(i, CategoryPoll, &t.poll)
+		return nil
+	}
+	digest, err := t.store.digest()
+	if err != nil {
+		return err
+	}
+	number := f.asked(now)
+	f.ending(now, number)
+	t.fin = fin{session: t.session, number: number, rto: f.timer.RTO(), size: t.store.size, digest: digest}
+	t.postMessage(i, CategoryFin, &t.fin)
+	return nil
+}
