@@ -265,7 +265,7 @@ func TestPresets(t *testing.T) {
 		loss       float64
 	}{
 		{"lan", 108 * time.Microsecond, 109 * time.Microsecond, 0},
-		{"wifi", time.Millisecond, 3300 * time.Microsecond, 0.005},
+		{"wifi", 0, 3300 * time.Microsecond, 0.005},
 		{"lte", 0, 36 * time.Millisecond, 0},
 		{"satellite", 279 * time.Millisecond, 280 * time.Millisecond, 0.00114},
 		{"assignment", 0, 50 * time.Millisecond, 0.1},
