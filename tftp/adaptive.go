@@ -2,22 +2,24 @@ package tftp
 
 import "time"
 
-// Adaptive sends in rounds, and learns from each how much the next may hold. It knows no law, and
-// is the default of Wide transfers.
+// Adaptive sends in rounds, and learns from each how much the next may hold. It knows
+// no law, and is the default of Wide transfers.
 //
-// A round is a burst of n blocks. It ends when all that was sent is acknowledged, or after two round
-// trips: time for the ACKs to come, and for the network to calm down; after a bad round some more. The
-// share of blocks that were acknowledged, the yield, decides about n. If it is all, n is quadrupled. While it is
-// half or more, the loss may as well be the network's floor, and n grows by a half. Below a fifth n shrinks
-// by a quarter, though not below 12; where nothing comes back it is halved down to 2, and the timer doubles. A round that brings not half as many blocks per second as the best n did sends n back
-// to that one, and holds it there for some rounds.
+// A round is a burst of n blocks. It ends when all that was sent is acknowledged, or
+// after two round trips: time for the ACKs to come, and for the network to calm down;
+// after a bad round some more. The share of blocks that were acknowledged, the yield,
+// decides about n. If it is all, n is quadrupled. While it is half or more, the loss
+// may as well be the network's floor, and n grows by a half. Below a fifth n shrinks by
+// a quarter, though not below 12; where nothing comes back it is halved down to 2, and
+// the timer doubles. A round that brings not half as many blocks per second as the best
+// n did sends n back to that one, and holds it there for some rounds.
 //
-// Where the yield is high, what is not acknowledged is missing, and goes first. Where it is low, it may be only
-// the ACK that is lost, and fresh blocks, which are missing for certain, go first; then what was sent
-// the longest ago.
+// Where the yield is high, what is not acknowledged is missing, and goes first. Where
+// it is low, it may be only the ACK that is lost, and fresh blocks, which are missing
+// for certain, go first; then what was sent the longest ago.
 //
-// When large rounds come back whole it does not wait for their ends any more: with half of n acknowledged
-// it sends on, as a window does.
+// When large rounds come back whole it does not wait for their ends any more: with half
+// of n acknowledged it sends on, as a window does.
 type Adaptive struct{}
 
 // Begin makes the plan of one transfer.
@@ -78,8 +80,8 @@ func (p *adaptivePlan) length(f *Flight) time.Duration {
 	return max(d, f.RTO())
 }
 
-// over reports whether the round is. The first one, whose size the other side's silence bounds,
-// ends with its first ACK.
+// over reports whether the round is. The first one, whose size the other side's silence
+// bounds, ends with its first ACK.
 func (p *adaptivePlan) over(now, end time.Time, f *Flight) bool {
 	return f.Unacked() == 0 || !now.Before(end) || p.rounds == 1 && p.acked > 0
 }
@@ -113,7 +115,8 @@ func (p *adaptivePlan) pick(f *Flight) int64 {
 	return b
 }
 
-// missing names the next block that an earlier round sent and that is not acknowledged, or 0.
+// missing names the next block that an earlier round sent and that is not acknowledged,
+// or 0.
 func (p *adaptivePlan) missing(f *Flight) int64 {
 	for ; p.cursor <= f.Sent(); p.cursor++ {
 		if b := p.cursor; !f.Acked(b) && f.SentAt(b).Before(p.began) {

@@ -9,8 +9,8 @@ import (
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
-// A branch is one transfer's share of the conn of a server that has only one. The server's
-// reading goroutine puts packets in; the transfer's takes them out.
+// A branch is one transfer's share of the conn of a server that has only one. The
+// server's reading goroutine puts packets in; the transfer's takes them out.
 type branch struct {
 	ctx  context.Context
 	v    *serving
@@ -23,8 +23,8 @@ type branch struct {
 	pkts  []datagram.Packet
 }
 
-// branchQueue is how many packets may wait for a transfer. What comes beyond is lost, as in
-// a socket's buffer.
+// branchQueue is how many packets may wait for a transfer. What comes beyond is lost,
+// as in a socket's buffer.
 const branchQueue = 128
 
 func newBranch(ctx context.Context, v *serving, peer netip.AddrPort) *branch {

@@ -63,7 +63,8 @@ func (s *brokenSink) Commit() error {
 
 func (s *brokenSink) Abort(error) {}
 
-// TestBrokenHandlers: the client gets the right code and nothing about the machine, and the server serves on.
+// TestBrokenHandlers: the client gets the right code and nothing about the machine, and
+// the server serves on.
 func TestBrokenHandlers(t *testing.T) {
 	gate := make(chan struct{})
 	synctest.Test(t, func(t *testing.T) {

@@ -22,20 +22,22 @@ const (
 	DefaultGiveUp     = 10 * time.Second
 )
 
-// A Client reads files from servers and writes files to them. The zero value is ready to use. One
-// Client may run several transfers at the same time, each on a conn of its own.
+// A Client reads files from servers and writes files to them. The zero value is ready
+// to use. One Client may run several transfers at the same time, each on a conn of its
+// own.
 type Client struct {
 	// Mode is Octet by default.
 	Mode Mode
-	// BlockSize is the payload of a block in bytes, 8 to MaxBlockSize, that is
-	// asked for (RFC 2348); the server may lower it. 0 means DefaultBlockSize. Negative does not
-	// ask, which means 512. Above what the path takes (1468 on Ethernet with IPv4)
+	// BlockSize is the payload of a block in bytes, 8 to MaxBlockSize, that is asked
+	// for (RFC 2348); the server may lower it. 0 means DefaultBlockSize. Negative does
+	// not ask, which means 512. Above what the path takes (1468 on Ethernet with IPv4)
 	// each datagram is cut into fragments.
 	BlockSize int
-	// WindowSize is the number of blocks for each ACK that is asked for (RFC 7440), at most
-	// MaxWindowSize; the server may lower it. So that none is lost there it is lowered to what a
-	// receive buffer holds: when reading the conn's own, when writing the one that most systems
-	// have. 0 means DefaultWindowSize, negative does not ask, which means 1.
+	// WindowSize is the number of blocks for each ACK that is asked for (RFC 7440), at
+	// most MaxWindowSize; the server may lower it. So that none is lost there it is
+	// lowered to what a receive buffer holds: when reading the conn's own, when writing
+	// the one that most systems have. 0 means DefaultWindowSize, negative does not ask,
+	// which means 1.
 	WindowSize int
 	// Timeout, if positive, asks the server to wait that long at most before it sends
 	// again (RFC 2349), in full seconds from 1 to 255. The timers of both sides
@@ -52,9 +54,10 @@ type Client struct {
 	// RollToOne lets block 1 follow block 65535, as some servers have it. The default
 	// is 0.
 	RollToOne bool
-	// Wide counts blocks in four bytes, as the UDP file delivery assignment does, and acknowledges
-	// each block by itself. Then BlockSize 0 does not ask, WindowSize means nothing, and
-	// the file's size is only asked for if BlockSize is not 0: the assignment has no options.
+	// Wide counts blocks in four bytes, as the UDP file delivery assignment does, and
+	// acknowledges each block by itself. Then BlockSize 0 does not ask, WindowSize
+	// means nothing, and the file's size is only asked for if BlockSize is not 0: the
+	// assignment has no options.
 	Wide bool
 	// Strategy is how a Wide client sends. Nil means Adaptive.
 	Strategy Strategy
@@ -64,20 +67,20 @@ type Client struct {
 
 // Get reads the file name from a server into w, over conn.
 //
-// conn stays the caller's: Get neither closes it nor keeps it. It sets read deadlines, and
-// clears them before it returns. Nothing else may read from conn meanwhile. A late packet
-// of an earlier transfer could be taken for one of this, so a conn of its
-// own for each call is best; it needs no fixed port.
+// conn stays the caller's: Get neither closes it nor keeps it. It sets read deadlines,
+// and clears them before it returns. Nothing else may read from conn meanwhile. A late
+// packet of an earlier transfer could be taken for one of this, so a conn of its own
+// for each call is best; it needs no fixed port.
 //
-// If w is a [Sink], such as that of [SaveAs], the file appears whole or not at all: Get calls
-// Commit before it acknowledges the last block, or else Abort. To any
-// other writer the bytes go as they arrive: when an error is returned, w may
-// hold the beginning of a file.
+// If w is a [Sink], such as that of [SaveAs], the file appears whole or not at all: Get
+// calls Commit before it acknowledges the last block, or else Abort. To any other
+// writer the bytes go as they arrive: when an error is returned, w may hold the
+// beginning of a file.
 //
-// The error wraps an [*Error] if the server sent one (errors.Is finds fs.ErrNotExist and the like in it), [ErrNoAnswer]
-// or [ErrSilent], ctx's cause when ctx ended before the file was whole, and the error of w or
-// conn when one of them failed. ctx's end cuts the linger time short and is then no
-// error. The Report is filled in every case.
+// The error wraps an [*Error] if the server sent one (errors.Is finds fs.ErrNotExist
+// and the like in it), [ErrNoAnswer] or [ErrSilent], ctx's cause when ctx ended before
+// the file was whole, and the error of w or conn when one of them failed. ctx's end
+// cuts the linger time short and is then no error. The Report is filled in every case.
 func (c *Client) Get(ctx context.Context, conn net.PacketConn, server netip.AddrPort, name string, w io.Writer) (Report, error) {
 	sink, ok := w.(Sink)
 	switch {
@@ -92,7 +95,10 @@ func (c *Client) Get(ctx context.Context, conn net.PacketConn, server netip.Addr
 		return Report{}, err
 	}
 	want := t.want
-	t.open(ctx, conn, datagram.Config{ReadSize: headerLen(c.Wide) + max(want.BlockSize, smallPacket), Batch: batchFor(want.WindowSize, c.Wide)})
+	t.open(ctx, conn, datagram.Config{
+		ReadSize: headerLen(c.Wide) + max(want.BlockSize, smallPacket),
+		Batch:    batchFor(want.WindowSize, c.Wide),
+	})
 	defer t.link.Release()
 	if !c.Wide {
 		read, _, _ := t.link.SetBuffers(want.WindowSize*footprint(want.BlockSize), 0)
@@ -104,8 +110,9 @@ func (c *Client) Get(ctx context.Context, conn net.PacketConn, server netip.Addr
 }
 
 // Put writes what src holds to a server as the file name, over conn, which stays the
-// caller's as with Get. The server has the whole file when the error is nil. An error that
-// wraps [ErrUnconfirmed] says that it has all but the last block, and maybe that, too.
+// caller's as with Get. The server has the whole file when the error is nil. An error
+// that wraps [ErrUnconfirmed] says that it has all but the last block, and maybe that,
+// too.
 func (c *Client) Put(ctx context.Context, conn net.PacketConn, server netip.AddrPort, name string, src Source) (Report, error) {
 	size := src.Size
 	if c.Mode == Netascii {
@@ -128,8 +135,8 @@ func (c *Client) Put(ctx context.Context, conn net.PacketConn, server netip.Addr
 const (
 	// smallPacket is more than any OACK or ERROR that makes sense.
 	smallPacket = 1024
-	// wideBuffer is the receive buffer that a Wide receiver would like to have, in bytes, and a Wide sender,
-	// to which an ACK of each block comes.
+	// wideBuffer is the receive buffer that a Wide receiver would like to have, in
+	// bytes, and a Wide sender, to which an ACK of each block comes.
 	wideBuffer = 1 << 20
 )
 
@@ -177,8 +184,8 @@ func (c *Client) begin(op Opcode, server netip.AddrPort, name string, size int64
 	return t, nil
 }
 
-// longestName keeps a request within the datagram that every host takes (576 bytes, RFC 1122, section
-// 3.3.2), its options included.
+// longestName keeps a request within the datagram that every host takes (576 bytes, RFC
+// 1122, section 3.3.2), its options included.
 const longestName = 400
 
 // wants are the settings that the client asks for.

@@ -51,11 +51,11 @@ type conversation struct {
 // mostStrays is how many strangers' packets are answered in one transfer.
 const mostStrays = 64
 
-// receive returns the next packet from the other side. Its payload is
-// valid until the next call. It returns os.ErrDeadlineExceeded (wrapped) when the
-// deadline passes; an [*Error] when the other side sent one; and an error around
-// ErrMalformed or ErrWidth for a packet that cannot be read, which "signals that the transaction ends" (UDP
-// file delivery assignment, "About TFTP", the paragraph after point 9).
+// receive returns the next packet from the other side. Its payload is valid until the
+// next call. It returns os.ErrDeadlineExceeded (wrapped) when the deadline passes; an
+// [*Error] when the other side sent one; and an error around ErrMalformed or ErrWidth
+// for a packet that cannot be read, which "signals that the transaction ends" (UDP file
+// delivery assignment, "About TFTP", the paragraph after point 9).
 func (c *conversation) receive(deadline time.Time) (Packet, error) {
 	for {
 		if p, ok, err := c.take(); ok || err != nil {
@@ -114,8 +114,8 @@ func (c *conversation) hear(now time.Time) {
 	c.peer = c.from
 }
 
-// stray tells the sender of a packet that it has no place in the transfer
-// (RFC 1350, section 4: error 5, "the original connection should not be disturbed"). An ERROR is
+// stray tells the sender of a packet that it has no place in the transfer (RFC 1350,
+// section 4: error 5, "the original connection should not be disturbed"). An ERROR is
 // never answered, nor is what cannot be read.
 func (c *conversation) stray(from netip.AddrPort, p Packet, err error) {
 	c.bad(from, ErrForeign)
@@ -153,8 +153,8 @@ func (c *conversation) wrongWidth() error {
 	return &peerError{CodeIllegal, "block numbers have two bytes here", ErrWidth}
 }
 
-// fail tells the other side of err, if it has to be told, and returns err. What the other
-// side said, and its silence, are not answered.
+// fail tells the other side of err, if it has to be told, and returns err. What the
+// other side said, and its silence, are not answered.
 func (c *conversation) fail(err error) error {
 	var said *Error
 	if !c.locked() || errors.As(err, &said) && said == c.said {
@@ -251,8 +251,8 @@ func (c *conversation) silence(now time.Time) error {
 	return fmt.Errorf("%w for %v", ErrSilent, c.giveUp)
 }
 
-// excuse takes what this side did for itself, since a time, from the other side's silence:
-// a slow source or sink is not its fault.
+// excuse takes what this side did for itself, since a time, from the other side's
+// silence: a slow source or sink is not its fault.
 func (c *conversation) excuse(since, now time.Time) { c.heard = c.heard.Add(now.Sub(since)) }
 
 func (c *conversation) patience() time.Duration {

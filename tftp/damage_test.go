@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// damaged are the beginnings of a packet, and the packet with each bit flipped in turn; some of
-// them under the race detector.
+// damaged are the beginnings of a packet, and the packet with each bit flipped in turn;
+// some of them under the race detector.
 func damaged(p Packet) (all [][]byte) {
 	b, _ := p.MarshalBinary()
 	for n := range b {
@@ -26,8 +26,8 @@ func damaged(p Packet) (all [][]byte) {
 	return all
 }
 
-// TestDamagedPacketsAtServer: whatever becomes of a packet on the way, the server goes on, and nothing
-// of it panics.
+// TestDamagedPacketsAtServer: whatever becomes of a packet on the way, the server goes
+// on, and nothing of it panics.
 func TestDamagedPacketsAtServer(t *testing.T) {
 	requests := []Packet{
 		rrq(Option{"blksize", "600"}, Option{"windowsize", "3"}, Option{"tsize", "0"}, Option{"timeout", "2"}),

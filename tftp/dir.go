@@ -14,10 +14,10 @@ import (
 // fileMode is the mode of received files, before the umask.
 const fileMode = 0o666
 
-// FS returns a Handler that serves the files of fsys and takes none. A leading slash in a
-// name is the tree's root. Names that are not local to it, such as
-// ../secret, and those that some system reserves are refused with code 2, and so is
-// everything that is not a regular file.
+// FS returns a Handler that serves the files of fsys and takes none. A leading slash in
+// a name is the tree's root. Names that are not local to it, such as ../secret, and
+// those that some system reserves are refused with code 2, and so is everything that is
+// not a regular file.
 func FS(fsys fs.FS) Handler { return fsHandler{fsys} }
 
 type fsHandler struct{ fsys fs.FS }
@@ -66,13 +66,14 @@ func localName(name string) (string, error) {
 // name and no link leads out of root.
 func Dir(root *os.Root) Handler { return Directory{Root: root} }
 
-// A Directory is a Handler that serves the files of a directory, and takes files if it may.
+// A Directory is a Handler that serves the files of a directory, and takes files if it
+// may.
 type Directory struct {
 	// Root is the directory. No name and no link leads out of it.
 	Root *os.Root
-	// Write lets clients write files. A file appears only when it is whole; until then a
-	// temporary file, whose name begins with a dot, holds it, and goes away when the transfer
-	// fails. Directories must exist.
+	// Write lets clients write files. A file appears only when it is whole; until then
+	// a temporary file, whose name begins with a dot, holds it, and goes away when the
+	// transfer fails. Directories must exist.
 	Write bool
 	// Overwrite lets clients replace files.
 	Overwrite bool

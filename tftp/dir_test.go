@@ -98,8 +98,8 @@ func TestDir(t *testing.T) {
 
 var errAny = errors.New("any error")
 
-// TestNoPartialFile: of a write that fails nothing is left, whoever is to blame; one that
-// succeeds is there when the client knows.
+// TestNoPartialFile: of a write that fails nothing is left, whoever is to blame; one
+// that succeeds is there when the client knows.
 func TestNoPartialFile(t *testing.T) {
 	dir := t.TempDir()
 	root, err := os.OpenRoot(dir)
@@ -120,12 +120,14 @@ func TestNoPartialFile(t *testing.T) {
 		p.start()
 		conn := p.client()
 		var c Client
-		if _, err := c.Put(t.Context(), conn, p.addr, "source fails", Source{R: &failingReader{100_000, errBroken}}); !errors.Is(err, errBroken) {
+		src := Source{R: &failingReader{100_000, errBroken}}
+		if _, err := c.Put(t.Context(), conn, p.addr, "source fails", src); !errors.Is(err, errBroken) {
 			t.Error(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		c.Trace = &Trace{Acked: func(_ netip.AddrPort, block, _ int64, _ time.Duration) { cancel() }}
-		if _, err := c.Put(ctx, conn, p.addr, "cancelled", Source{R: bytes.NewReader(noise(1, 100_000))}); !errors.Is(err, context.Canceled) {
+		src = Source{R: bytes.NewReader(noise(1, 100_000))}
+		if _, err := c.Put(ctx, conn, p.addr, "cancelled", src); !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
 		conn.Close()

@@ -49,7 +49,8 @@ func TestLinger(t *testing.T) {
 	}
 }
 
-// TestUnconfirmed: a last block that is never acknowledged is reported as sent, not confirmed.
+// TestUnconfirmed: a last block that is never acknowledged is reported as sent, not
+// confirmed.
 func TestUnconfirmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newStage(t, lossy.DropIf(func(k lossy.Packet) bool {

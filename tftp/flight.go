@@ -98,8 +98,8 @@ func (f *Flight) Latest() time.Time { return f.latest }
 // RTT is the smoothed round trip, 0 before it has been measured.
 func (f *Flight) RTT() time.Duration { return f.timer.SRTT() }
 
-// RTO is how long to wait for an ACK before sending again (RFC 6298). It doubles each time
-// that something is sent again and nothing was heard in between.
+// RTO is how long to wait for an ACK before sending again (RFC 6298). It doubles each
+// time that something is sent again and nothing was heard in between.
 func (f *Flight) RTO() time.Duration { return f.timer.RTO() }
 
 // over reports whether the other side has everything.
@@ -161,7 +161,7 @@ func (f *Flight) acked(now time.Time, number uint32) (a answer, block int64, sam
 	}
 	f.heard = now
 	switch {
-	case block < 0 || block < f.first-1:
+	case block < f.first-1:
 		f.timer.Heard()
 		return stale, block, -1
 	case block == f.first-1:
@@ -200,8 +200,9 @@ func (f *Flight) measure(now time.Time, block int64) time.Duration {
 	}
 	sample := now.Sub(b.sent)
 	if sample > 2*f.timer.RTO() {
-		// The block should have been sent again by now and was not: nothing may go to an
-		// address that has not answered. This is an ACK that the other side has repeated.
+		// The block should have been sent again by now and was not: nothing may go to
+		// an address that has not answered. This is an ACK that the other side has
+		// repeated.
 		f.timer.Heard()
 		return -1
 	}

@@ -53,12 +53,13 @@ type Request struct {
 }
 
 // A Handler serves files. Its methods are called by several goroutines at once, one for
-// each transfer, and may block: nothing else waits for them. ctx ends when the transfer is to end, because
-// the server does, or the client began anew.
+// each transfer, and may block: nothing else waits for them. ctx ends when the transfer
+// is to end, because the server does, or the client began anew.
 //
-// Of an error the client learns its kind alone: fs.ErrNotExist becomes code 1, fs.ErrPermission
-// and fs.ErrInvalid code 2, [ErrDiskFull] and the system's word for it code 3, fs.ErrExist code 6, an
-// [*Error] what it says, and everything else code 0. A panic is an error, too.
+// Of an error the client learns its kind alone: fs.ErrNotExist becomes code 1,
+// fs.ErrPermission and fs.ErrInvalid code 2, [ErrDiskFull] and the system's word for it
+// code 3, fs.ErrExist code 6, an [*Error] what it says, and everything else code 0. A
+// panic is an error, too.
 type Handler interface {
 	// Open opens the file that a client asks for. The transfer closes the
 	// source's reader if it can be closed.

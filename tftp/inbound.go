@@ -10,8 +10,8 @@ import (
 // the repetitions, what to acknowledge, and when. It reads no socket and no
 // clock.
 //
-// An ACK is for all blocks up to the one it names (RFC 7440), or, if selective, for that block alone (the
-// client of the UDP file delivery assignment).
+// An ACK is for all blocks up to the one it names (RFC 7440), or, if selective, for
+// that block alone (the client of the UDP file delivery assignment).
 type inbound struct {
 	num       numbering
 	selective bool
@@ -150,9 +150,9 @@ const (
 // over reports whether the file is complete.
 func (in *inbound) over() bool { return in.last != 0 && in.next > in.last }
 
-// due names the block to acknowledge at now, for all blocks up to it; or says when it will
-// be time, zero if that is up to the next block. The first of all blocks missing makes
-// it block 0.
+// due names the block to acknowledge at now, for all blocks up to it; or says when it
+// will be time, zero if that is up to the next block. The first of all blocks missing
+// makes it block 0.
 func (in *inbound) due(now time.Time) (block int64, ok bool, wake time.Time) {
 	have := in.next - 1
 	switch {

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// TestRepeatedBlock is acknowledged again, at once; one before it is not, and one from beyond the window is ignored.
+// TestRepeatedBlock is acknowledged again, at once; one before it is not, and one from
+// beyond the window is ignored.
 func TestRepeatedBlock(t *testing.T) {
 	onStage(t, 0, nil, func(p *stage, u *puppet) {
 		full := make([]byte, 512)

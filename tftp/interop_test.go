@@ -18,9 +18,9 @@ import (
 )
 
 // These tests talk to other people's programs, where they are installed: the clients of
-// tftp-hpa, atftp and curl, and the servers in.tftpd, atftpd and dnsmasq. The two packages
-// tftpd-hpa and atftpd conflict; the environment variable FERRY_TFTP_TOOLS names directories
-// with what cannot be installed, separated as in PATH.
+// tftp-hpa, atftp and curl, and the servers in.tftpd, atftpd and dnsmasq. The two
+// packages tftpd-hpa and atftpd conflict; the environment variable FERRY_TFTP_TOOLS
+// names directories with what cannot be installed, separated as in PATH.
 
 // tool finds a program, or skips the test.
 func tool(t *testing.T, name string) string {
@@ -48,8 +48,8 @@ const bigSize = 64 << 20
 // bigNoise is the content of the big file.
 var bigNoise = sync.OnceValue(func() []byte { return noise(bigSize, bigSize) })
 
-// sizesOf adds the big file where the environment variable FERRY_TFTP_BIG asks for it: with it
-// the tests take a minute.
+// sizesOf adds the big file where the environment variable FERRY_TFTP_BIG asks for it:
+// with it the tests take a minute.
 func sizesOf() []int {
 	if os.Getenv("FERRY_TFTP_BIG") == "" {
 		return interopSizes

@@ -14,15 +14,15 @@ const (
 	initialTimeout = 250 * time.Millisecond
 	shortestRTO    = 5 * time.Millisecond
 	longestRTO     = time.Second
-	// A receiver repeats its ACK, too, when nothing arrives, but leaves it to the sender
-	// to be the first to lose patience.
+	// A receiver repeats its ACK, too, when nothing arrives, but leaves it to the
+	// sender to be the first to lose patience.
 	receiverInitial = 500 * time.Millisecond
 	receiverRTO     = 20 * time.Millisecond
 	wideReceiverRTO = 250 * time.Millisecond
 )
 
-// senderTimer is the timer of one that sends blocks or requests. The timeout that a client
-// asked for (RFC 2349) bounds it.
+// senderTimer is the timer of one that sends blocks or requests. The timeout that a
+// client asked for (RFC 2349) bounds it.
 func senderTimer(s Settings) rtt.Config {
 	return rtt.Config{Initial: initialTimeout, Min: shortestRTO, Max: max(longestRTO, s.Timeout)}
 }
@@ -35,8 +35,8 @@ func receiverTimer(s Settings, wide bool) rtt.Config {
 	return c
 }
 
-// A knock is the packet that opens a conversation: a request, or the OACK that
-// answers one. It is sent until the other side answers. It reads no socket and no clock.
+// A knock is the packet that opens a conversation: a request, or the OACK that answers
+// one. It is sent until the other side answers. It reads no socket and no clock.
 type knock struct {
 	timer rtt.Estimator
 	// left is how often it may still be sent to an address that has not

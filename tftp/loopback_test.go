@@ -152,9 +152,10 @@ func TestAbortedTransfersLeaveNothing(t *testing.T) {
 	}
 }
 
-// TestNoAllocationPerPacket compares a transfer with one twice as long, both longer than
-// any window, whose buffers are made once. A wait that ends without a packet does allocate, its
-// error, and on a busy machine there are more of those: the best of some attempts counts, of either.
+// TestNoAllocationPerPacket compares a transfer with one twice as long, both longer
+// than any window, whose buffers are made once. A wait that ends without a packet does
+// allocate, its error, and on a busy machine there are more of those: the best of some
+// attempts counts, of either.
 func TestNoAllocationPerPacket(t *testing.T) {
 	if thorough > 1 {
 		t.Skip("so slow under the race detector that waits outnumber packets")

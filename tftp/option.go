@@ -64,9 +64,10 @@ type limits struct {
 	netascii  bool                    // then the size on the wire is not that of the file
 }
 
-// grant works out what is in force after a request, and the options to answer:
-// those that were asked for, are known, and have a value that makes sense, in the order
-// in which they were asked. All others are as if they were not there (RFC 2347, "Negotiation Protocol").
+// grant works out what is in force after a request, and the options to answer: those
+// that were asked for, are known, and have a value that makes sense, in the order in
+// which they were asked. All others are as if they were not there (RFC 2347,
+// "Negotiation Protocol").
 func grant(asked []Option, l limits) (s Settings, answer []Option) {
 	s = plain()
 	wanted := wishes(asked)
@@ -100,7 +101,8 @@ func grant(asked []Option, l limits) (s Settings, answer []Option) {
 	return s, answer
 }
 
-// wishes are the values of the known options that make sense. The first of a name counts.
+// wishes are the values of the known options that make sense. The first of a name
+// counts.
 func wishes(asked []Option) map[string]int64 {
 	bounds := map[string][2]int64{
 		optBlockSize:  {minBlockSize, MaxBlockSize},
@@ -156,9 +158,9 @@ func ask(want Settings) []Option {
 	return options
 }
 
-// accept works out what is in force after an OACK, at a client that asked for
-// want. A server may answer no option that was not asked for, and may lower sizes but not
-// raise them; anything else is to be refused with error 8 (RFC 2347, 2348, 2349, 7440).
+// accept works out what is in force after an OACK, at a client that asked for want. A
+// server may answer no option that was not asked for, and may lower sizes but not raise
+// them; anything else is to be refused with error 8 (RFC 2347, 2348, 2349, 7440).
 func accept(asked []Option, want Settings, op Opcode, answer []Option) (Settings, error) {
 	s := plain()
 	if op == WRQ {

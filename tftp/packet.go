@@ -94,8 +94,8 @@ func appendHeader(b []byte, op Opcode, block uint32, wide bool) []byte {
 	return binary.BigEndian.AppendUint16(b, uint16(block))
 }
 
-// AppendBinary appends the packet to b. It fails when Op is unknown, a string
-// holds a zero byte or an option has no name, and when Block is above 65535 without Wide.
+// AppendBinary appends the packet to b. It fails when Op is unknown, a string holds a
+// zero byte or an option has no name, and when Block is above 65535 without Wide.
 func (p Packet) AppendBinary(b []byte) ([]byte, error) {
 	if err := p.check(); err != nil {
 		return b, err

@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// packetVectors are packets and their bytes, as the figures of RFC 1350 (5-1 to 5-4), RFC 2347 and RFC
-// 7440 have them.
+// packetVectors are packets and their bytes, as the figures of RFC 1350 (5-1 to 5-4),
+// RFC 2347 and RFC 7440 have them.
 var packetVectors = []struct {
 	name string
 	p    Packet
@@ -66,7 +66,8 @@ func TestPacketsThatCannotBeEncoded(t *testing.T) {
 	}
 }
 
-// TestTruncatedPackets: no prefix of a packet is taken for the whole, where that can be known.
+// TestTruncatedPackets: no prefix of a packet is taken for the whole, where that can be
+// known.
 func TestTruncatedPackets(t *testing.T) {
 	for _, v := range packetVectors {
 		for n := range len(v.b) {
@@ -111,8 +112,8 @@ func FuzzParsePacket(f *testing.F) {
 	})
 }
 
-// FuzzInbound: whatever packets arrive at a receiver, its blocks are delivered in order and
-// nothing panics.
+// FuzzInbound: whatever packets arrive at a receiver, its blocks are delivered in order
+// and nothing panics.
 func FuzzInbound(f *testing.F) {
 	f.Add([]byte{1, 8, 2, 8, 3, 3}, true)
 	f.Add([]byte{2, 8, 1, 8, 1, 8, 4, 0}, false)
@@ -321,7 +322,8 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%v is told as %d", target, p.Code)
 		}
 	}
-	if p := tell(&Error{Code: 7, Message: "who?" + strings.Repeat("x\x00", 200)}); p.Code != 7 || len(p.Message) != maxMessage || strings.Contains(p.Message, "\x00") {
+	p := tell(&Error{Code: 7, Message: "who?" + strings.Repeat("x\x00", 200)})
+	if p.Code != 7 || len(p.Message) != maxMessage || strings.Contains(p.Message, "\x00") {
 		t.Errorf("%+v", p)
 	}
 	if s := (&Error{Code: 0, Message: "\x1b[2J"}).Error(); strings.Contains(s, "\x1b") {

@@ -14,7 +14,8 @@ import (
 	"github.com/ferrygo/ferry/lossy"
 )
 
-// TestSlowHandlers: the time that a source or a sink takes is not the other side's silence.
+// TestSlowHandlers: the time that a source or a sink takes is not the other side's
+// silence.
 func TestSlowHandlers(t *testing.T) {
 	slow := 40 * time.Second
 	synctest.Test(t, func(t *testing.T) {
@@ -42,7 +43,8 @@ func TestSlowHandlers(t *testing.T) {
 		if _, err := c.Get(t.Context(), conn, p.addr, "x", slowSink{slow}); err != nil {
 			t.Errorf("Get to a slow sink: %v", err)
 		}
-		if _, err := c.Put(t.Context(), conn, p.addr, "y", Source{R: slowReader{bytes.NewReader(noise(1, 5000)), slow}, Size: 5000}); err != nil {
+		src := Source{R: slowReader{bytes.NewReader(noise(1, 5000)), slow}, Size: 5000}
+		if _, err := c.Put(t.Context(), conn, p.addr, "y", src); err != nil {
 			t.Errorf("Put from a slow source: %v", err)
 		}
 		conn.Close()
@@ -101,7 +103,8 @@ func (c chatterbox) Release()                                  {}
 
 var chatterAddr = netip.MustParseAddrPort("10.0.0.2:1000")
 
-// TestChatterIsNoProgress: who talks without end, but does not go on, is given up like one that is silent.
+// TestChatterIsNoProgress: who talks without end, but does not go on, is given up like
+// one that is silent.
 func TestChatterIsNoProgress(t *testing.T) {
 	for name, said := range map[string]Packet{"sender": {Op: ACK}, "receiver": {Op: DATA, Block: 60000}} {
 		synctest.Test(t, func(t *testing.T) {

@@ -13,7 +13,8 @@ import (
 
 var randomSeed = flag.Uint64("tftp.seed", 0, "run only this one of the random transfers")
 
-// TestRandomTransfers: whatever the network does, every byte arrives, in either direction.
+// TestRandomTransfers: whatever the network does, every byte arrives, in either
+// direction.
 func TestRandomTransfers(t *testing.T) {
 	const runs = 1000 / thorough
 	if *randomSeed != 0 {

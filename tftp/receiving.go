@@ -27,9 +27,9 @@ type receiving struct {
 // writeBehind is how much is gathered before it is written to the sink.
 const writeBehind = 64 << 10
 
-// newReceiving prepares to receive into sink. opener is what is said until the
-// first block comes: an OACK at a server, nothing where ACK 0 is to be said. left is how often that
-// may be sent while the other side has not answered, or negative.
+// newReceiving prepares to receive into sink. opener is what is said until the first
+// block comes: an OACK at a server, nothing where ACK 0 is to be said. left is how
+// often that may be sent while the other side has not answered, or negative.
 func newReceiving(c *conversation, sink Sink, s Settings, opener []byte, left int) *receiving {
 	t := &receiving{
 		conversation: c,
@@ -186,8 +186,8 @@ func (t *receiving) arrived(now time.Time, p Packet) error {
 }
 
 // looksNarrow reports whether a DATA that has no place here has a block number of the
-// other width: "3, 1, text" is, read as a number of four bytes, far from 1; and "3, 0, 1" is
-// block 0 in two.
+// other width: "3, 1, text" is, read as a number of four bytes, far from 1; and "3, 0,
+// 1" is block 0 in two.
 func (t *receiving) looksNarrow(p Packet) bool {
 	if t.num.wide {
 		return p.Block>>16 == 1
@@ -238,8 +238,9 @@ func (t *receiving) commit() error {
 	return nil
 }
 
-// linger answers repeated blocks for a while: the last ACK may be lost, and "a courteous
-// client" is ready to say it again (UDP file delivery assignment, "About TFTP", point 9).
+// linger answers repeated blocks for a while: the last ACK may be lost, and "a
+// courteous client" is ready to say it again (UDP file delivery assignment, "About
+// TFTP", point 9).
 func (t *receiving) linger(d time.Duration) {
 	start := time.Now()
 	end := start.Add(d)
@@ -278,8 +279,8 @@ func (t *receiving) remembers(p Packet) bool {
 	return true
 }
 
-// lingerTime is how long to linger: eight times what the other side waits before it sends
-// again, as far as that can be told, and at most two seconds.
+// lingerTime is how long to linger: eight times what the other side waits before it
+// sends again, as far as that can be told, and at most two seconds.
 func (t *receiving) lingerTime() time.Duration {
 	timer := t.in.timer
 	timer.Min = shortestRTO

@@ -42,7 +42,8 @@ func TestAnotherRequestFromThePort(t *testing.T) {
 	})
 }
 
-// TestUnprovenAddress: at most three packets and 4 KB go to an address that has not answered.
+// TestUnprovenAddress: at most three packets and 4 KB go to an address that has not
+// answered.
 func TestUnprovenAddress(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -108,7 +109,8 @@ func TestBadRequests(t *testing.T) {
 	}
 }
 
-// TestFiftyOptions: those that are known are answered, the first of a name, the others ignored.
+// TestFiftyOptions: those that are known are answered, the first of a name, the others
+// ignored.
 func TestFiftyOptions(t *testing.T) {
 	onStage(t, 2000, nil, func(p *stage, u *puppet) {
 		options := []Option{{"BLKSIZE", "700"}, {"blksize", "9"}}

@@ -35,8 +35,8 @@ func newSending(c *conversation, src Source, strategy Strategy, s Settings, prov
 	return t
 }
 
-// strategyFor is how blocks are sent: a Wide client acknowledges each, and leaves the rest
-// to the sender; any other says by windowsize what it wants.
+// strategyFor is how blocks are sent: a Wide client acknowledges each, and leaves the
+// rest to the sender; any other says by windowsize what it wants.
 func strategyFor(wide bool, own Strategy, s Settings) Strategy {
 	switch {
 	case !wide:

@@ -12,8 +12,8 @@ import (
 	"github.com/ferrygo/ferry/internal/rtt"
 )
 
-// A service is one transfer at a server, from the request to its end. Its methods run in the
-// transfer's goroutine.
+// A service is one transfer at a server, from the request to its end. Its methods run
+// in the transfer's goroutine.
 type service struct {
 	conversation
 	v     *serving
@@ -87,8 +87,8 @@ func (t *service) open(readSize, batch, buffer int) error {
 	return nil
 }
 
-// read serves an RRQ. The file is opened before anything is answered: clients take an error
-// after the OACK badly.
+// read serves an RRQ. The file is opened before anything is answered: clients take an
+// error after the OACK badly.
 func (t *service) read() error {
 	src, err := t.v.server.Handler.Open(t.ctx, t.request)
 	if err != nil {
@@ -123,8 +123,8 @@ func (t *service) read() error {
 	return out.run()
 }
 
-// offer sends an OACK until the client acknowledges it as block 0. Some ask only for the size of
-// a file, and end with error 8 what they never wanted to begin.
+// offer sends an OACK until the client acknowledges it as block 0. Some ask only for
+// the size of a file, and end with error 8 what they never wanted to begin.
 func (t *service) offer(s Settings, answer []Option) error {
 	b, err := Packet{Op: OACK, Options: answer}.AppendBinary(nil)
 	if err != nil {
@@ -163,7 +163,8 @@ func (t *service) write() error {
 		window:    func(blockSize int) int { return min(window, windowFor(buffer, blockSize)) },
 		op:        WRQ, netascii: t.request.Mode == Netascii,
 	})
-	if err := t.open(headerLen(t.num.wide)+max(s.BlockSize, smallPacket), batchFor(s.WindowSize, t.num.wide), t.writeBuffer(s)); err != nil {
+	readSize := headerLen(t.num.wide) + max(s.BlockSize, smallPacket)
+	if err := t.open(readSize, batchFor(s.WindowSize, t.num.wide), t.writeBuffer(s)); err != nil {
 		sink.Abort(err)
 		return err
 	}

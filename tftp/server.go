@@ -15,7 +15,8 @@ const (
 	// of machines that boot at once behind one address.
 	DefaultMaxTransfers  = 4096
 	DefaultMaxPerAddress = 1024
-	// DefaultServerGiveUp is long enough for a device that writes each block to its flash.
+	// DefaultServerGiveUp is long enough for a device that writes each block to its
+	// flash.
 	DefaultServerGiveUp = 30 * time.Second
 	DefaultMaxWindow    = 64
 	// DefaultServerLinger outlasts the timers of most clients.
@@ -27,37 +28,40 @@ const (
 type Server struct {
 	// Handler opens the files. Nil refuses everything.
 	Handler Handler
-	// ListenPacket opens the conn of one transfer at local, whose port is 0 (RFC 1350, section 4: each
-	// transfer has a port of its own). The server closes it. Nil means
+	// ListenPacket opens the conn of one transfer at local, whose port is 0 (RFC 1350,
+	// section 4: each transfer has a port of its own). The server closes it. Nil means
 	// net.ListenPacket. local has the address of the conn that Serve got.
 	ListenPacket func(ctx context.Context, local netip.AddrPort) (net.PacketConn, error)
-	// SinglePort makes all transfers use the conn that Serve got, for firewalls that let
-	// nothing else pass. They are told apart by the clients' addresses and ports.
+	// SinglePort makes all transfers use the conn that Serve got, for firewalls that
+	// let nothing else pass. They are told apart by the clients' addresses and ports.
 	SinglePort bool
-	// MTU bounds the block size that is granted so that no datagram is cut into fragments: the
-	// path's, in bytes, IP header included. 0 means DefaultMTU, with which IPv4 gets blocks of 1468 bytes at
-	// most and IPv6 of 1448. With 65535 clients get what they ask for.
+	// MTU bounds the block size that is granted so that no datagram is cut into
+	// fragments: the path's, in bytes, IP header included. 0 means DefaultMTU, with
+	// which IPv4 gets blocks of 1468 bytes at most and IPv6 of 1448. With 65535 clients
+	// get what they ask for.
 	MTU int
-	// MaxWindow bounds the windowsize that is granted; so does the receive buffer, the own for
-	// writes, and the one that most systems have for reads. 0 means DefaultMaxWindow, negative 1.
+	// MaxWindow bounds the windowsize that is granted; so does the receive buffer, the
+	// own for writes, and the one that most systems have for reads. 0 means
+	// DefaultMaxWindow, negative 1.
 	MaxWindow int
-	// MaxTransfers bounds the transfers under way, MaxPerAddress those of one IP address. Those
-	// that only linger do not count. A request beyond gets no answer: the client will repeat it. 0 means
+	// MaxTransfers bounds the transfers under way, MaxPerAddress those of one IP
+	// address. Those that only linger do not count; there are at most MaxTransfers
+	// of them, too. A request beyond gets no answer: the client will repeat it. 0 means
 	// DefaultMaxTransfers and DefaultMaxPerAddress.
 	MaxTransfers, MaxPerAddress int
-	// GiveUp is how long a client may make no progress. 0 means DefaultServerGiveUp. One
-	// that never answers is given up after a third of it.
+	// GiveUp is how long a client may make no progress. 0 means DefaultServerGiveUp.
+	// One that never answers is given up after a third of it.
 	GiveUp time.Duration
-	// Linger is how long, after the last ACK of a write, a repeated last block is acknowledged
-	// again. 0 means DefaultServerLinger; negative means not at all.
+	// Linger is how long, after the last ACK of a write, a repeated last block is
+	// acknowledged again. 0 means DefaultServerLinger; negative means not at all.
 	Linger time.Duration
 	// RollToOne lets block 1 follow block 65535. The default is 0.
 	RollToOne bool
-	// Wide counts blocks in four bytes, as the UDP file delivery assignment does, and acknowledges
-	// each block by itself. Clients that do not are told so.
+	// Wide counts blocks in four bytes, as the UDP file delivery assignment does, and
+	// acknowledges each block by itself. Clients that do not are told so.
 	Wide bool
-	// Strategy is how a Wide server sends. Nil means Adaptive. Clients that are not Wide say by
-	// their windowsize what they want.
+	// Strategy is how a Wide server sends. Nil means Adaptive. Clients that are not
+	// Wide say by their windowsize what they want.
 	Strategy Strategy
 	// Trace observes the transfers. Nil observes nothing.
 	Trace *Trace
@@ -68,11 +72,11 @@ type Server struct {
 	idle    chan struct{} // closed when nothing runs after down
 }
 
-// Serve answers the requests that arrive at conn, and runs the transfers, each in a goroutine
-// of its own. It returns when ctx ends, with its cause, and aborts the transfers
-// that are under way; or, after [Server.Shutdown], ErrServerClosed; or when conn fails. In
-// each case its goroutines have ended then; a Handler that blocks without regard to its context holds
-// it up.
+// Serve answers the requests that arrive at conn, and runs the transfers, each in a
+// goroutine of its own. It returns when ctx ends, with its cause, and aborts the
+// transfers that are under way; or, after [Server.Shutdown], ErrServerClosed; or when
+// conn fails. In each case its goroutines have ended then; a Handler that blocks
+// without regard to its context holds it up.
 //
 // conn stays the caller's. Several calls may run at once, each with a conn of its own.
 func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
@@ -84,10 +88,10 @@ func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
 	return v.serve(ctx, conn)
 }
 
-// Shutdown ends the server without ending transfers: no request is answered any more, and
-// when the last transfer is over, lingering included, Serve returns. Shutdown waits for
-// that, or until ctx ends, and then returns its cause; the transfers go on. To end them at once, end
-// Serve's context. A Server that was shut down does not serve again.
+// Shutdown ends the server without ending transfers: no request is answered any more,
+// and when the last transfer is over, lingering included, Serve returns. Shutdown waits
+// for that, or until ctx ends, and then returns its cause; the transfers go on. To end
+// them at once, end Serve's context. A Server that was shut down does not serve again.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.down = true

@@ -14,7 +14,8 @@ import (
 	"github.com/ferrygo/ferry/lossy"
 )
 
-// TestBusy: a request beyond the bounds waits for its client to repeat it; lingering does not count.
+// TestBusy: a request beyond the bounds waits for its client to repeat it; lingering
+// does not count.
 func TestBusy(t *testing.T) {
 	for name, setup := range map[string]func(*Server){
 		"in all":      func(s *Server) { s.MaxTransfers = 1 },
@@ -87,8 +88,8 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// TestLingeringIsBounded: a flood of small files leaves no more transfers behind than there may
-// be under way.
+// TestLingeringIsBounded: a flood of small files leaves no more transfers behind than
+// there may be under way.
 func TestLingeringIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newStage(t)

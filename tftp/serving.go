@@ -62,12 +62,13 @@ const (
 	// longestRequest is more than any request that makes sense: RFC 2347 allows 512
 	// bytes.
 	longestRequest = 2048
-	// requestBuffer is the receive buffer that a server would like to have, in bytes, for
-	// when all machines boot at once.
+	// requestBuffer is the receive buffer that a server would like to have, in bytes,
+	// for when all machines boot at once.
 	requestBuffer = 4 << 20
 )
 
-// serve reads requests until there is a reason to stop, and then waits for the transfers.
+// serve reads requests until there is a reason to stop, and then waits for the
+// transfers.
 func (v *serving) serve(ctx context.Context, conn net.PacketConn) error {
 	transfers, stop := context.WithCancelCause(ctx)
 	var wg sync.WaitGroup
@@ -138,9 +139,9 @@ func (v *serving) loop(ctx context.Context, wg *sync.WaitGroup) error {
 	}
 }
 
-// arrived takes one packet from the conn. Only requests matter here, and, where there is
-// no other conn, what belongs to a session. Nothing else is answered, so that nobody can
-// make two servers talk to each other.
+// arrived takes one packet from the conn. Only requests matter here, and, where there
+// is no other conn, what belongs to a session. Nothing else is answered, so that nobody
+// can make two servers talk to each other.
 func (v *serving) arrived(ctx context.Context, wg *sync.WaitGroup, d datagram.Packet) {
 	op := Opcode(0)
 	if len(d.Data) >= 2 {
@@ -206,8 +207,8 @@ func (v *serving) asked(ctx context.Context, wg *sync.WaitGroup, d datagram.Pack
 // same request to begin another one: what is repeated by the network comes sooner.
 const restartable = 2 * time.Second
 
-// admit makes a session for a request; nil if it repeats that of a session, be it one that
-// only lingers; ErrBusy if there is no room.
+// admit makes a session for a request; nil if it repeats that of a session, be it one
+// that only lingers; ErrBusy if there is no room.
 func (v *serving) admit(d datagram.Packet) (*session, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -230,7 +231,8 @@ func (v *serving) admit(d datagram.Packet) (*session, error) {
 
 func (v *serving) most() int { return orDefault(v.server.MaxTransfers, DefaultMaxTransfers) }
 
-// uncount lets another transfer take the place of one that is over, or only lingers. v.mu is held.
+// uncount lets another transfer take the place of one that is over, or only lingers.
+// v.mu is held.
 func (v *serving) uncount(s *session) {
 	if !s.counted {
 		return
@@ -268,8 +270,8 @@ func (v *serving) forget(s *session) {
 	}
 }
 
-// settled notes that a transfer is over, but for lingering, and reports whether there is
-// room for that: a flood of small files must not leave a conn each behind.
+// settled notes that a transfer is over, but for lingering, and reports whether there
+// is room for that: a flood of small files must not leave a conn each behind.
 func (v *serving) settled(s *session) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -282,7 +284,8 @@ func (v *serving) settled(s *session) bool {
 	return true
 }
 
-// refuse answers a request that cannot be served. The answer is never longer than is needed to say why.
+// refuse answers a request that cannot be served. The answer is never longer than is
+// needed to say why.
 func (v *serving) refuse(to netip.AddrPort, err error) {
 	v.bad(to, err)
 	v.say(to, tell(err))

@@ -8,8 +8,8 @@ import (
 )
 
 // A session is one client's transfer as the server's reading goroutine knows it. The
-// transfer itself runs in a goroutine of its own; the two share only what is atomic here, and the
-// branch.
+// transfer itself runs in a goroutine of its own; the two share only what is atomic
+// here, and the branch.
 type session struct {
 	client  netip.AddrPort
 	asked   []byte // the request as it came

@@ -8,8 +8,8 @@ import (
 // DefaultMTU is what Ethernet carries in one frame, IP header included.
 const DefaultMTU = 1500
 
-// fitting is the largest block size with which a datagram to addr is not cut into fragments
-// on a path of that MTU: less the headers of IP, UDP and TFTP.
+// fitting is the largest block size with which a datagram to addr is not cut into
+// fragments on a path of that MTU: less the headers of IP, UDP and TFTP.
 func fitting(mtu int, addr netip.Addr, wide bool) int {
 	const udp, ipv4, ipv6 = 8, 20, 40
 	ip := ipv6
@@ -23,15 +23,15 @@ func fitting(mtu int, addr netip.Addr, wide bool) int {
 // has changed it; other systems have as much or more.
 const usualBuffer = 212992
 
-// footprint is about what a datagram with a block takes of a receive buffer: Linux counts
-// the memory it lies in, a power of two, and 256 bytes to manage it.
+// footprint is about what a datagram with a block takes of a receive buffer: Linux
+// counts the memory it lies in, a power of two, and 256 bytes to manage it.
 func footprint(blockSize int) int {
 	const headers = 64 + 320
 	return 1<<bits.Len(uint(blockSize+headers-1)) + 256
 }
 
-// windowFor is how many blocks may arrive in a row without more of them than buffer holds.
-// One always fits.
+// windowFor is how many blocks may arrive in a row without more of them than buffer
+// holds. One always fits.
 func windowFor(buffer, blockSize int) int {
 	if buffer <= 0 {
 		buffer = usualBuffer

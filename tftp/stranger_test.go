@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// TestWrongTransferID draws error 5 and disturbs nothing; an ERROR, and what is nothing at all, draw no answer.
+// TestWrongTransferID draws error 5 and disturbs nothing; an ERROR, and what is nothing
+// at all, draw no answer.
 func TestWrongTransferID(t *testing.T) {
 	onStage(t, 2000, nil, func(p *stage, u *puppet) {
 		u.packet(p.addr, rrq())
@@ -30,8 +31,8 @@ func TestWrongTransferID(t *testing.T) {
 	})
 }
 
-// TestMalformedPacket from the peer's own port draws an ERROR and ends the transfer (UDP file
-// delivery assignment, "About TFTP").
+// TestMalformedPacket from the peer's own port draws an ERROR and ends the transfer
+// (UDP file delivery assignment, "About TFTP").
 func TestMalformedPacket(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"opcode":     {0, 9, 0, 1},
@@ -64,7 +65,8 @@ func TestMalformedPacket(t *testing.T) {
 	}
 }
 
-// TestErrorIsNeverAnswered, neither in a transfer nor at the server's port, nor is anything but a request there.
+// TestErrorIsNeverAnswered, neither in a transfer nor at the server's port, nor is
+// anything but a request there.
 func TestErrorIsNeverAnswered(t *testing.T) {
 	onStage(t, 2000, nil, func(p *stage, u *puppet) {
 		for _, k := range []Packet{{Op: ERROR, Code: 4}, {Op: DATA, Block: 1}, {Op: ACK, Block: 0}, {Op: OACK}} {
@@ -80,7 +82,8 @@ func TestErrorIsNeverAnswered(t *testing.T) {
 	})
 }
 
-// TestWidths: a Wide and a plain end that meet fail with error 4, at once, and know why.
+// TestWidths: a Wide and a plain end that meet fail with error 4, at once, and know
+// why.
 func TestWidths(t *testing.T) {
 	for _, wide := range []bool{false, true} {
 		for _, size := range []int{0, 1, 2000} {

@@ -19,8 +19,8 @@ type Strategy interface {
 // goroutine and keeps nothing of the Flight.
 type Plan interface {
 	// Next names the block to send at now: one that was sent and is not acknowledged,
-	// or Flight.Fresh. It is asked again at once until it returns 0, and then not before wake or
-	// the next ACK. A zero wake leaves it to the ACK.
+	// or Flight.Fresh. It is asked again at once until it returns 0, and then not
+	// before wake or the next ACK. A zero wake leaves it to the ACK.
 	Next(now time.Time, f *Flight) (block int64, wake time.Time)
 	// Acked says that an ACK of a block has arrived. fresh is false where it
 	// repeats the one before. ACKs from the past and from the future are not shown.
@@ -43,7 +43,8 @@ type outbound struct {
 }
 
 // What may go to an address that has not answered: no request with a forged sender
-// brings its victim more (RFC 8085, section 3.1.1 asks for caution; RFC 9000, section 8.1 for a bound).
+// brings its victim more (RFC 8085, section 3.1.1 asks for caution; RFC 9000, section
+// 8.1 for a bound).
 const (
 	unprovenPackets = 3
 	unprovenBytes   = 4096
@@ -99,8 +100,8 @@ func (o *outbound) acked(now time.Time, number uint32) (answer, int64, time.Dura
 	return a, block, sample
 }
 
-// unprovenTick is how often a sender that may send nothing looks whether the other
-// side has asked again. All of a server's transfers may be in wait, with forged senders.
+// unprovenTick is how often a sender that may send nothing looks whether the other side
+// has asked again. All of a server's transfers may be in wait, with forged senders.
 const unprovenTick = 250 * time.Millisecond
 
 func earlier(a, b time.Time) time.Time {

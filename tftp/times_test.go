@@ -8,7 +8,8 @@ import (
 	"github.com/ferrygo/ferry/lossy"
 )
 
-// TestLossyTimes: timers follow the round trip, so that a lost packet costs little. The times are virtual.
+// TestLossyTimes: timers follow the round trip, so that a lost packet costs little. The
+// times are virtual.
 func TestLossyTimes(t *testing.T) {
 	mean := func(window, seeds int, options ...lossy.Option) time.Duration {
 		var sum time.Duration
@@ -40,8 +41,9 @@ func TestLossyTimes(t *testing.T) {
 	}
 }
 
-// TestLongRoundTrip: where the round trip is longer than the first timer, the timer learns
-// it, though at first each block is sent twice and no ACK can tell which copy it is for.
+// TestLongRoundTrip: where the round trip is longer than the first timer, the timer
+// learns it, though at first each block is sent twice and no ACK can tell which copy it
+// is for.
 func TestLongRoundTrip(t *testing.T) {
 	const blocks = 400
 	for _, tt := range []struct {

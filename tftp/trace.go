@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// A Trace is a set of hooks that observe transfers. Any of them may be nil.
-// Those of a transfer are called by its goroutine, in the order of events, and hold it up
-// while they run: a client's by the one that called Get or Put. A Trace of a server, or one that several
-// concurrent calls share, must be safe for concurrent use.
+// A Trace is a set of hooks that observe transfers. Any of them may be nil. Those of a
+// transfer are called by its goroutine, in the order of events, and hold it up while
+// they run: a client's by the one that called Get or Put. A Trace of a server, or one
+// that several concurrent calls share, must be safe for concurrent use.
 type Trace struct {
 	// Began: the options of a transfer with peer are settled; it is about to
 	// begin. At a server that is before the client has answered.
@@ -22,8 +22,8 @@ type Trace struct {
 	// Sent: a DATA packet with length bytes of payload left; again says that it
 	// repeats an earlier one.
 	Sent func(to netip.AddrPort, block int64, length int, again bool)
-	// Acked: an ACK brought something new. total is how many bytes are acknowledged now. rtt is the
-	// measured round trip, negative if it could not be measured.
+	// Acked: an ACK brought something new. total is how many bytes are acknowledged
+	// now. rtt is the measured round trip, negative if it could not be measured.
 	Acked func(from netip.AddrPort, block, total int64, rtt time.Duration)
 	// Received: a DATA packet with length bytes of payload arrived; again says
 	// that it had arrived before. total is how many bytes are there now, without a gap.
@@ -32,16 +32,16 @@ type Trace struct {
 	Acknowledged func(to netip.AddrPort, block int64, again bool)
 
 	// Bad: a packet was ignored, or ended the transfer because it could not be read.
-	// err is one of the first group of errors of this package, ErrBusy, or the reason of
-	// a request that was refused.
+	// err is one of the first group of errors of this package, ErrBusy, or the reason
+	// of a request that was refused.
 	Bad func(from netip.AddrPort, err error)
 	// WriteFailed: a packet could not leave this host. It counts as lost.
 	WriteFailed func(to netip.AddrPort, err error)
 }
 
-// LevelPacket is the level at which [LogTrace] logs what happens for every
-// packet: below slog.LevelDebug, at which it logs losses and bad packets.
-// What happens once per transfer is logged at slog.LevelInfo, and its failure at slog.LevelWarn.
+// LevelPacket is the level at which [LogTrace] logs what happens for every packet:
+// below slog.LevelDebug, at which it logs losses and bad packets. What happens once per
+// transfer is logged at slog.LevelInfo, and its failure at slog.LevelWarn.
 const LevelPacket = slog.LevelDebug - 4
 
 // LogTrace returns a Trace that logs every event to l.
@@ -64,10 +64,12 @@ func LogTrace(l *slog.Logger) *Trace {
 			l.LogAttrs(ctx, LevelPacket, "sent", peerAttr(to), blockAttr(block), slog.Int("length", length), slog.Bool("again", again))
 		},
 		Acked: func(from netip.AddrPort, block, total int64, rtt time.Duration) {
-			l.LogAttrs(ctx, LevelPacket, "acknowledged", peerAttr(from), blockAttr(block), slog.Int64("total", total), slog.Duration("rtt", rtt))
+			l.LogAttrs(ctx, LevelPacket, "acknowledged", peerAttr(from), blockAttr(block),
+				slog.Int64("total", total), slog.Duration("rtt", rtt))
 		},
 		Received: func(from netip.AddrPort, block int64, length int, again bool, total int64) {
-			l.LogAttrs(ctx, LevelPacket, "received", peerAttr(from), blockAttr(block), slog.Int("length", length), slog.Bool("again", again), slog.Int64("total", total))
+			l.LogAttrs(ctx, LevelPacket, "received", peerAttr(from), blockAttr(block),
+				slog.Int("length", length), slog.Bool("again", again), slog.Int64("total", total))
 		},
 		Acknowledged: func(to netip.AddrPort, block int64, again bool) {
 			l.LogAttrs(ctx, LevelPacket, "answered", peerAttr(to), blockAttr(block), slog.Bool("again", again))

@@ -2,12 +2,12 @@ package tftp
 
 import "time"
 
-// Window sends as RFC 7440 says: Size blocks, then it waits for the ACK of the last
-// of them. An ACK of an earlier one tells of a gap, and what follows that
-// block is sent again. With a Size of 1 (or 0) it is RFC 1350's lock-step, and
-// an ACK that comes twice is not answered twice, so that the Sorcerer's Apprentice
-// has no work (RFC 1123, section 4.2.3.1). It needs an other side whose ACKs are for all blocks up
-// to the one they name.
+// Window sends as RFC 7440 says: Size blocks, then it waits for the ACK of the last of
+// them. An ACK of an earlier one tells of a gap, and what follows that block is sent
+// again. With a Size of 1 (or 0) it is RFC 1350's lock-step, and an ACK that comes
+// twice is not answered twice, so that the Sorcerer's Apprentice has no work (RFC 1123,
+// section 4.2.3.1). It needs an other side whose ACKs are for all blocks up to the one
+// they name.
 type Window struct{ Size int }
 
 // Begin makes the plan of one transfer.
@@ -45,10 +45,10 @@ func (p *windowPlan) send(f *Flight) int64 {
 // open puts the window's beginning at a block.
 func (p *windowPlan) open(at int64) { p.cursor, p.end = at, at+p.size }
 
-// Acked moves the window. An ACK that repeats the one before tells that the window's first
-// block is missing, and starts the window again; but not if it left before that block
-// can have arrived, for then it says only what is known: the network has doubled it, or
-// the other side has had a block twice.
+// Acked moves the window. An ACK that repeats the one before tells that the window's
+// first block is missing, and starts the window again; but not if it left before that
+// block can have arrived, for then it says only what is known: the network has doubled
+// it, or the other side has had a block twice.
 func (p *windowPlan) Acked(now time.Time, f *Flight, block int64, fresh bool) {
 	switch {
 	case fresh:

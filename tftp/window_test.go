@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestSorcerersApprentice: a repeated ACK draws no second DATA (RFC 1123, section 4.2.3.1), nor
-// does one from the future.
+// TestSorcerersApprentice: a repeated ACK draws no second DATA (RFC 1123, section
+// 4.2.3.1), nor does one from the future.
 func TestSorcerersApprentice(t *testing.T) {
 	onStage(t, 2000, nil, func(p *stage, u *puppet) {
 		u.packet(p.addr, rrq())
@@ -26,7 +26,8 @@ func TestSorcerersApprentice(t *testing.T) {
 	})
 }
 
-// TestGapRestartsTheWindow (RFC 7440, section 4), and ACKs repeated in succession draw one answer.
+// TestGapRestartsTheWindow (RFC 7440, section 4), and ACKs repeated in succession draw
+// one answer.
 func TestGapRestartsTheWindow(t *testing.T) {
 	onStage(t, 8*512, nil, func(p *stage, u *puppet) {
 		u.packet(p.addr, rrq(Option{"WindowSize", "4"}))
@@ -78,8 +79,8 @@ func (p *stage) has(name string, data []byte) bool {
 	return ok && bytes.Equal(b, data)
 }
 
-// TestDoubledACK: an ACK that the network doubles does not start the window again, for it cannot
-// be an answer to it; one that comes when it can be, does.
+// TestDoubledACK: an ACK that the network doubles does not start the window again, for
+// it cannot be an answer to it; one that comes when it can be, does.
 func TestDoubledACK(t *testing.T) {
 	onStage(t, 20*512, nil, func(p *stage, u *puppet) {
 		u.packet(p.addr, rrq(Option{"windowsize", "4"}))
