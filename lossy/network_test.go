@@ -423,7 +423,7 @@ func TestReadersInTurn(t *testing.T) {
 	})
 }
 
-// TestManyConns opens ten thousand conns, which all send to one.
+// TestManyConns opens ten thousand conns at once, which all send to one.
 func TestManyConns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := lossy.NewNetwork(lossy.Jitter(0, time.Second))
@@ -431,8 +431,8 @@ func TestManyConns(t *testing.T) {
 		const conns = 10000
 		for range conns {
 			c := must(n.NewConn(netip.AddrPort{}))
+			defer c.Close()
 			c.WriteToUDPAddrPort([]byte("hello"), sink.AddrPort())
-			c.Close()
 		}
 		var from []netip.AddrPort
 		for range conns {
