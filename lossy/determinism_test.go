@@ -16,14 +16,14 @@ import (
 )
 
 // TestDeterminism runs a busy network again and again, on any number of cores:
-// the trace and what each conn reads, and when, are always the same. Counters
-// and queues that all flows share are included.
+// the trace, the bytes of the capture, and what each conn reads, and when, are
+// always the same. Counters and queues that all flows share are included.
 func TestDeterminism(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	first := ""
 	for _, cores := range []int{1, 2, 8} {
 		runtime.GOMAXPROCS(cores)
-		for run := range 20 {
+		for run := range 100 / lossy.RaceFactor {
 			got := busyNetwork(t, 1)
 			if first == "" {
 				first = got
@@ -44,10 +44,17 @@ func TestDeterminism(t *testing.T) {
 func busyNetwork(t *testing.T, seed uint64) (digest string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		trace := fnv.New64a()
+		trace, file := fnv.New64a(), fnv.New64a()
 		events := 0
+		capture, err := lossy.NewCapture(file)
+		if err != nil {
+			t.Fatal(err)
+		}
 		n := lossy.NewNetwork(
 			lossy.Seed(seed),
+			lossy.WithCapture(capture),
+			lossy.Correlated(0.5, lossy.Corrupt(0.05)),
+			lossy.GilbertElliott(0.02, 0.3, 0.9, 0),
 			lossy.Crowding(20*time.Millisecond, 0.05, 0.001, lossy.CountBothWays),
 			lossy.Shared(lossy.Rate(8e6, 8)),
 			lossy.Loss(0.05),
@@ -68,10 +75,13 @@ func busyNetwork(t *testing.T, seed uint64) (digest string) {
 		wg.Go(func() { sums[0] = fanOut(hub, conns) })
 		for i, c := range conns {
 			c.SetReadBuffer(1000)
+			if err := c.JoinGroup(testGroup); err != nil {
+				t.Fatal(err)
+			}
 			wg.Go(func() { sums[1+i] = askAgain(c, hub.AddrPort(), i) })
 		}
 		wg.Wait()
-		digest = fmt.Sprintf("%d events %x, read %x, %+v", events, trace.Sum64(), sums, n.Stats())
+		digest = fmt.Sprintf("%d events %x, capture %x, read %x, %+v", events, trace.Sum64(), file.Sum64(), sums, n.Stats())
 	})
 	return digest
 }
@@ -104,6 +114,7 @@ func fanOut(hub *lossy.Conn, conns []*lossy.Conn) uint64 {
 		for _, c := range conns {
 			hub.WriteToUDPAddrPort(buf[:500+round], c.AddrPort())
 		}
+		hub.WriteToUDPAddrPort(buf[:round], netip.AddrPortFrom(testGroup, conns[round%8].AddrPort().Port()))
 		hub.SetReadDeadline(time.Now().Add(2 * time.Millisecond))
 		for {
 			k, from, err := hub.ReadFromUDPAddrPort(buf)

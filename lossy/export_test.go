@@ -1,5 +1,8 @@
 package lossy
 
+// RaceFactor divides what the race detector makes slow.
+const RaceFactor = raceFactor
+
 // Hold keeps the network's timer from going off while f runs: what is due
 // happens in the methods that f calls.
 func Hold(n *Network, f func()) {
