@@ -121,6 +121,7 @@ func TestTTLZero(t *testing.T) {
 		wire := newTap(t, "v1")
 		far := listenAt(t, Config{Interface: "v0"}, f.anywhere)
 		near := listenAt(t, Config{Interface: "v0", TTL: -1}, f.anywhere)
+		wire.ready(t, far, at(f.a, 9))
 		sendTo(t, near, at(f.b, 9), "must not leave")
 		sendTo(t, far, at(f.a, 9), "the marker")
 		if wire.saw(t, "must not leave", "the marker") {
@@ -150,6 +151,7 @@ func TestBroadcast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	wire.ready(t, sender, at(directed.String(), 9))
 	for _, to := range []netip.Addr{directed, LimitedBroadcast()} {
 		sendTo(t, sender, at(to.String(), port(hears)), "broadcast to "+to.String())
 		if !wire.saw(t, to.String(), to.String()) {
@@ -230,6 +232,21 @@ func addW0() {
 	ip("ip link set w1 up")
 }
 
+// ready sends packets until one arrives at the tap: an interface passes nothing on, and
+// IPv6 has no route, until some time after it is up.
+func (p tap) ready(t *testing.T, c *Conn, to net.Addr) {
+	t.Helper()
+	buf := make([]byte, 2000)
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		_, _ = c.WriteTo([]byte("is it there?"), to)
+		unix.Poll([]unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}, 10)
+		if n, _, err := unix.Recvfrom(p.fd, buf, 0); err == nil && bytes.Contains(buf[:n], []byte("is it there?")) {
+			return
+		}
+	}
+	t.Fatal("nothing arrives")
+}
+
 // arrives sends packets until one arrives.
 func arrives(from, at *Conn, to net.Addr) bool {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
@@ -250,6 +267,7 @@ func TestTTLZeroInterfaceComesBack(t *testing.T) {
 		addW0()
 		group := netip.MustParseAddr(f.b)
 		near := listenAt(t, Config{Interface: "w0", TTL: -1}, f.anywhere)
+		newTap(t, "w1").ready(t, listenAt(t, Config{Interface: "w0"}, f.anywhere), at(f.a, 9))
 		sendTo(t, near, at(f.b, 9), "must not leave")
 		ip("ip link del w0")
 		near.holds[group].seen = time.Time{} // as if time had passed
@@ -260,6 +278,7 @@ func TestTTLZeroInterfaceComesBack(t *testing.T) {
 		near.look()
 		wire := newTap(t, "w1")
 		far := listenAt(t, Config{Interface: "w0"}, f.anywhere)
+		wire.ready(t, far, at(f.a, 9))
 		sendTo(t, near, at(f.b, 9), "must not leave")
 		sendTo(t, far, at(f.a, 9), "the marker")
 		if wire.saw(t, "must not leave", "the marker") {

@@ -1,0 +1,154 @@
+package multicast
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"testing"
+)
+
+func TestLeave(t *testing.T) {
+	lo := loopbackName(t)
+	for _, f := range families {
+		if f.name == "IPv6" && os.Getenv(inNamespace) == "" {
+			continue
+		}
+		a, b := Membership{Group: netip.MustParseAddr(f.a)}, Membership{Group: netip.MustParseAddr(f.b)}
+		conn := listenAt(t, Config{Interface: lo}, f.anywhere, a, b)
+		sender := listenAt(t, Config{Interface: lo}, f.anywhere)
+		if err := conn.Leave(a); err != nil {
+			t.Error(err)
+		}
+		sendTo(t, sender, at(f.a, port(conn)), "for A")
+		sendTo(t, sender, at(f.b, port(conn)), "for B")
+		receive(t, conn, "for B")
+		if err := conn.Leave(a); !errors.Is(err, ErrNotJoined) {
+			t.Errorf("leaving twice: %v", err)
+		}
+		if err := conn.Join(b); !errors.Is(err, ErrJoined) {
+			t.Errorf("joining twice: %v", err)
+		}
+		if err := conn.Join(a); err != nil {
+			t.Error(err)
+		}
+		sendTo(t, sender, at(f.a, port(conn)), "again")
+		receive(t, conn, "again")
+	}
+}
+
+// TestSources: loopback has many hosts in IPv4.
+func TestSources(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("127.0.0.2 is a host on Linux only")
+	}
+	lo := loopbackName(t)
+	one, two, three := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3")
+	if os.Getenv(inNamespace) != "" {
+		t.Skip("127.0.0.2 is a host of the loopback interface only")
+	}
+	for _, group := range []string{"232.1.2.3", "239.255.77.3"} {
+		g := netip.MustParseAddr(group)
+		sources := []netip.Addr{one, three}
+		include := listenAt(t, Config{Interface: lo}, "0.0.0.0:0", Membership{Group: g, Include: sources})
+		clear(sources) // they are the caller's again
+		for _, from := range []string{"127.0.0.2:0", "127.0.0.3:0", "127.0.0.1:0"} {
+			sendTo(t, listenAt(t, Config{Interface: lo}, from), at(group, port(include)), from)
+		}
+		receive(t, include, "127.0.0.3:0")
+		receive(t, include, "127.0.0.1:0")
+	}
+	g := netip.MustParseAddr("239.255.77.3")
+	exclude := listenAt(t, Config{Interface: lo}, "0.0.0.0:0", Membership{Group: g, Exclude: []netip.Addr{two}})
+	for _, from := range []string{"127.0.0.2:0", "127.0.0.3:0", "127.0.0.1:0"} {
+		sendTo(t, listenAt(t, Config{Interface: lo}, from), at(g.String(), port(exclude)), from)
+	}
+	receive(t, exclude, "127.0.0.3:0")
+	receive(t, exclude, "127.0.0.1:0")
+}
+
+// TestManyGroups: more than the system lets one socket join, and still no others.
+func TestManyGroups(t *testing.T) {
+	lo := loopbackName(t)
+	for _, f := range families {
+		t.Run(f.name, func(t *testing.T) {
+			f.needs(t)
+			base := netip.MustParseAddr(f.a).AsSlice()
+			group := func(i int) netip.Addr {
+				base[len(base)-1], base[len(base)-2] = byte(i), 99
+				g, _ := netip.AddrFromSlice(base)
+				return g
+			}
+			conn := listenAt(t, Config{Interface: lo}, f.anywhere, Membership{Group: group(100)})
+			sender := listenAt(t, Config{Interface: lo}, f.anywhere)
+			sendTo(t, sender, at(group(100).String(), port(conn)), "who am I")
+			source := receive(t, conn, "who am I").Source.Addr()
+			for i := range 100 {
+				m := Membership{Group: group(i)}
+				if i%10 == 9 {
+					m.Exclude = []netip.Addr{source}
+				}
+				if err := conn.Join(m); err != nil {
+					t.Fatal(err)
+				}
+			}
+			other := listenAt(t, Config{Interface: lo}, f.anywhere, Membership{Group: group(200)})
+			sendTo(t, sender, at(group(200).String(), port(conn)), "for nobody here")
+			sendTo(t, sender, at(group(200).String(), port(other)), "for the other")
+			for i := range 100 {
+				sendTo(t, sender, at(group(i).String(), port(conn)), fmt.Sprint(i))
+			}
+			for i := range 100 {
+				if i%10 != 9 {
+					if info := receive(t, conn, fmt.Sprint(i)); info.Destination != group(i) {
+						t.Errorf("packet %d: %+v", i, info)
+					}
+				}
+			}
+			receive(t, other, "for the other")
+			for i := range 99 {
+				if err := conn.Leave(Membership{Group: group(i)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			sendTo(t, sender, at(group(50).String(), port(conn)), "left")
+			sendTo(t, sender, at(f.host, port(conn)), "left")
+			if err := conn.Join(Membership{Group: group(0)}); err != nil {
+				t.Fatal(err)
+			}
+			sendTo(t, sender, at(group(0).String(), port(conn)), "the last")
+			receive(t, conn, "the last")
+			conn.Close()
+			for i, s := range conn.holders {
+				if err := s.udp.Close(); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("socket %d that held groups was left open: %v", i, err)
+				}
+			}
+		})
+	}
+}
+
+// TestBounds: no number of groups that are sent to makes memory, or the sockets that a
+// TTL of 0 takes, grow without limit.
+func TestBounds(t *testing.T) {
+	lo := loopbackName(t)
+	conn := listenAt(t, Config{Interface: lo}, "0.0.0.0:0")
+	near := listenAt(t, Config{Interface: lo, TTL: -1}, "0.0.0.0:0")
+	var err error
+	for i := range mostChecked + mostHeld {
+		group := netip.AddrFrom4([4]byte{239, 77, byte(i >> 8), byte(i)}).String()
+		sendTo(t, conn, at(group, 9), "x")
+		if i <= mostHeld {
+			_, err = near.WriteTo([]byte("x"), at(group, 9))
+		}
+		if i < mostHeld && err != nil {
+			t.Fatalf("group %d: %v", i+1, err)
+		}
+	}
+	if len(conn.checked) > mostChecked || len(near.holds) != mostHeld || err == nil {
+		t.Errorf("%d groups are remembered, %d held; one more: %v", len(conn.checked), len(near.holds), err)
+	}
+	sendTo(t, near, at("239.77.0.0", 9), "x") // which is held
+}
