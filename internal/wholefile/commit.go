@@ -26,6 +26,7 @@ func (f *File) Commit(replace bool) error {
 	if err := f.failure(); err != nil {
 		return errors.Join(err, f.Abort())
 	}
+	f.restrict()
 	if err := f.file.Sync(); err != nil {
 		return errors.Join(err, f.Abort())
 	}
@@ -38,6 +39,14 @@ func (f *File) Commit(replace bool) error {
 	// What was written is on the disk: Close has nothing left to fail at.
 	_ = f.file.Close()
 	return syncDir(f.dir)
+}
+
+// restrict takes away the permissions that only the temporary file needed. Where that
+// fails the file system has no permissions: those of a new file would not count either.
+func (f *File) restrict() {
+	if info, err := f.file.Stat(); err == nil && info.Mode()&f.surplus != 0 {
+		_ = f.file.Chmod(info.Mode().Perm() &^ f.surplus)
+	}
 }
 
 // rename moves the temporary file to its name.

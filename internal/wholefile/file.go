@@ -19,6 +19,9 @@ type File struct {
 	name string // what it will be
 	temp string // what it is
 
+	// surplus are permission bits that the temporary file has and the file must not.
+	surplus fs.FileMode
+
 	mu     sync.Mutex
 	failed error // the first error of a write: the file is not whole
 	done   bool  // committed or aborted

@@ -16,6 +16,10 @@ var ErrBusy = errors.New("wholefile: another transfer is writing this file")
 // the name held when its process ended or called [File.Keep]. size is how much that is;
 // whether it is of any use is the caller's to find out.
 //
+// Of mode the same counts as for [Create], but it is Commit that takes away the owner's
+// permission to read or write, if mode has none, and whatever else an earlier File was
+// told to allow and this one is not.
+//
 // The temporary file is locked until the File ends, where the system has such locks.
 func Resume(root *os.Root, name string, mode fs.FileMode) (f *File, size int64, err error) {
 	return ResumeTagged(root, name, "", mode)
@@ -41,7 +45,8 @@ func ResumeTagged(root *os.Root, name, tag string, mode fs.FileMode) (f *File, s
 	}
 	temp := "." + cut(name, maxName-len(".")-len(suffix)) + suffix
 	for range attempts {
-		file, err := root.OpenFile(temp, os.O_RDWR|os.O_CREATE, perm)
+		// Its owner must be able to open it again.
+		file, err := root.OpenFile(temp, os.O_RDWR|os.O_CREATE, perm|0o600)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -50,7 +55,7 @@ func ResumeTagged(root *os.Root, name, tag string, mode fs.FileMode) (f *File, s
 		}
 		size, same, err := stillThere(root, file, temp)
 		if err == nil && same {
-			return &File{dir: root, file: file, name: name, temp: temp}, size, nil
+			return &File{dir: root, file: file, name: name, temp: temp, surplus: fs.ModePerm &^ perm}, size, nil
 		}
 		// Whoever had the lock before has given the file its name, or removed it; or it
 		// is no regular file.
