@@ -166,7 +166,7 @@ func TestExtendedCommands(t *testing.T) {
 	if stdout, stderr, status := run(t, "p2mp-send", "-rate", "1e9", "-window", "500", name, r.addr); status != 0 || !strings.Contains(stdout, "complete") {
 		t.Errorf("status %d\n%s%s", status, stdout, stderr)
 	}
-	if _, stderr, status := run(t, "p2mp-send", name, r.addr); status != 1 || !strings.Contains(stderr, "has a file of that name") {
+	if _, stderr, status := run(t, "p2mp-send", name, r.addr); status != 1 || !strings.Contains(stderr, "has, or is receiving, a file of that name") {
 		t.Errorf("the second time: status %d, %q", status, stderr)
 	}
 	got, err := os.ReadFile(filepath.Join(dir, "noise"))

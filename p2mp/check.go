@@ -2,9 +2,9 @@ package p2mp
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -31,7 +31,7 @@ func (v *serving) ended(now time.Time, s *session, f *fin) {
 func (v *serving) check(s *session) {
 	s.state = beingChecked
 	s.result = make(chan error, 1)
-	v.checks++
+	v.checking = append(v.checking, s)
 	go func() { s.result <- s.verify() }()
 }
 
@@ -63,33 +63,25 @@ func (e *commitError) Unwrap() error { return e.err }
 // checked ends the sessions whose check has come to a result. The sender, which waits
 // for it, is told without being asked.
 func (v *serving) checked(now time.Time) {
-	for _, s := range v.sessions {
-		if s.state != beingChecked {
-			continue
-		}
+	v.checking = slices.DeleteFunc(v.checking, func(s *session) bool {
 		select {
 		case err := <-s.result:
 			v.settle(now, s, err)
-			v.answer(now, s, s.number)
+			return true
 		default:
+			return false
 		}
-	}
+	})
 }
 
-// settle records the result of a check.
+// settle records the result of a check, and tells the sender.
 func (v *serving) settle(now time.Time, s *session, err error) {
-	v.checks--
 	switch {
 	case err == nil:
 		v.complete++
 		v.finishSession(now, s, whole, nil)
-	case errors.Is(err, ErrDigest):
-		v.failSession(now, s, err, ReasonDigest, false)
 	default:
-		reason := refusal(err)
-		if reason == ReasonRefused {
-			reason = ReasonStorage
-		}
-		v.failSession(now, s, err, reason, false)
+		v.failSession(now, s, err, trouble(err), false)
 	}
+	v.answer(now, s, s.number)
 }

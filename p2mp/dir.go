@@ -2,6 +2,7 @@ package p2mp
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -28,10 +29,13 @@ type DirHandler struct {
 	// Root stays the caller's, who closes it after the transfers.
 	Root *os.Root
 	// Overwrite lets a transfer replace a file. Otherwise a name that is taken is
-	// refused.
+	// refused; so is, in either case, one that another transfer is bringing. A sender
+	// that died in mid-file still does, until Receiver.GiveUp.
 	Overwrite bool
 	// Resume keeps what has arrived when a transfer fails, and goes on from there when
-	// a file of the same name and digest is offered again.
+	// a file of the same name and digest is offered again. Until one arrives whole, what
+	// was kept lies beside as .NAME.DIGEST.part (the first 16 digits): one for each file
+	// that failed, for as long as nobody removes it.
 	Resume bool
 	// MaxSize is the largest file taken, in bytes. 0 means no limit. A file whose size
 	// is not known beforehand is cut off there, and fails.
@@ -63,7 +67,7 @@ func (d *DirHandler) Accept(o Offer) (Sink, error) {
 		return nil, err
 	}
 	if !d.take(name) {
-		return nil, fmt.Errorf("p2mp: %q arrives from another sender: %w", name, fs.ErrExist)
+		return nil, fmt.Errorf("p2mp: %q arrives just now: %w", name, fs.ErrExist)
 	}
 	s := fileSink{replace: d.Overwrite, room: d.MaxSize, done: func() { d.release(name) }}
 	var sink Sink = &s
@@ -73,6 +77,9 @@ func (d *DirHandler) Accept(o Offer) (Sink, error) {
 		sink = &resumableSink{s, o.Size}
 	} else {
 		s.File, err = wholefile.Create(d.Root, name, o.Mode)
+	}
+	if errors.Is(err, wholefile.ErrBusy) { // another process receives it
+		err = errors.Join(err, fs.ErrExist)
 	}
 	if err != nil {
 		d.release(name)

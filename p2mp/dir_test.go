@@ -3,6 +3,7 @@ package p2mp
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -188,4 +189,57 @@ func TestSameNameAtOnce(t *testing.T) {
 			t.Errorf("f is neither file: %d bytes", len(got))
 		}
 	})
+}
+
+// A sender that is killed and started again offers a name that still arrives: it is told
+// so, and when the receiver has given the first one up, its file is taken.
+func TestNameOfAKilledSender(t *testing.T) {
+	root, dir := openRoot(t)
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1, lossy.Delay(time.Millisecond))
+		h := &DirHandler{Root: root}
+		p.serve(Receiver{GiveUp: 20 * time.Second}, h)
+		data := noise(1, 10000)
+		send := func() error {
+			conn := p.listen()
+			defer conn.Close()
+			_, err := (&Sender{MSS: 100}).Send(t.Context(), conn, p.to, Source{R: bytes.NewReader(data), Size: int64(len(data)), Name: "f"})
+			return err
+		}
+		offer := offerOf("f", int64(len(data)))
+		p.postTo(CategoryHello, &offer) // and dies
+		if got := p.answer(); got != "REPORT 0: 0 held, gathering" {
+			t.Fatal(got)
+		}
+		pause(19 * time.Second)
+		if err := send(); !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), "has, or is receiving, a file of that name") {
+			t.Errorf("before it is given up: %v", err)
+		}
+		pause(time.Second)
+		if err := send(); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+		if err := send(); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("once more: %v", err)
+		}
+		p.stop()
+		if got := names(t, dir); fmt.Sprint(got) != "[f]" || len(h.names) != 0 {
+			t.Errorf("files %q, names %v are taken", got, h.names)
+		}
+	})
+}
+
+// Two programs that resume in one directory do not write to the same partial file.
+func TestResumedElsewhere(t *testing.T) {
+	root, _ := openRoot(t)
+	o := Offer{Extended: true, Name: "f", Size: 10, SHA256: new([32]byte)}
+	first, err := (&DirHandler{Root: root, Resume: true}).Accept(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Abort(nil)
+	other := &DirHandler{Root: root, Resume: true}
+	if _, err := other.Accept(o); !errors.Is(err, fs.ErrExist) || refusal(err) != ReasonExists || len(other.names) != 0 {
+		t.Errorf("%v, names %v are taken", err, other.names)
+	}
 }

@@ -2,9 +2,12 @@ package p2mp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -81,4 +84,76 @@ func TestDiskFullExtended(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTroubleWithTheSink: whenever keeping the file fails, and however, the sender is told
+// what is of use to it, and nothing is left.
+func TestTroubleWithTheSink(t *testing.T) {
+	root, dir := openRoot(t)
+	full := &os.PathError{Op: "open", Path: "/secret", Err: syscall.ENOSPC}
+	moved := &os.LinkError{Op: "rename", Old: "a", New: "b", Err: syscall.EROFS}
+	for _, tt := range []struct {
+		name                  string
+		accept, write, commit error
+		want                  Reason
+	}{
+		{name: "full when it is made", accept: full, want: ReasonStorage},
+		{name: "too many open files", accept: os.NewSyscallError("openat", syscall.EMFILE), want: ReasonStorage},
+		{name: "not allowed to make it", accept: &os.PathError{Op: "open", Path: "f", Err: syscall.EACCES}, want: ReasonRefused},
+		{name: "refused by whim", accept: errBroken, want: ReasonRefused},
+		{name: "full when it is written", write: full, want: ReasonStorage},
+		{name: "refused by Write", write: errBroken, want: ReasonStorage},
+		{name: "larger than was said", write: fmt.Errorf("%w: more than 5 bytes", ErrTooLarge), want: ReasonTooLarge},
+		{name: "not synced", commit: &os.PathError{Op: "sync", Path: "f", Err: syscall.EIO}, want: ReasonStorage},
+		{name: "not renamed", commit: moved, want: ReasonStorage},
+		{name: "not allowed to rename it", commit: &os.PathError{Op: "rename", Path: "f", Err: syscall.EACCES}, want: ReasonStorage},
+		{name: "taken meanwhile", commit: &os.PathError{Op: "rename", Path: "f", Err: syscall.EEXIST}, want: ReasonExists},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newParty(t, 1, lossy.Delay(time.Millisecond))
+				var ended error
+				r := Receiver{Trace: &Trace{Finished: func(_ Offer, _ Report, err error) { ended = err }}}
+				p.serve(r, HandlerFunc(func(o Offer) (Sink, error) {
+					if tt.accept != nil {
+						return nil, tt.accept
+					}
+					sink, err := Dir(root).Accept(o)
+					return &troubledSink{sink, tt.write, tt.commit}, err
+				}))
+				_, err := (&Sender{}).Send(t.Context(), p.sender, p.to, Source{R: strings.NewReader("abc"), Size: 3, Name: "f"})
+				p.stop()
+				if a, ok := errors.AsType[*AbortError](err); !ok || a.Reason != tt.want {
+					t.Errorf("the sender: %v, want %v", err, tt.want)
+				}
+				if !errors.Is(ended, cmp.Or(tt.accept, tt.write, tt.commit)) {
+					t.Errorf("the receiver: %v", ended)
+				}
+				if got := names(t, dir); len(got) != 0 {
+					t.Errorf("files %q are left", got)
+				}
+			})
+		})
+	}
+}
+
+// A troubledSink fails with those errors that are not nil.
+type troubledSink struct {
+	Sink
+	write, commit error
+}
+
+func (s *troubledSink) Write(b []byte) (int, error) {
+	if s.write != nil {
+		return 0, s.write
+	}
+	return s.Sink.Write(b)
+}
+
+func (s *troubledSink) Commit() error {
+	if s.commit != nil {
+		s.Sink.Abort(s.commit)
+		return s.commit
+	}
+	return s.Sink.Commit()
 }

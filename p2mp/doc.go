@@ -208,6 +208,13 @@
 // every three seconds when there is nothing to send. A receiver that has finished stays
 // for a while, because its last answer may be lost: [Receiver.Linger].
 //
+// [Receiver.Serve] remembers how a session of the extended mode ended until it has not
+// been asked about it for a minute, or GiveUp if that is longer; MaxTransfers of them at
+// the least. A sender gives up sooner, unless its own GiveUp is as long. One that asks
+// later, or asks a receiver that was started again, is told that there is no such session,
+// though the file may have been kept: its error is [ErrUnconfirmed] and [ErrRestarted] in
+// one.
+//
 // # Limits
 //
 // A file has at most 2^32-1 chunks: 5.5 TiB at the default MSS. A receiver keeps at

@@ -72,6 +72,8 @@ func (e *PeerError) Error() string {
 	switch {
 	case errors.Is(e.Err, ErrNoAnswer):
 		fmt.Fprintf(&b, "no answer in %v", e.Silence)
+	case errors.Is(e.Err, ErrUnconfirmed) && errors.Is(e.Err, ErrRestarted):
+		fmt.Fprintf(&b, "sent, not confirmed: after chunk %d, the last, it knows nothing of the transfer", e.Seq)
 	case errors.Is(e.Err, ErrUnconfirmed):
 		fmt.Fprintf(&b, "sent, not confirmed: no answer to the end, after chunk %d, in %v", e.Seq, e.Silence)
 	case errors.Is(e.Err, ErrStalled):

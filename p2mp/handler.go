@@ -30,8 +30,10 @@ type Handler interface {
 	// it. Serve calls it from its one goroutine, so it should not block.
 	//
 	// The sender is told only which kind of error it was: fs.ErrInvalid (for the name),
-	// fs.ErrExist, ErrTooLarge, ErrBusy, an *AbortError's reason, or else that it was
-	// refused.
+	// fs.ErrExist, ErrTooLarge, ErrBusy, an *AbortError's reason, that the file could not
+	// be kept where the error is another one of the system's (a full disk), or else that
+	// it was refused. Of the errors of Write and Commit it is told likewise, but never
+	// that it was refused.
 	Accept(Offer) (Sink, error)
 }
 

@@ -3,6 +3,7 @@ package p2mp
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -19,7 +20,8 @@ func (v *serving) latest(from netip.AddrPort) *session {
 // very short: eight such timers are over before the machine is busy with it again.
 const leastLinger = 250 * time.Millisecond
 
-// sessionMemory is how long a finished session is remembered while Serve goes on.
+// sessionMemory is how long a finished session is remembered, while Serve goes on, after
+// the last question about it; or Receiver.GiveUp, if that is longer.
 const sessionMemory = time.Minute
 
 // session finds the session that a POLL or FIN is about. Where there is none, the
@@ -31,9 +33,7 @@ func (v *serving) session(now time.Time, from netip.AddrPort, id uint64, length 
 		return nil
 	}
 	s.heard(length)
-	if s.state == underWay || s.state == beingChecked {
-		v.extendSession(now, s, v.giveUp)
-	}
+	v.extendSession(now, s, v.patience(s))
 	return s
 }
 
@@ -67,10 +67,20 @@ func (v *serving) finishSession(now time.Time, s *session, state sessionState, e
 		peer.State, peer.Elapsed = Complete, s.report.Elapsed
 		v.quietUntil(now, s.linger)
 	}
-	v.extendSession(now, s, sessionMemory)
+	v.finished = append(v.finished, s)
+	v.extendSession(now, s, v.patience(s))
 	if v.trace.Finished != nil {
 		v.trace.Finished(s.offer, s.report.clone(), err)
 	}
+}
+
+// patience is for how long a session may be silent before its sender is given up, or, when
+// it has ended, before it is forgotten.
+func (v *serving) patience(s *session) time.Duration {
+	if s.state == underWay || s.state == beingChecked {
+		return v.giveUp
+	}
+	return max(sessionMemory, v.giveUp)
 }
 
 func (v *serving) extendSession(now time.Time, s *session, d time.Duration) {
@@ -78,20 +88,12 @@ func (v *serving) extendSession(now time.Time, s *session, d time.Duration) {
 	v.wake = earlier(v.wake, s.expires)
 }
 
-// rememberSession makes s known, and forgets the finished session that would have been
-// forgotten next where there are too many.
+// rememberSession makes s known, and forgets the session that ended first where there are
+// too many.
 func (v *serving) rememberSession(s *session) {
 	v.begun, v.lastReport = true, &s.report
-	if len(v.sessions)/2 >= v.room {
-		var oldest *session
-		for _, s := range v.sessions {
-			if (s.state == whole || s.state == failed) && (oldest == nil || s.expires.Before(oldest.expires)) {
-				oldest = s
-			}
-		}
-		if oldest != nil {
-			v.forget(oldest)
-		}
+	if len(v.sessions)/2 >= v.room && len(v.finished) > 0 {
+		v.forget(v.finished[0])
 	}
 	v.sessions[s.key] = s
 	v.bySender[s.key.from] = append(v.bySender[s.key.from], s)
@@ -99,16 +101,18 @@ func (v *serving) rememberSession(s *session) {
 
 func (v *serving) forget(s *session) {
 	delete(v.sessions, s.key)
-	of := v.bySender[s.key.from]
-	for i := range of {
-		if of[i] == s {
-			of = append(of[:i], of[i+1:]...)
-			break
-		}
-	}
-	if len(of) == 0 {
-		delete(v.bySender, s.key.from)
-	} else {
+	v.finished = without(v.finished, s)
+	if of := without(v.bySender[s.key.from], s); len(of) > 0 {
 		v.bySender[s.key.from] = of
+	} else {
+		delete(v.bySender, s.key.from)
 	}
+}
+
+// without takes s out of a list.
+func without(list []*session, s *session) []*session {
+	if i := slices.Index(list, s); i >= 0 {
+		return slices.Delete(list, i, i+1)
+	}
+	return list
 }

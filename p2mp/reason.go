@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 )
 
 // A Reason says in an ABORT why a session ended. Reasons are all that one side tells
@@ -19,7 +20,7 @@ const (
 	ReasonUnsupported                   // an unknown capability, kind of digest or MSS
 	ReasonGroup                         // the group address is none
 	ReasonName                          // no name for a file of the receiver
-	ReasonExists                        // the receiver has a file of that name, or one arrives just now
+	ReasonExists                        // the receiver has a file of that name, or is receiving one
 	ReasonTooLarge                      // the file is larger than the receiver takes
 	ReasonBusy                          // the receiver has too many transfers under way
 	ReasonStorage                       // the receiver could not write the file
@@ -37,7 +38,7 @@ var reasonTexts = [...]string{
 	ReasonUnsupported: "unsupported offer",
 	ReasonGroup:       "no multicast group",
 	ReasonName:        "refused the name",
-	ReasonExists:      "has a file of that name",
+	ReasonExists:      "has, or is receiving, a file of that name",
 	ReasonTooLarge:    "file too large",
 	ReasonBusy:        "too many transfers",
 	ReasonStorage:     "could not keep the file",
@@ -87,7 +88,8 @@ var reasonErrors = [...]struct {
 }
 
 // refusal is the reason that a Handler's error is told by. The error itself, which may
-// hold a path, stays here.
+// hold a path, stays here. What the system says, but for what means something else, is
+// trouble with keeping the file: a full disk, too many open files.
 func refusal(err error) Reason {
 	if abort, ok := errors.AsType[*AbortError](err); ok {
 		return abort.Reason
@@ -97,5 +99,17 @@ func refusal(err error) Reason {
 			return m.reason
 		}
 	}
+	if _, system := errors.AsType[syscall.Errno](err); system {
+		return ReasonStorage
+	}
 	return ReasonRefused
+}
+
+// trouble is the reason that a Sink's error is told by: who has accepted an offer does
+// not refuse it.
+func trouble(err error) Reason {
+	if r := refusal(err); r != ReasonRefused {
+		return r
+	}
+	return ReasonStorage
 }

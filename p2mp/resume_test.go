@@ -101,3 +101,37 @@ func TestResumeFromOnceRead(t *testing.T) {
 		p.stop()
 	})
 }
+
+// A file that nobody may write is resumed all the same, and has its mode at the end.
+func TestResumeReadOnly(t *testing.T) {
+	root, dir := openRoot(t)
+	data := noise(1, 10000)
+	digest := sha256.Sum256(data)
+	o := Offer{Extended: true, Name: "f", Size: 10000, Mode: 0o444, SHA256: &digest}
+	h := &DirHandler{Root: root, Resume: true}
+	for i := range 2 {
+		sink, err := h.Accept(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if held, err := sink.(Resumer).Resume(1000); held != int64(i)*5000 || err != nil {
+			t.Errorf("%d bytes are held, %v", held, err)
+		}
+		if _, err := sink.Write(data[i*5000 : (i+1)*5000]); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			sink.Abort(ErrSilent)
+			info, err := os.Stat(filepath.Join(dir, names(t, dir)[0]))
+			if err != nil || info.Mode()&0o600 != 0o600 {
+				t.Errorf("the partial file: %v, %v", info.Mode(), err)
+			}
+		} else if err := sink.Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	info, err := os.Stat(filepath.Join(dir, "f"))
+	if err != nil || info.Mode() != 0o444 || len(names(t, dir)) != 1 {
+		t.Errorf("%v, %v, files %q", info.Mode(), err, names(t, dir))
+	}
+}

@@ -33,7 +33,8 @@ type serving struct {
 	sessions  map[sessionKey]*session       // extended ones, likewise
 	bySender  map[netip.AddrPort][]*session // the same
 	active    int                           // transfers under way, of both modes
-	checks    int                           // sessions that are being checked
+	checking  []*session                    // those that are being checked
+	finished  []*session                    // those that have ended, in that order
 	complete  int
 	wake      time.Time // no transfer expires before this
 	quiet     time.Time // until then a finished transfer's answer may be asked for again
@@ -142,7 +143,7 @@ func (v *serving) accept(o Offer) (Sink, error) {
 // deadline is when there is something to do though nothing arrives.
 func (v *serving) deadline(now time.Time) time.Time {
 	wake := v.wake
-	if v.checks > 0 {
+	if len(v.checking) > 0 {
 		wake = earlier(wake, now.Add(checkEvery))
 	}
 	if v.satisfied() && v.active == 0 {
@@ -204,12 +205,10 @@ func (v *serving) end(err error) error {
 		err = fmt.Errorf("p2mp: receiving: %w", err)
 	}
 	now := time.Now()
-	for _, s := range v.sessions {
-		if s.state == beingChecked {
-			v.settle(now, s, <-s.result)
-			v.answer(now, s, s.number)
-		}
+	for _, s := range v.checking {
+		v.settle(now, s, <-s.result)
 	}
+	v.checking = nil
 	if err != nil && !v.satisfied() {
 		for _, t := range v.transfers {
 			if t.underWay() {

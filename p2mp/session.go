@@ -148,7 +148,8 @@ func (v *serving) data(now time.Time, s *session, p Packet) error {
 	}
 	for b := p.Payload; b != nil; b = s.gather.ready() {
 		if err := write(s.sink, b); err != nil {
-			v.failSession(now, s, fmt.Errorf("p2mp: writing chunk %d: %w", s.cum+1, err), ReasonStorage, true)
+			err = fmt.Errorf("p2mp: writing chunk %d: %w", s.cum+1, err)
+			v.failSession(now, s, err, trouble(err), true)
 			return nil
 		}
 		if s.hash != nil {
