@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// The bodies of answers, without the tokens. KEY is the first field of the request, or a
-// hyphen where there is none.
+// The bodies of answers, without the tokens. KEY is the first field of the request, or
+// a hyphen where there is none.
 //
 //	FOUND    KEY { IP PORT } ...
 //	LISTING  KEY COUNT { IP PORT TIME FILES { NAME } ... } ...

@@ -42,8 +42,8 @@ func keepAlives(peers, files int) (updates [][]byte, from []netip.AddrPort) {
 	return updates, from
 }
 
-// BenchmarkKeepAlive is the directory's work for an update that says nothing new, without its
-// socket.
+// BenchmarkKeepAlive is the directory's work for an update that says nothing new,
+// without its socket.
 func BenchmarkKeepAlive(b *testing.B) {
 	for _, files := range []int{1, 20} {
 		b.Run(fmt.Sprint("files=", files), func(b *testing.B) {
@@ -83,8 +83,8 @@ func BenchmarkLookup(b *testing.B) {
 	}
 }
 
-// BenchmarkServer is keep-alives through real sockets, a window at a time; the time is that of both
-// sides.
+// BenchmarkServer is keep-alives through real sockets, a window at a time; the time is
+// that of both sides.
 func BenchmarkServer(b *testing.B) {
 	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -150,8 +150,8 @@ func BenchmarkServeFile(b *testing.B) {
 	}
 }
 
-// TestMemory: 10,000 peers with 100 of 200,000 names each take at most 64 bytes for each file of each
-// peer.
+// TestMemory: 10,000 peers with 100 of 200,000 names each take at most 64 bytes for
+// each file of each peer.
 func TestMemory(t *testing.T) {
 	if raced {
 		t.Skip("the race detector takes memory of its own")

@@ -18,8 +18,8 @@ import (
 
 // The defaults of a Client.
 const (
-	// DefaultGiveUp is long enough for more than 30 tries. Where each way loses 30 % of the
-	// datagrams, 36 fail in a row once in thirty thousand million times.
+	// DefaultGiveUp is long enough for more than 30 tries. Where each way loses 30 % of
+	// the datagrams, 36 fail in a row once in thirty thousand million times.
 	DefaultGiveUp = 30 * time.Second
 	// DefaultPort is the document's.
 	DefaultPort = 7777
@@ -29,8 +29,8 @@ const (
 // [Publisher].
 //
 // Conn and Directory are required; they and the other fields are not changed while
-// calls run. The methods may be called by any number of goroutines: one request is under way at a
-// time, the others wait. A Client must not be copied.
+// calls run. The methods may be called by any number of goroutines: one request is
+// under way at a time, the others wait. A Client must not be copied.
 type Client struct {
 	// Conn carries the requests. It stays the caller's, who closes it after the last
 	// call; nothing else may read from it.
@@ -63,11 +63,11 @@ type Registration struct {
 
 // Contents are what a directory holds.
 type Contents struct {
-	// Total is the number of peers there are. It exceeds len(Peers) where the directory has cut
-	// its answer.
+	// Total is the number of peers there are. It exceeds len(Peers) where the directory
+	// has cut its answer.
 	Total int
-	// Peers are in the order in which they were heard last, the one that was silent for the
-	// longest time first.
+	// Peers are in the order in which they were heard last, the one that was silent for
+	// the longest time first.
 	Peers []Registration
 }
 
@@ -75,11 +75,11 @@ type Contents struct {
 // shared before, or says that it is still there. A directory forgets a peer that does
 // not do so for [DefaultExpiry].
 //
-// peer is the address of the peer's HTTP server. Its IP must be the one that Conn sends from,
-// unless the directory allows others; an unspecified one stands for it.
+// peer is the address of the peer's HTTP server. Its IP must be the one that Conn sends
+// from, unless the directory allows others; an unspecified one stands for it.
 //
-// The error is a [*RefusedError] where the directory says no, and wraps [ErrNoAnswer] or
-// [ErrSilent] where it says nothing.
+// The error is a [*RefusedError] where the directory says no, and wraps [ErrNoAnswer]
+// or [ErrSilent] where it says nothing.
 func (c *Client) Publish(ctx context.Context, peer netip.AddrPort, files []string) error {
 	body, err := peerBody(peer)
 	if err != nil {
@@ -113,8 +113,8 @@ func peerBody(peer netip.AddrPort) ([]byte, error) {
 	return appendAddr(nil, peer), nil
 }
 
-// Lookup returns the peers that have a file, at least one. If nobody has it the error is a
-// [*RefusedError] that is an fs.ErrNotExist.
+// Lookup returns the peers that have a file, at least one. If nobody has it the error
+// is a [*RefusedError] that is an fs.ErrNotExist.
 func (c *Client) Lookup(ctx context.Context, name string) ([]netip.AddrPort, error) {
 	if err := wholefile.CheckName(name); err != nil {
 		return nil, fmt.Errorf("directory: looking up: %w", err)
@@ -128,9 +128,9 @@ func (c *Client) Lookup(ctx context.Context, name string) ([]netip.AddrPort, err
 
 // View returns what the directory holds.
 func (c *Client) View(ctx context.Context) (Contents, error) {
-	// The document shows no request of this type. Ours holds a random word, which makes it
-	// another request than the one before, and long enough for an answer that is proof
-	// against forgery; a directory does not look at it.
+	// The document shows no request of this type. Ours holds a random word, which makes
+	// it another request than the one before, and long enough for an answer that is
+	// proof against forgery; a directory does not look at it.
 	word := rand.Text()[:13]
 	fields, err := c.ask(ctx, View, word, []byte(word+" "))
 	if err != nil {

@@ -10,11 +10,12 @@ import (
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
-// A desk is a directory without its conn: it is given the datagrams that arrive, and has
-// those that are to be sent. It reads no socket and no clock.
+// A desk is a directory without its conn: it is given the datagrams that arrive, and
+// has those that are to be sent. It reads no socket and no clock.
 //
-// Most datagrams are an update in one piece that says nothing new. Such a one costs a look at the registry
-// and an acknowledgement, and leaves no trace. Everything else has a session.
+// Most datagrams are an update in one piece that says nothing new. Such a one costs a
+// look at the registry and an acknowledgement, and leaves no trace. Everything else has
+// a session.
 type desk struct {
 	registry   *registry
 	local      netip.AddrPort // the directory's own address
@@ -117,7 +118,8 @@ func (d *desk) fragment(now time.Time, from netip.AddrPort, p packet, b []byte) 
 	case s != nil && p.seq == 1 && s.opening == sum && s.next <= s.total:
 		return ErrUnexpected // a late copy of this request's beginning
 	case p.seq == 1:
-		// "SEQ 1 of other content starts anew", and so does a request whose answer is done.
+		// "SEQ 1 of other content starts anew", and so does a request whose answer is
+		// done.
 		if p.total > d.limits.request/2 { // two bytes are the shortest fragment that says anything
 			return ErrTooLong
 		}
@@ -168,7 +170,8 @@ func (d *desk) repeated(now time.Time, s *session, p packet, n int) {
 	d.reply(s, p)
 }
 
-// complete does what a request asks for, now that all of it is there. p is its last fragment.
+// complete does what a request asks for, now that all of it is there. p is its last
+// fragment.
 func (d *desk) complete(now time.Time, s *session, p packet, n int) {
 	answer, code, ok := d.obey(now, s.from, s.typ, s.body)
 	if !ok && (s.typ == Update || s.typ == Exit) {
@@ -193,8 +196,8 @@ func (d *desk) complete(now time.Time, s *session, p packet, n int) {
 	}
 }
 
-// view answers with as much of the listing as there may be, and as fits the request: the
-// shortest has room for a TOTAL of one digit only.
+// view answers with as much of the listing as there may be, and as fits the request:
+// the shortest has room for a TOTAL of one digit only.
 func (d *desk) view(now time.Time, s *session, n int) {
 	key, _ := nextWord(s.body)
 	if _, err := parseField(key); err != nil {
@@ -205,8 +208,8 @@ func (d *desk) view(now time.Time, s *session, n int) {
 	}
 }
 
-// obey does what a request asks for, and returns the answer to a look-up, or the code with which the
-// request is refused.
+// obey does what a request asks for, and returns the answer to a look-up, or the code
+// with which the request is refused.
 func (d *desk) obey(now time.Time, from netip.AddrPort, typ Type, body []byte) (answer []byte, code Code, ok bool) {
 	switch typ {
 	case Lookup:
@@ -238,8 +241,8 @@ func (d *desk) obey(now time.Time, from netip.AddrPort, typ Type, body []byte) (
 	return nil, 0, true
 }
 
-// subject takes the address of the peer that an update or exit is about from its body. An
-// unspecified IP stands for the one that the request came from.
+// subject takes the address of the peer that an update or exit is about from its body.
+// An unspecified IP stands for the one that the request came from.
 func (d *desk) subject(from netip.AddrPort, body []byte) (peer netip.AddrPort, files []byte, ok bool) {
 	ip, rest := nextWord(body)
 	word, files := nextWord(rest)
@@ -339,8 +342,8 @@ func (d *desk) fail(now time.Time, s *session, code Code, fields []byte, n int) 
 	d.transmit(now, s)
 }
 
-// transmit sends the fragment in flight, unless that would be too much for an address that
-// has proved nothing.
+// transmit sends the fragment in flight, unless that would be too much for an address
+// that has proved nothing.
 func (d *desk) transmit(now time.Time, s *session) {
 	p := s.answer.at(s.current)
 	d.scratch = appendPacket(d.scratch[:0], p)
@@ -379,7 +382,8 @@ func (d *desk) send(to netip.AddrPort, p packet) int {
 	return len(b)
 }
 
-// open begins a session with the first fragment of a request. What the address had begun is over.
+// open begins a session with the first fragment of a request. What the address had
+// begun is over.
 func (d *desk) open(now time.Time, from netip.AddrPort, p packet) *session {
 	if old := d.sessions[from]; old != nil {
 		d.close(old)

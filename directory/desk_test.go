@@ -194,8 +194,8 @@ func TestDeskRefuses(t *testing.T) {
 	}
 }
 
-// TestDeskFragments: the expected fragment is taken, the one before is acknowledged again, and nothing
-// else is.
+// TestDeskFragments: the expected fragment is taken, the one before is acknowledged
+// again, and nothing else is.
 func TestDeskFragments(t *testing.T) {
 	x := newDeskTest(t, Server{})
 	x.check(x.gets(h2, "1 10.0.0.2 80 a  1 3"), "1 10.0.0.2 80 a  2 1")
@@ -244,8 +244,8 @@ func TestDeskFragments(t *testing.T) {
 	}
 }
 
-// TestDeskAmplification: an address that proves nothing gets no more than three times what came
-// from it, whatever it sends, and however long.
+// TestDeskAmplification: an address that proves nothing gets no more than three times
+// what came from it, whatever it sends, and however long.
 func TestDeskAmplification(t *testing.T) {
 	x := newDeskTest(t, Server{})
 	for i := range 2000 {
@@ -288,7 +288,8 @@ func TestDeskAmplification(t *testing.T) {
 	}
 }
 
-// TestDeskShortestView: there is room for one digit only, and the listing is cut so that it suffices.
+// TestDeskShortestView: there is room for one digit only, and the listing is cut so
+// that it suffices.
 func TestDeskShortestView(t *testing.T) {
 	x := newDeskTest(t, Server{})
 	for i := range 5000 {
@@ -347,7 +348,8 @@ func TestDeskSessionsAreBounded(t *testing.T) {
 	}
 }
 
-// TestDeskRetransmits: an answer is sent again until it is acknowledged, with a timer that backs off.
+// TestDeskRetransmits: an answer is sent again until it is acknowledged, with a timer
+// that backs off.
 func TestDeskRetransmits(t *testing.T) {
 	x := newDeskTest(t, Server{})
 	x.gets(h3, "1 10.0.0.3 80 new.txt  1 1")

@@ -1,8 +1,8 @@
 package directory
 
-// An entry says that a peer has a file. It is in two lists: the ring of its name, which is linked
-// both ways so that it can be taken out anywhere, and the list of its peer, which is only
-// taken apart from the head.
+// An entry says that a peer has a file. It is in two lists: the ring of its name, which
+// is linked both ways so that it can be taken out anywhere, and the list of its peer,
+// which is only taken apart from the head.
 type entry struct {
 	peer, name uint32
 	next, prev uint32 // in the ring

@@ -11,8 +11,8 @@ import (
 // What is wrong with a datagram; see [Trace].
 var (
 	ErrMalformed = errors.New("directory: malformed datagram")
-	// ErrUnexpected: a datagram that has no place where it arrived: an answer
-	// or an acknowledgement of nothing, a fragment that is not the next, two requests mixed.
+	// ErrUnexpected: a datagram that has no place where it arrived: an answer or an
+	// acknowledgement of nothing, a fragment that is not the next, two requests mixed.
 	ErrUnexpected = errors.New("directory: unexpected datagram")
 	// ErrForeign: a datagram from an address that takes no part.
 	ErrForeign = errors.New("directory: datagram from a stranger")
@@ -28,8 +28,9 @@ var (
 	ErrSilent = errors.New("directory: the directory fell silent")
 )
 
-// A Code says why a directory refuses a request. The numbers are those of HTTP, of which
-// the document shows one, "(404, 'file not found')" (CEN 502 project 2, part II, 3, test 4).
+// A Code says why a directory refuses a request. The numbers are those of HTTP, of
+// which the document shows one, "(404, 'file not found')" (CEN 502 project 2, part II,
+// 3, test 4).
 type Code int
 
 // The codes.
@@ -73,8 +74,8 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("directory: %v: %v", e.Request, e.Code)
 }
 
-// Is says that CodeNotFound is an fs.ErrNotExist, CodeForbidden an fs.ErrPermission, and
-// CodeMalformed an fs.ErrInvalid.
+// Is says that CodeNotFound is an fs.ErrNotExist, CodeForbidden an fs.ErrPermission,
+// and CodeMalformed an fs.ErrInvalid.
 func (e *RefusedError) Is(target error) bool {
 	switch e.Code {
 	case CodeNotFound:
@@ -98,8 +99,8 @@ var (
 	ErrDifferent = errors.New("directory: another file of the same name")
 	// ErrStalled: the source delivered nothing for [Fetcher.Stall].
 	ErrStalled = errors.New("directory: stalled")
-	// ErrResponse: the source does not speak HTTP as it should: a range other
-	// than the one asked for, a body of another length, a piece list that makes no sense.
+	// ErrResponse: the source does not speak HTTP as it should: a range other than the
+	// one asked for, a body of another length, a piece list that makes no sense.
 	ErrResponse = errors.New("directory: bad response")
 	// ErrTooLarge: the file is larger than [Fetcher.MaxSize].
 	ErrTooLarge = errors.New("directory: file too large")

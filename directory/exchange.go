@@ -46,8 +46,9 @@ type exchange struct {
 	bad     int // received and ignored
 }
 
-// restartTries is how often a fragment is sent in vain before the request begins again. A
-// late copy of an earlier request's first fragment makes a directory forget what it had of this one.
+// restartTries is how often a fragment is sent in vain before the request begins again.
+// A late copy of an earlier request's first fragment makes a directory forget what it
+// had of this one.
 const restartTries = 12
 
 // maxAnswer bounds what a client takes from a directory.
@@ -63,8 +64,8 @@ func newExchange(now time.Time, typ Type, key string, body []byte, t *timer, giv
 // wantsAnswer reports whether the request is done only with an answer.
 func (x *exchange) wantsAnswer() bool { return x.typ == Lookup || x.typ == View }
 
-// step appends to b the datagram that is to be sent at now, if any, and says when to ask
-// again.
+// step appends to b the datagram that is to be sent at now, if any, and says when to
+// ask again.
 func (x *exchange) step(now time.Time, b []byte) (_ []byte, wake time.Time) {
 	end := x.moved.Add(x.giveUp)
 	switch {
@@ -84,8 +85,8 @@ func (x *exchange) step(now time.Time, b []byte) (_ []byte, wake time.Time) {
 		x.again++
 	}
 	if x.tries == restartTries && x.current <= x.request.total() {
-		// Either way may be the one that helps: the directory has begun anew, or it still
-		// waits for this fragment.
+		// Either way may be the one that helps: the directory has begun anew, or it
+		// still waits for this fragment.
 		x.restart, x.tries = !x.restart && x.current > 1, 0
 	}
 	if x.tries == 0 {
@@ -95,7 +96,8 @@ func (x *exchange) step(now time.Time, b []byte) (_ []byte, wake time.Time) {
 	x.packets++
 	x.due = now.Add(x.timeout())
 	// While the answer is awaited the last fragment goes again: either the directory
-	// acknowledges it, and is at work on the answer, or it takes it for the request that it is.
+	// acknowledges it, and is at work on the answer, or it takes it for the request
+	// that it is.
 	return appendPacket(b, x.request.at(x.flying())), earlier(x.due, end)
 }
 
@@ -107,8 +109,8 @@ func (x *exchange) flying() int {
 	return min(x.current, x.request.total())
 }
 
-// arrived takes a datagram of the directory, and appends to ack the one that it is to be
-// answered with, if any. The error says why it was ignored.
+// arrived takes a datagram of the directory, and appends to ack the one that it is to
+// be answered with, if any. The error says why it was ignored.
 func (x *exchange) arrived(now time.Time, b, ack []byte) ([]byte, error) {
 	p, err := parsePacket(b)
 	switch {
@@ -156,9 +158,9 @@ func (x *exchange) awaitAnswer(now time.Time) {
 	x.due = now.Add(x.timeout())
 }
 
-// timeout is how long to wait for the directory. Its answer may have been lost, too, and it has a
-// timer of its own, which measures nothing before the first fragment is acknowledged: that is
-// given time to run out first.
+// timeout is how long to wait for the directory. Its answer may have been lost, too,
+// and it has a timer of its own, which measures nothing before the first fragment is
+// acknowledged: that is given time to run out first.
 func (x *exchange) timeout() time.Duration {
 	d := x.timer.timeout()
 	if x.current > x.request.total() {
@@ -216,8 +218,8 @@ func (x *exchange) answered(now time.Time, p packet, b, ack []byte) ([]byte, err
 	return ack, nil
 }
 
-// finish looks at the answer, now that it is whole. One to another request (it was on its way
-// for long) is forgotten, and the request sent again.
+// finish looks at the answer, now that it is whole. One to another request (it was on
+// its way for long) is forgotten, and the request sent again.
 func (x *exchange) finish(now time.Time) error {
 	fields, err := splitBody(x.body)
 	if err == nil {

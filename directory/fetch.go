@@ -21,19 +21,19 @@ const (
 	DefaultStall        = 10 * time.Second
 )
 
-// A Fetcher gets files from peers. The zero value is ready to use. One Fetcher may fetch any number of
-// files at once.
+// A Fetcher gets files from peers. The zero value is ready to use. One Fetcher may
+// fetch any number of files at once.
 type Fetcher struct {
-	// SHA256 is the digest of the file that is wanted, if it is known. Without it the file
-	// that most sources have is taken: they are believed about what the name stands for,
-	// and each is held to it.
+	// SHA256 is the digest of the file that is wanted, if it is known. Without it the
+	// file that most sources have is taken: they are believed about what the name
+	// stands for, and each is held to it.
 	SHA256 *[32]byte
 	// MaxSources bounds the sources that are asked. 0 means DefaultFetchSources.
 	MaxSources int
 	// MaxSize bounds the file, in bytes. 0 means 256 GiB.
 	MaxSize int64
-	// Stall is how long a source may deliver nothing. It is then asked again, and dropped the
-	// third time. 0 means DefaultStall.
+	// Stall is how long a source may deliver nothing. It is then asked again, and
+	// dropped the third time. 0 means DefaultStall.
 	Stall time.Duration
 	// Transport makes the requests. Nil means one of Fetch's own, which
 	// uses no proxy, and whose connections end with the call.
@@ -42,14 +42,15 @@ type Fetcher struct {
 	Trace *Trace
 }
 
-// A Report says what a fetch did. It is filled as far as it went, also when there was an error.
+// A Report says what a fetch did. It is filled as far as it went, also when there was
+// an error.
 type Report struct {
 	// Size of the file in bytes, and of those what was there from an earlier attempt.
 	Size, Resumed int64
 	// SHA256 of the whole file, as computed here from what is on the disk.
 	SHA256 [32]byte
-	// Verified says that it is the digest that was asked for or announced. Otherwise no source had one,
-	// and nothing is known but that the file has the announced length.
+	// Verified says that it is the digest that was asked for or announced. Otherwise no
+	// source had one, and nothing is known but that the file has the announced length.
 	Verified bool
 	Elapsed  time.Duration
 	// Sources are those that were asked, in the order in which they became known.
@@ -59,22 +60,27 @@ type Report struct {
 // A SourceReport is one source's part in a fetch.
 type SourceReport struct {
 	Source Source
-	// Bytes that it delivered and that are in the file.
+	// Bytes that it delivered and that are in the file. What turned out to be wrong is
+	// not.
 	Bytes int64
 	// Err is nil, or a *SourceError: why it was dropped.
 	Err error
 }
 
-// Fetch gets the file name from sources and keeps it in root under the name as, or under its own if as is
-// empty; an existing file is replaced. It appears there whole and verified, or not at all:
-// until then it is called .NAME.part, and another Fetch resumes what is there of it.
+// Fetch gets the file name from sources and keeps it in root under the name as, or
+// under its own if as is empty; an existing file is replaced. It appears there whole
+// and verified, or not at all: until then it is called .NAME.part, and another Fetch
+// resumes what is there of it.
 //
-// Sources that have a piece list, as [Peer] does, are used all at once: each piece is verified when it arrives,
-// and what a slow or failing source does not deliver comes from the others, in mid-file. Sources
-// without are used one after the other.
+// Sources that have a piece list, as [Peer] does, are used all at once, and what a slow
+// or failing source does not deliver comes from the others, in mid-file. The first
+// piece of each request is verified when it arrives, and the whole at the end; the list
+// then tells which pieces are wrong, if it is, and they are fetched again from others.
+// Sources without are used one after the other.
 //
-// The error is an fs.ErrNotExist if no source has the file. It wraps a [*SourceError] for each source that failed,
-// when all of them did; ctx's cause when ctx ended; and the error of sources when it yielded no source.
+// The error is an fs.ErrNotExist if no source has the file. It wraps a [*SourceError]
+// for each source that failed, when all of them did; ctx's cause when ctx ended; and
+// the error of sources when it yielded no source.
 func (f *Fetcher) Fetch(ctx context.Context, root *os.Root, name, as string, sources iter.Seq2[Source, error]) (Report, error) {
 	if as == "" {
 		as = name

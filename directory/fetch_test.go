@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -152,7 +153,8 @@ func TestFetchWithoutDigests(t *testing.T) {
 	}
 }
 
-// TestFetchBadSources: beside each bad source there is a good one, from which all comes in the end.
+// TestFetchBadSources: beside each bad source there is a good one, from which all comes
+// in the end.
 func TestFetchBadSources(t *testing.T) {
 	data := noise(2, 5*PieceLength+77)
 	files := map[string][]byte{"f": data}
@@ -169,6 +171,19 @@ func TestFetchBadSources(t *testing.T) {
 			w.Header().Set("Etag", r.Header.Get("If-Range"))
 			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(noise(3, len(data))))
 			return true
+		}, ErrDigest},
+		{"other bytes after a piece", func(w http.ResponseWriter, r *http.Request) bool {
+			if isPart(r) {
+				wrong := bytes.Clone(data)
+				from, _, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Range"), "bytes="), "-")
+				at, _ := strconv.Atoi(from)
+				for i := at + PieceLength; i < len(wrong); i++ {
+					wrong[i] ^= 1
+				}
+				w.Header().Set("Etag", r.Header.Get("If-Range"))
+				http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(wrong))
+			}
+			return isPart(r)
 		}, ErrDigest},
 		{"another file", func(w http.ResponseWriter, r *http.Request) bool {
 			other := Pieces{Size: 1, Sums: make([][32]byte, 1)}
@@ -245,7 +260,8 @@ func TestFetchMajority(t *testing.T) {
 	}
 }
 
-// TestFetchResume: what one attempt left is not fetched again, with and without digests.
+// TestFetchResume: what one attempt left is not fetched again, with and without
+// digests.
 func TestFetchResume(t *testing.T) {
 	data := noise(4, 6*PieceLength+9)
 	old := openDir(t, map[string][]byte{"f": data})
@@ -291,6 +307,58 @@ func TestFetchResume(t *testing.T) {
 				t.Errorf("left: %v", left)
 			}
 		})
+	}
+}
+
+// TestFetchBlames: all but the first piece of a request is verified at the end only. A
+// source that is found out then is dropped, loses what it is credited for, and what it
+// spoilt comes from another.
+func TestFetchBlames(t *testing.T) {
+	data := noise(5, 8*PieceLength)
+	files := map[string][]byte{"f": data}
+	asked := make(chan struct{}, 1)
+	bad := serve(t, wrapping(sharing(t, files), func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/f" {
+			return false
+		}
+		select {
+		case asked <- struct{}{}:
+		default: // its first answer alone is wrong
+			return false
+		}
+		wrong := bytes.Clone(data)
+		wrong[PieceLength+5]++ // one is of the bad one's first request and one of the good one's
+		wrong[5*PieceLength+5]++
+		w.Header().Set("Etag", r.Header.Get("If-Range"))
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(wrong))
+		return true
+	}))
+	spoilt := make(chan struct{}) // closed when the wrong piece has been taken
+	good := serve(t, wrapping(sharing(t, files), func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/f" {
+			<-spoilt
+		}
+		return false
+	}))
+	var have []int64
+	fromBad := 0
+	f := Fetcher{Trace: &Trace{Progress: func(src Source, h, _ int64) {
+		have = append(have, h)
+		if src == bad {
+			if fromBad++; fromBad == 2 {
+				close(spoilt)
+			}
+		}
+	}}}
+	root := openDir(t, nil)
+	report, err := f.Fetch(t.Context(), root, "f", "", Sources{bad, good}.Locate(t.Context(), "f"))
+	got, _ := root.ReadFile("f")
+	if err != nil || !bytes.Equal(got, data) || !report.Verified {
+		t.Fatalf("%d bytes, %+v, %v", len(got), report, err)
+	}
+	b, g := report.Sources[0], report.Sources[1]
+	if !errors.Is(b.Err, ErrDigest) || g.Err != nil || b.Bytes+g.Bytes != int64(len(data)) || have[len(have)-1] != int64(len(data)) {
+		t.Errorf("%+v; progress %d", report.Sources, have)
 	}
 }
 

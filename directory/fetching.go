@@ -14,12 +14,13 @@ import (
 	"github.com/ferrygo/ferry/internal/wholefile"
 )
 
-// settle is how long, after the first source that has the file, others are waited for before it is
-// decided which file is fetched.
+// settle is how long, after the first source that has the file, others are waited for
+// before it is decided which file is fetched.
 const settle = 500 * time.Millisecond
 
-// A fetching is one call of Fetch. Each source has a goroutine, first to ask it
-// and then to fetch from it; what they share is under mu, and whoever changes it closes changed.
+// A fetching is one call of Fetch. Each source has a goroutine, first to ask it and
+// then to fetch from it; what they share is under mu, and whoever changes it closes
+// changed.
 type fetching struct {
 	fetcher  *Fetcher
 	name, as string
@@ -130,8 +131,8 @@ func (g *fetching) responded(s *supplier, err error) {
 	}
 }
 
-// failed notes that a source failed, and reports whether it is worth another try; if so it has waited
-// before.
+// failed notes that a source failed, and reports whether it is worth another try; if so
+// it has waited before.
 func (g *fetching) failed(ctx context.Context, s *supplier, err error) (again bool) {
 	if ctx.Err() != nil {
 		return false // not the source's fault
@@ -173,8 +174,8 @@ func transient(err error) bool {
 	return true
 }
 
-// run fetches the file that most sources have; if they fail, the one that the next most have, and
-// so on.
+// run fetches the file that most sources have; if they fail, the one that the next most
+// have, and so on.
 func (g *fetching) run(ctx context.Context) error {
 	tried := make(map[key]bool)
 	var failures []error
@@ -205,8 +206,9 @@ func isLocal(err error) bool {
 	return ok
 }
 
-// elect waits until it is known who has the file, and returns those that have the version that most
-// have. Those with piece lists come before all others. It returns nil when nobody is left.
+// elect waits until it is known who has the file, and returns those that have the
+// version that most have. Those with piece lists come before all others. It returns nil
+// when nobody is left.
 func (g *fetching) elect(ctx context.Context, tried map[key]bool) ([]*supplier, error) {
 	var timeout <-chan time.Time
 	for {
@@ -234,7 +236,8 @@ func (g *fetching) elect(ctx context.Context, tried map[key]bool) ([]*supplier, 
 	}
 }
 
-// most returns the largest group of sources with the same file that was not tried yet. mu is held.
+// most returns the largest group of sources with the same file that was not tried yet.
+// mu is held.
 func (g *fetching) most(tried map[key]bool) (best []*supplier) {
 	groups := make(map[key][]*supplier)
 	for _, s := range g.willing {
@@ -254,7 +257,8 @@ func (g *fetching) most(tried map[key]bool) (best []*supplier) {
 	return slices.Clone(best)
 }
 
-// hopeless says why nobody has the file. explained says that there are other errors beside it.
+// hopeless says why nobody has the file. explained says that there are other errors
+// beside it.
 func (g *fetching) hopeless(explained bool) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -273,7 +277,8 @@ func (g *fetching) hopeless(explained bool) error {
 	return errors.Join(errs...)
 }
 
-// fetchFrom fetches the file of one group into the part that is there, and gives it its name.
+// fetchFrom fetches the file of one group into the part that is there, and gives it its
+// name.
 func (g *fetching) fetchFrom(ctx context.Context, group []*supplier) error {
 	file, have, err := wholefile.Resume(g.root, g.as, 0)
 	if err != nil {
@@ -318,7 +323,8 @@ func (g *fetching) progress(s *supplier, n int, have int64) {
 	}
 }
 
-// verify compares the digest of the whole with what it must be. A nil want means that nobody knows.
+// verify compares the digest of the whole with what it must be. A nil want means that
+// nobody knows.
 func (g *fetching) verify(sum [32]byte, want *[32]byte) error {
 	g.report.SHA256 = sum
 	if g.fetcher.SHA256 != nil {

@@ -25,8 +25,8 @@ func AppendField(b []byte, field string) []byte {
 func mustEscape(c byte) bool { return c <= ' ' || c == '%' || c == 0x7f }
 
 // ParseField decodes a field. It fails with [ErrMalformed] if the field is empty, holds
-// a space, a control character, or a percent sign without two hexadecimal digits, or is not UTF-8.
-// Any byte may be written with a percent sign.
+// a space, a control character, or a percent sign without two hexadecimal digits, or is
+// not UTF-8. Any byte may be written with a percent sign.
 func ParseField(field string) (string, error) {
 	return parseField([]byte(field))
 }

@@ -2,18 +2,19 @@ package directory
 
 import "bytes"
 
-// A fragmented message is sent as several datagrams of one type and TOTAL, numbered from
-// 1: "A function send_udp_data() fragments the message" (CEN 502 project 2, part II,
-// 1.2.1). A field is never cut in two: each datagram reads like a message of its own.
+// A fragmented message is sent as several datagrams of one type and TOTAL, numbered
+// from 1: "A function send_udp_data() fragments the message" (CEN 502 project 2, part
+// II, 1.2.1). A field is never cut in two: each datagram reads like a message of its
+// own.
 type fragments struct {
 	typ  Type
 	body []byte
 	ends []int // where each fragment's part of the body ends
 }
 
-// cut cuts a body into fragments, each short enough that extra bytes more still fit. A body of nothing is one fragment. A field that is longer than a
-// datagram gets one all the same, longer than MaxDatagram: names are bounded so that
-// there is none.
+// cut cuts a body into fragments, each short enough that extra bytes more still fit. A
+// body of nothing is one fragment. A field that is longer than a datagram gets one all
+// the same, longer than MaxDatagram: names are bounded so that there is none.
 func cut(typ Type, body []byte, extra int) fragments {
 	room := MaxDatagram - len("1 ") - tailRoom - extra
 	f := fragments{typ: typ, body: body}
@@ -35,8 +36,8 @@ func cut(typ Type, body []byte, extra int) fragments {
 	}
 }
 
-// cutAnswer cuts an answer's body. Its first fragment is the token alone, and each other
-// begins with it, or with a hyphen where there is none.
+// cutAnswer cuts an answer's body. Its first fragment is the token alone, and each
+// other begins with it, or with a hyphen where there is none.
 func cutAnswer(typ Type, body, token []byte) fragments {
 	content := cut(typ, body, len(token)+2)
 	f := fragments{typ: typ, body: make([]byte, 0, len(body)+(content.total()+1)*(len(token)+2))}

@@ -33,8 +33,8 @@ func FuzzParseMessage(f *testing.F) {
 	})
 }
 
-// FuzzDesk: whatever comes from whomever, a directory keeps within its bounds, and never answers what only
-// it sends.
+// FuzzDesk: whatever comes from whomever, a directory keeps within its bounds, and
+// never answers what only it sends.
 func FuzzDesk(f *testing.F) {
 	f.Add([]byte("1 10.0.0.2 80 a  1 1\n2 a  1 1\n6 x  2 1\n4  1 1"), byte(1))
 	f.Add([]byte("1 10.0.0.2 80 a  1 3\n1 b  2 3\n1 b  2 3\n1 c  3 3\n3 10.0.0.2 80  1 1"), byte(9))

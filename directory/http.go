@@ -14,15 +14,16 @@ import (
 	"time"
 )
 
-// piecesPath is before the name of a file whose piece list is asked for. No file name holds a slash.
+// piecesPath is before the name of a file whose piece list is asked for. No file name
+// holds a slash.
 const piecesPath = "pieces/"
 
-// A download may take a minute, and as much longer as slowest takes for it. After that the
-// connection is worth more to another.
+// A download may take a minute, and as much longer as slowest takes for it. After that
+// the connection is worth more to another.
 const slowest = 16 << 10 // bytes a second
 
-// ServeHTTP serves the shared files, so that a program with an HTTP server of its own can offer them
-// there. It needs no [Peer.Serve], which publishes them.
+// ServeHTTP serves the shared files, so that a program with an HTTP server of its own
+// can offer them there. It needs no [Peer.Serve], which publishes them.
 func (p *Peer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
@@ -74,7 +75,8 @@ func (p *Peer) serveFile(w http.ResponseWriter, r *http.Request, name string, f 
 	h := w.Header()
 	h.Set("Etag", pieces.etag())
 	h.Set("Repr-Digest", pieces.reprDigest())
-	// Not guessed from the content: a page that a peer shares must not run in a browser.
+	// Not guessed from the content: a page that a peer shares must not run in a
+	// browser.
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("X-Content-Type-Options", "nosniff")
 	counted := &countingWriter{ResponseWriter: w, status: http.StatusOK}
@@ -87,7 +89,8 @@ func (p *Peer) serveFile(w http.ResponseWriter, r *http.Request, name string, f 
 	})
 }
 
-// A countingWriter counts what passes. It hands a file on as a whole, so that the kernel can send it.
+// A countingWriter counts what passes. It hands a file on as a whole, so that the
+// kernel can send it.
 type countingWriter struct {
 	http.ResponseWriter
 	status int
@@ -115,8 +118,9 @@ func (w *countingWriter) ReadFrom(r io.Reader) (int64, error) {
 // Unwrap is for http.ResponseController.
 func (w *countingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// A limitedListener accepts no more connections than it has slots. The connections are those of the
-// listener, not wrapped: a wrapped one would cost sendfile. So the server tells which have ended.
+// A limitedListener accepts no more connections than it has slots. The connections are
+// those of the listener, not wrapped: a wrapped one would cost sendfile. So the server
+// tells which have ended.
 type limitedListener struct {
 	net.Listener
 	slots chan struct{}

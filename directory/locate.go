@@ -12,8 +12,8 @@ type Source struct {
 	Addr netip.AddrPort
 }
 
-// A Locator knows who has a file. [Client] is the central one; others, of which no single
-// host is the heart, can take its place.
+// A Locator knows who has a file. [Client] is the central one; others, of which no
+// single host is the heart, can take its place.
 type Locator interface {
 	// Locate yields sources as they become known, and may yield an error last. It
 	// ends when ctx does.

@@ -7,9 +7,9 @@ import (
 	"strconv"
 )
 
-// A Type is the first word of a datagram and says what it is for: "The requests from peer
-// to central directory are appended with an integer which corresponds to the request
-// type" (CEN 502 project 2, part II, 1.1.2).
+// A Type is the first word of a datagram and says what it is for: "The requests from
+// peer to central directory are appended with an integer which corresponds to the
+// request type" (CEN 502 project 2, part II, 1.1.2).
 type Type uint8
 
 // The types. Those below 5 are requests, which only a directory takes; the others are
@@ -72,8 +72,8 @@ const (
 // "4  1 1".
 //
 // In an acknowledgement, which is the echo of a datagram, SEQ is the number that is
-// expected next and TOTAL the one that is acknowledged: SEQ is greater than TOTAL there,
-// and nowhere else.
+// expected next and TOTAL the one that is acknowledged: SEQ is greater than TOTAL
+// there, and nowhere else.
 type Message struct {
 	Type Type
 	// Fields are the words between, decoded: see [AppendField].
@@ -88,8 +88,8 @@ var (
 )
 
 // AppendBinary appends the datagram to b. It fails with [ErrMalformed] if the type has
-// more than one digit or is 0, a field is empty or not UTF-8, or a number is out of its bounds (1 to
-// 999999, and Seq at most Total+1).
+// more than one digit or is 0, a field is empty or not UTF-8, or a number is out of its
+// bounds (1 to 999999, and Seq at most Total+1).
 func (m Message) AppendBinary(b []byte) ([]byte, error) {
 	start := len(b)
 	b = append(b, '0'+byte(m.Type), ' ')
@@ -122,9 +122,9 @@ func (m *Message) UnmarshalBinary(b []byte) error {
 	return err
 }
 
-// ParseMessage decodes a datagram. It fails with [ErrMalformed] unless it has the form of
-// a [Message]: a type of one digit, fields without control characters, each followed by one
-// space, and two decimal numbers from 1 to 999999 (one more for the Seq of an
+// ParseMessage decodes a datagram. It fails with [ErrMalformed] unless it has the form
+// of a [Message]: a type of one digit, fields without control characters, each followed
+// by one space, and two decimal numbers from 1 to 999999 (one more for the Seq of an
 // acknowledgement) without leading zeros. The message holds nothing of b.
 //
 // A type that nobody knows is no error here.

@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// messageVectors are the datagrams of CEN 502 project 2 (part II, 3, test 1: frames of 62 and 70 bytes with
-// 44 bytes of headers) and their acknowledgements, and others.
+// messageVectors are the datagrams of CEN 502 project 2 (part II, 3, test 1: frames of
+// 62 and 70 bytes with 44 bytes of headers) and their acknowledgements, and others.
 var messageVectors = []struct {
 	b string
 	m Message
@@ -101,7 +101,8 @@ func TestMessageMalformed(t *testing.T) {
 	}
 }
 
-// TestCut: fragments are no longer than MaxDatagram, hold whole fields, and make the whole.
+// TestCut: fragments are no longer than MaxDatagram, hold whole fields, and make the
+// whole.
 func TestCut(t *testing.T) {
 	for _, fields := range []int{0, 1, 20, 21, 22, 500} {
 		var body []byte

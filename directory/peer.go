@@ -21,28 +21,30 @@ const (
 	DefaultGrace    = 5 * time.Second
 )
 
-// A Peer serves files over HTTP, and tells a directory so. Root is required. The fields are not
-// changed while a call runs; files are shared and withdrawn at any time. A Peer must not be copied.
+// A Peer serves files over HTTP, and tells a directory so. Root is required. The fields
+// are not changed while a call runs; files are shared and withdrawn at any time. A Peer
+// must not be copied.
 //
-// Of the files in Root only those that are shared are served, to whoever asks: NAME as /NAME, with
-// ranges, a strong ETag and a Repr-Digest (RFC 9530), which are its SHA-256, and the list of
-// its [Pieces] as /pieces/NAME. Everything else is not found.
+// Of the files in Root only those that are shared are served, to whoever asks: NAME as
+// /NAME, with ranges, a strong ETag and a Repr-Digest (RFC 9530), which are its
+// SHA-256, and the list of its [Pieces] as /pieces/NAME. Everything else is not found.
 type Peer struct {
 	// Root is the directory that holds the files. It stays the caller's, and open
 	// while calls run.
 	Root *os.Root
 	// Publisher is told what is shared; [Client] is one. With nil nobody is told.
 	Publisher Publisher
-	// Addr is the address that is published. Its default is the listener's; there an unspecified
-	// IP stands for the one that the directory sees.
+	// Addr is the address that is published. Its default is the listener's; there an
+	// unspecified IP stands for the one that the directory sees.
 	Addr netip.AddrPort
 	// Period is how often the directory is told. 0 means DefaultPeriod.
 	Period time.Duration
 	// MaxConns bounds the connections that are served at once; others wait to be
 	// accepted. 0 means DefaultMaxConns.
 	MaxConns int
-	// Grace is how long a download that is under way at the end may go on, and how long taking leave
-	// of the directory may take. 0 means DefaultGrace, negative no time at all.
+	// Grace is how long a download that is under way at the end may go on, and how long
+	// taking leave of the directory may take. 0 means DefaultGrace, negative no time at
+	// all.
 	Grace time.Duration
 	// Trace observes the calls. Nil observes nothing.
 	Trace *Trace
@@ -57,8 +59,8 @@ type Peer struct {
 // errNotServing: there is no address to announce.
 var errNotServing = errors.New("directory: the peer is not serving")
 
-// Share offers a file in Root to others, from now on. name is a file name, not a path. The directory is told
-// soon, or at once by [Peer.Announce].
+// Share offers a file in Root to others, from now on. name is a file name, not a path.
+// The directory is told soon, or at once by [Peer.Announce].
 func (p *Peer) Share(name string) error {
 	if err := p.shelf.add(p.Root, name); err != nil {
 		return err
@@ -67,15 +69,16 @@ func (p *Peer) Share(name string) error {
 	return nil
 }
 
-// Unshare stops offering a file. Downloads that are under way go on. It reports whether the file was
-// shared.
+// Unshare stops offering a file. Downloads that are under way go on. It reports whether
+// the file was shared.
 func (p *Peer) Unshare(name string) bool {
 	ok := p.shelf.remove(name)
 	p.changed()
 	return ok
 }
 
-// Files returns the names of the files that are shared, in the order in which they were.
+// Files returns the names of the files that are shared, in the order in which they
+// were.
 func (p *Peer) Files() []string { return p.shelf.list() }
 
 // changed wakes the loops of Serve.
@@ -126,10 +129,11 @@ func (p *Peer) hook(call func(*Trace)) {
 	call(p.Trace)
 }
 
-// Serve serves the shared files on l, and tells the directory each [Peer.Period] and when something
-// changed, until ctx ends. Then it takes leave of the directory, lets downloads that are under
-// way end within [Peer.Grace], and returns ctx's cause. A directory that does not answer is no error: Serve goes
-// on, and tells it when it is back.
+// Serve serves the shared files on l, and tells the directory each [Peer.Period] and
+// when something changed, until ctx ends. Then it takes leave of the directory, lets
+// downloads that are under way end within [Peer.Grace], and returns ctx's cause. A
+// directory that does not answer is no error: Serve goes on, and tells it when it is
+// back.
 //
 // Serve closes l. One call runs at a time.
 func (p *Peer) Serve(ctx context.Context, l net.Listener) error {

@@ -108,7 +108,8 @@ func TestPeerAnnounces(t *testing.T) {
 	})
 }
 
-// TestDirectoryRestarts: peers are known again within one period; while it is down they say so, and go on.
+// TestDirectoryRestarts: peers are known again within one period; while it is down they
+// say so, and go on.
 func TestDirectoryRestarts(t *testing.T) {
 	p := sharing(t, map[string][]byte{"a": nil})
 	synctest.Test(t, func(t *testing.T) {
@@ -167,7 +168,8 @@ func TestPeerExpires(t *testing.T) {
 	})
 }
 
-// TestClientErrors: nobody there, a directory that only acknowledges, refusals, a context that ends.
+// TestClientErrors: nobody there, a directory that only acknowledges, refusals, a
+// context that ends.
 func TestClientErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newTown(t, &Server{})
@@ -198,7 +200,8 @@ func TestClientErrors(t *testing.T) {
 		if _, err := c.View(short); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a context that ends: %v", err)
 		}
-		// One that acknowledges everything, and answers nothing; and a stranger who answers.
+		// One that acknowledges everything, and answers nothing; and a stranger who
+		// answers.
 		fake, err := v.net.NewConn(hall)
 		if err != nil {
 			t.Fatal(err)
@@ -225,7 +228,8 @@ func TestClientErrors(t *testing.T) {
 	})
 }
 
-// TestPeerServesOnlyWhatIsShared: nothing leaves the directory, and nothing in it that is not shared.
+// TestPeerServesOnlyWhatIsShared: nothing leaves the directory, and nothing in it that
+// is not shared.
 func TestPeerServesOnlyWhatIsShared(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(outside, []byte("secret"), 0o600); err != nil {
@@ -280,8 +284,8 @@ func TestPeerServesOnlyWhatIsShared(t *testing.T) {
 	}
 }
 
-// TestPeerHeaders: ranges, validators and digests; and a file's digests are computed once for each
-// version.
+// TestPeerHeaders: ranges, validators and digests; and a file's digests are computed
+// once for each version.
 func TestPeerHeaders(t *testing.T) {
 	p := sharing(t, map[string][]byte{"f": []byte("hello, world")})
 	computed := 0
@@ -339,7 +343,8 @@ func TestPeerHeaders(t *testing.T) {
 	}
 }
 
-// TestFetchStalled: a source that stops in mid-file, and one that trickles, do not hold up the rest.
+// TestFetchStalled: a source that stops in mid-file, and one that trickles, do not hold
+// up the rest.
 func TestFetchStalled(t *testing.T) {
 	data := noise(9, 6*PieceLength)
 	files := map[string][]byte{"f": data}

@@ -15,12 +15,12 @@ import (
 // PieceLength is how many bytes of a file each digest of a piece list is of.
 const PieceLength = 1 << 20
 
-// maxFileSize bounds the files of which there are piece lists: 256 GiB, for which a list takes 8 MiB of
-// memory.
+// maxFileSize bounds the files of which there are piece lists: 256 GiB, for which a
+// list takes 8 MiB of memory.
 const maxFileSize = 256 << 30
 
-// Pieces are the digests of a file: of the whole, and of each MiB. The list of NAME is served
-// beside it, at /pieces/NAME, as lines of text that each end with a line feed:
+// Pieces are the digests of a file: of the whole, and of each MiB. The list of NAME is
+// served beside it, at /pieces/NAME, as lines of text that each end with a line feed:
 //
 //	SIZE 1048576 SHA256      of the whole, SIZE in bytes, SHA256 in hexadecimal digits
 //	SHA256                   of the first MiB
@@ -54,8 +54,8 @@ func (p *Pieces) AppendText(b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// ReadPieces reads a list. It fails with an error that wraps [ErrResponse] if it is not one, or is one of a
-// file of more than 256 GiB.
+// ReadPieces reads a list. It fails with an error that wraps [ErrResponse] if it is not
+// one, or is one of a file of more than 256 GiB.
 func ReadPieces(r io.Reader) (*Pieces, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 256), 256)

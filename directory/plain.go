@@ -11,9 +11,9 @@ import (
 	"github.com/ferrygo/ferry/internal/wholefile"
 )
 
-// plain fetches from servers without piece lists, one after the other: nothing says that
-// two have the same file, unless their validators do. have is the length of what is there; it is of use if
-// the validator that was kept beside it is known.
+// plain fetches from servers without piece lists, one after the other: nothing says
+// that two have the same file, unless their validators do. have is the length of what
+// is there; it is of use if the validator that was kept beside it is known.
 func (g *fetching) plain(ctx context.Context, file *wholefile.File, have int64, group []*supplier) error {
 	validator := g.loadValidator()
 	if validator == "" {
@@ -63,10 +63,12 @@ func (g *fetching) plainFrom(ctx context.Context, file *wholefile.File, s *suppl
 	return g.receive(file, s, b, have)
 }
 
-// startPlain makes the part as long as what of it counts, and keeps the validator beside it.
+// startPlain makes the part as long as what of it counts, and keeps the validator
+// beside it.
 func (g *fetching) startPlain(file *wholefile.File, have int64, validator string) error {
 	if have == 0 {
-		// In this order: what is there never has a validator that it does not belong to.
+		// In this order: what is there never has a validator that it does not belong
+		// to.
 		g.forgetValidator()
 	}
 	if err := file.Truncate(have); err != nil {
@@ -117,8 +119,8 @@ func (g *fetching) plainDone(file *wholefile.File, s *supplier, have int64) erro
 	return g.verify(sum, s.digest)
 }
 
-// validatorName is the file that holds the validator of a part. It is not the part's name with something
-// added: that may be as long already as a name may be.
+// validatorName is the file that holds the validator of a part. It is not the part's
+// name with something added: that may be as long already as a name may be.
 func (g *fetching) validatorName() string {
 	sum := sha256.Sum256([]byte(g.as))
 	return fmt.Sprintf(".%s.etag", hex.EncodeToString(sum[:8]))
@@ -132,6 +134,6 @@ func (g *fetching) loadValidator() string {
 	return string(b)
 }
 
-// forgetValidator removes the file, if it is there. If it cannot be, the next attempt finds the wrong
-// validator, and begins anew.
+// forgetValidator removes the file, if it is there. If it cannot be, the next attempt
+// finds the wrong validator, and begins anew.
 func (g *fetching) forgetValidator() { _ = g.root.Remove(g.validatorName()) }

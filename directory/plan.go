@@ -2,11 +2,11 @@ package directory
 
 // A plan decides which source fetches which pieces. It reads no socket and no clock.
 //
-// A source is given a run of pieces that lie side by side, so that a request costs little: a few at
-// first, and more each time it has done them. When nothing is left to give, a
-// source that is done takes the second half of the longest run of another, which so
-// never holds up the end, however slow it is; and when there is not even that, it fetches
-// a piece that another is at, too, and the first to have it wins.
+// A source is given a run of pieces that lie side by side, so that a request costs
+// little: a few at first, and more each time it has done them. When nothing is left to
+// give, a source that is done takes the second half of the longest run of another,
+// which so never holds up the end, however slow it is; and when there is not even that,
+// it fetches a piece that another is at, too, and the first to have it wins.
 type plan struct {
 	state []pieceState
 	first int // no piece before this one is missing
@@ -17,7 +17,10 @@ type plan struct {
 
 type pieceState struct {
 	done   bool
-	takers uint8 // how many sources are at it, or have it in their run
+	stored bool      // being written, or done
+	sure   bool      // done, and verified by its own digest
+	takers uint8     // how many sources are at it, or have it in their run
+	from   *supplier // who delivered it; nil: it was there
 }
 
 // A pieceRun is what one source has to fetch: at is the piece that it is at.
@@ -32,8 +35,8 @@ func newPlan(pieces int) *plan {
 	return &plan{state: make([]pieceState, pieces), left: pieces, runs: make(map[*supplier]*pieceRun)}
 }
 
-// have notes that a piece is there from an earlier attempt.
-func (p *plan) have(piece int) { p.finish(piece) }
+// have notes that a piece is there from an earlier attempt, verified.
+func (p *plan) have(piece int) { p.finish(piece, nil, true) }
 
 // take gives s a run, from the piece start up to and without end.
 func (p *plan) take(s *supplier) (start, end int, ok bool) {
@@ -67,7 +70,8 @@ func (p *plan) untaken(most int) (start, end int, ok bool) {
 	return start, end, end > start
 }
 
-// split takes the second half of another's run; of the one piece that is left of it, all.
+// split takes the second half of another's run; of the one piece that is left of it,
+// all.
 func (p *plan) split(s *supplier) (start, end int, ok bool) {
 	var victim *pieceRun
 	for other, r := range p.runs {
@@ -92,29 +96,48 @@ func (p *plan) split(s *supplier) (start, end int, ok bool) {
 	return start, end, true
 }
 
-// fetched notes that s has the piece that it is at, whole and verified. It reports
-// whether it was the first, and whether s shall go on with the next one.
-func (p *plan) fetched(s *supplier) (first, more bool) {
-	r := p.runs[s]
-	piece := r.at
-	first = !p.state[piece].done
-	p.state[piece].takers--
-	r.at++
-	if first {
-		p.finish(piece)
-	}
-	if r.at < r.end {
-		return first, true
-	}
-	delete(p.runs, s)
-	return first, false
+// claim reports whether a piece that arrived is to be stored: it is not if another
+// source was faster.
+func (p *plan) claim(piece int) bool {
+	st := &p.state[piece]
+	first := !st.stored
+	st.stored = true
+	return first
 }
 
-func (p *plan) finish(piece int) {
-	p.state[piece].done = true
+// fetched notes that s is done with the piece that it is at: that it is stored, if s
+// has claimed it, and verified, if sure. It reports whether s shall go on with the next
+// one.
+func (p *plan) fetched(s *supplier, claimed, sure bool) (more bool) {
+	r := p.runs[s]
+	p.state[r.at].takers--
+	if claimed {
+		p.finish(r.at, s, sure)
+	}
+	if r.at++; r.at < r.end {
+		return true
+	}
+	delete(p.runs, s)
+	return false
+}
+
+func (p *plan) finish(piece int, from *supplier, sure bool) {
+	st := &p.state[piece]
+	st.done, st.stored, st.sure, st.from = true, true, sure, from
 	p.left--
 	for p.ready < len(p.state) && p.state[p.ready].done {
 		p.ready++
+	}
+}
+
+// reject takes back that a piece is done: it is wrong, and must be fetched again.
+func (p *plan) reject(piece int) {
+	st := &p.state[piece]
+	st.done, st.stored, st.from = false, false, nil
+	p.left++
+	p.ready = min(p.ready, piece)
+	if st.takers == 0 {
+		p.first = min(p.first, piece)
 	}
 }
 

@@ -1,7 +1,7 @@
 package directory
 
-// A queue is a list of things by the time that they were last touched. Taking one out from
-// anywhere and putting it at the end cost the same however long it is.
+// A queue is a list of things by the time that they were last touched. Taking one out
+// from anywhere and putting it at the end cost the same however long it is.
 type queue[T any] struct{ oldest, newest *node[T] }
 
 // A node is a place in a queue. The thing that owns it contains it.

@@ -2,5 +2,6 @@
 
 package directory
 
-// raced says that the race detector is on, which makes everything slow and every allocation larger.
+// raced says that the race detector is on, which makes everything slow and every
+// allocation larger.
 const raced = true

@@ -19,8 +19,8 @@ import (
 
 var randomSeed = flag.Uint64("directory.seed", 0, "run only this one of the random towns")
 
-// TestLossyRequests: 30 % of all datagrams are lost, in both directions, and every one of
-// 10,000 requests has the right answer.
+// TestLossyRequests: 30 % of all datagrams are lost, in both directions, and every one
+// of 10,000 requests has the right answer.
 func TestLossyRequests(t *testing.T) {
 	const runs = 5
 	randomTowns(t, runs, func(t *testing.T, seed uint64) {
@@ -30,9 +30,10 @@ func TestLossyRequests(t *testing.T) {
 	})
 }
 
-// TestDisorderlyRequests: on a network that also repeats datagrams, and lets them overtake each
-// other by several round trips, what a host shares at all times is found at all times. (A late
-// copy of an update can undo a newer one, so here the updates say the same.)
+// TestDisorderlyRequests: on a network that also repeats datagrams, and lets them
+// overtake each other by several round trips, what a host shares at all times is found
+// at all times. (A late copy of an update can undo a newer one, so here the updates say
+// the same.)
 func TestDisorderlyRequests(t *testing.T) {
 	const runs = 3
 	randomTowns(t, runs, func(t *testing.T, seed uint64) {

@@ -6,17 +6,19 @@ import (
 	"time"
 )
 
-// A registry knows who is there and who has which file. It reads no socket and no clock.
+// A registry knows who is there and who has which file. It reads no socket and no
+// clock.
 //
 //	peers    by their HTTP address, in a list by the time last heard
 //	names    by their text
 //	entries  one for each file of each peer: in its peer's list, and in its name's ring
 //
-// All refer to each other by number, not by pointer: an entry takes 20 bytes, and the garbage
-// collector does not look into it.
+// All refer to each other by number, not by pointer: an entry takes 20 bytes, and the
+// garbage collector does not look into it.
 //
 // The list makes expiry O(1): the peer that was silent for the longest time is at its
-// head. Removing a peer takes time for each of its files, which is spread over later calls; see expire.
+// head. Removing a peer takes time for each of its files, which is spread over later
+// calls; see expire.
 type registry struct {
 	expiry   time.Duration
 	maxPeers int
@@ -44,7 +46,8 @@ type member struct {
 	place node[member] // in the list by time
 }
 
-// A peerKey is an address as bytes, which are hashed and compared faster than a netip.AddrPort.
+// A peerKey is an address as bytes, which are hashed and compared faster than a
+// netip.AddrPort.
 type peerKey [18]byte
 
 func keyOf(addr netip.AddrPort) (k peerKey) {
@@ -180,7 +183,8 @@ func (r *registry) dead(now time.Time, m *member) bool { return now.Sub(m.heard)
 
 // expire forgets peers that were silent for too long, and spends at most budget on it:
 // one for each file, and one for the peer itself. It appends those that are gone to
-// gone. What it does not get to is left for the next call, and is shown to nobody meanwhile.
+// gone. What it does not get to is left for the next call, and is shown to nobody
+// meanwhile.
 //
 // Each entry is removed once for having been inserted once, so the cost is
 // constant for each.
@@ -214,9 +218,9 @@ func (r *registry) oldest() *member {
 	return r.silent.oldest.owner
 }
 
-// lookup appends to found the peers that have the file, at most most, in the order in which
-// they registered it. Where there are more, the next call begins further on, so that
-// the load is spread.
+// lookup appends to found the peers that have the file, at most most, in the order in
+// which they registered it. Where there are more, the next call begins further on, so
+// that the load is spread.
 func (r *registry) lookup(now time.Time, name string, most int, found []netip.AddrPort) []netip.AddrPort {
 	id, ok := r.names.ids[name]
 	if !ok {
@@ -240,8 +244,9 @@ func (r *registry) lookup(now time.Time, name string, most int, found []netip.Ad
 	return found
 }
 
-// visit calls f with each peer and its files, those first that were heard from the longest
-// time ago, until f returns false. The files are in the order of the peer's update.
+// visit calls f with each peer and its files, those first that were heard from the
+// longest time ago, until f returns false. The files are in the order of the peer's
+// update.
 func (r *registry) visit(now time.Time, f func(m *member, files func(yield func(string) bool)) bool) {
 	for n := r.silent.oldest; n != nil; n = n.newer {
 		m := n.owner

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// TestRegistryModel compares the registry with one that is a list, over many random changes.
+// TestRegistryModel compares the registry with one that is a list, over many random
+// changes.
 func TestRegistryModel(t *testing.T) {
 	seed := rand.Uint64()
 	if *randomSeed != 0 {
@@ -143,7 +144,8 @@ func TestExpiryIsBounded(t *testing.T) {
 	}
 }
 
-// TestLookupSpreads: where more peers have a file than an answer names, the answers take turns.
+// TestLookupSpreads: where more peers have a file than an answer names, the answers
+// take turns.
 func TestLookupSpreads(t *testing.T) {
 	reg := newRegistry(time.Hour, 1000, 1000, 1e6)
 	for i := range 10 {

@@ -26,51 +26,53 @@ const (
 	DefaultMaxSessions = 4096
 )
 
-// A Server is a central directory: it knows which peer has which file. The zero value is
-// ready to use. One Server may run several calls at the same time, each on a
-// conn, and with a registry, of its own.
+// A Server is a central directory: it knows which peer has which file. The zero value
+// is ready to use. One Server may run several calls at the same time, each on a conn,
+// and with a registry, of its own.
 type Server struct {
 	// Expiry is how long a peer may be silent before it is forgotten. 0 means
 	// DefaultExpiry.
 	Expiry time.Duration
-	// AnyAddress lets a peer register, and remove, any address. Without it a peer speaks
-	// only for the IP address that it sends from, so that nobody can direct downloads
-	// to a third party.
+	// AnyAddress lets a peer register, and remove, any address. Without it a peer
+	// speaks only for the IP address that it sends from, so that nobody can direct
+	// downloads to a third party.
 	AnyAddress bool
 
 	// MaxPeers, MaxFiles of one peer, and MaxEntries, the files of all peers together,
-	// bound the registry: what exceeds them is refused. 0 means the default. An entry takes about
-	// 40 bytes, and a peer 250.
+	// bound the registry: what exceeds them is refused. 0 means the default. An entry
+	// takes about 40 bytes, and a peer 250.
 	MaxPeers, MaxFiles, MaxEntries int
-	// MaxRequest and MaxAnswer bound the bytes of a request and of an answer, the framing of
-	// datagrams apart. A longer request is ignored. A longer view is cut, and says so. 0 means the
-	// default.
+	// MaxRequest and MaxAnswer bound the bytes of a request and of an answer, the
+	// framing of datagrams apart. A longer request is ignored. A longer view is cut,
+	// and says so. 0 means the default.
 	MaxRequest, MaxAnswer int
-	// MaxSources bounds the peers in the answer to a look-up. Where more have the file, the next
-	// answer begins with the others. 0 means DefaultMaxSources.
+	// MaxSources bounds the peers in the answer to a look-up. Where more have the file,
+	// the next answer begins with the others. 0 means DefaultMaxSources.
 	MaxSources int
 	// MaxSessions bounds the requests in fragments, and the answers, that are under
-	// way. Beyond it the one without progress for the longest time is forgotten. 0 means
-	// DefaultMaxSessions.
+	// way. Beyond it the one without progress for the longest time is forgotten. 0
+	// means DefaultMaxSessions.
 	MaxSessions int
 
 	// Trace observes the calls. Nil observes nothing.
 	Trace *Trace
 }
 
-// Serve is a directory on conn until ctx ends, and then returns ctx's cause; or the error of
-// conn, if that failed before. Its registry begins empty, and ends with the call.
+// Serve is a directory on conn until ctx ends, and then returns ctx's cause; or the
+// error of conn, if that failed before. Its registry begins empty, and ends with the
+// call.
 //
-// conn stays the caller's: Serve neither closes it nor keeps it. It sets read deadlines,
-// and clears them before it returns. Nothing else may read from conn meanwhile.
+// conn stays the caller's: Serve neither closes it nor keeps it. It sets read
+// deadlines, and clears them before it returns. Nothing else may read from conn
+// meanwhile.
 //
 // One goroutine serves all requests. None of them waits for another: an answer of
 // several datagrams, or a request that comes in several, goes on beside all others.
 func (s *Server) Serve(ctx context.Context, conn net.PacketConn) (Stats, error) {
 	c := datagram.Open(ctx, conn, datagram.Config{ReadSize: 2048})
 	defer c.Release()
-	// What comes in a burst waits in the socket. If the system does not give as much, it is
-	// lost, and comes again.
+	// What comes in a burst waits in the socket. If the system does not give as much,
+	// it is lost, and comes again.
 	_, _, _ = c.SetBuffers(1<<20, 1<<20)
 	d := s.newDesk(c.LocalAddr())
 	for {
@@ -118,7 +120,8 @@ func (s *Server) newDesk(local netip.AddrPort) *desk {
 	return d
 }
 
-// orDefault returns what a field that is 0 means. Less than nothing means the default, too.
+// orDefault returns what a field that is 0 means. Less than nothing means the default,
+// too.
 func orDefault[T int | int64 | time.Duration](v, def T) T {
 	if v <= 0 {
 		return def

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// A session is what a directory keeps of one address that asks it something: a request that
-// comes in fragments, and then the answer that goes out in fragments. There is one at a time
-// for each address. Requests that need neither make none.
+// A session is what a directory keeps of one address that asks it something: a request
+// that comes in fragments, and then the answer that goes out in fragments. There is one
+// at a time for each address. Requests that need neither make none.
 type session struct {
 	from  netip.AddrPort
 	place node[session] // in the queue by progress
@@ -57,13 +57,14 @@ func (s *session) due() time.Time { return s.last.Add(s.timer.timeout()) }
 // room for as much: 48 random bits.
 const tokenLen = 8
 
-// setAnswer makes body the session's answer. It reports false if the request was too short for
-// an answer of so many fragments; the answer must then be shorter.
+// setAnswer makes body the session's answer. It reports false if the request was too
+// short for an answer of so many fragments; the answer must then be shorter.
 //
-// The first fragment is no longer than the datagram of requestLen bytes that
-// the address sent. It holds nothing but a token, which its acknowledgement repeats: a
-// host that never sees the token cannot make the directory believe that it did. The token
-// stands before each other fragment, too, and tells the fragments of one answer from those of another.
+// The first fragment is no longer than the datagram of requestLen bytes that the
+// address sent. It holds nothing but a token, which its acknowledgement repeats: a host
+// that never sees the token cannot make the directory believe that it did. The token
+// stands before each other fragment, too, and tells the fragments of one answer from
+// those of another.
 func (s *session) setAnswer(typ Type, body []byte, requestLen int, tokens *tokens) bool {
 	total := 1 + cut(typ, body, tokenLen+1).total() // with a shorter token there are not more
 	// TYPE, two spaces, 1, a space, TOTAL; with a token that and a space more.
@@ -99,7 +100,8 @@ func (t *tokens) fill(b []byte) {
 	}
 }
 
-// sessionHeap orders sessions by when they have to be looked at. It is a heap.Interface.
+// sessionHeap orders sessions by when they have to be looked at. It is a
+// heap.Interface.
 type sessionHeap []*session
 
 func (h sessionHeap) Len() int           { return len(h) }

@@ -13,15 +13,17 @@ import (
 	"github.com/ferrygo/ferry/internal/wholefile"
 )
 
-// A shelf is what a peer shares: names of files, and what is known of their contents. Only
-// these are served, whatever else lies in the directory. Its methods may be called by any number of goroutines.
+// A shelf is what a peer shares: names of files, and what is known of their contents.
+// Only these are served, whatever else lies in the directory. Its methods may be called
+// by any number of goroutines.
 type shelf struct {
 	mu    sync.Mutex
 	names []string // in the order in which they were shared
 	items map[string]*item
 }
 
-// An item is one shared file. Its digests are of one version of it, and computed once for that.
+// An item is one shared file. Its digests are of one version of it, and computed once
+// for that.
 type item struct {
 	turn chan struct{} // held while the digests are computed
 
@@ -98,8 +100,8 @@ func sameVersion(a, b fs.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// open opens a shared file and returns it with its digests, which it computes where they are not
-// known. The caller closes the file.
+// open opens a shared file and returns it with its digests, which it computes where
+// they are not known. The caller closes the file.
 func (it *item) open(ctx context.Context, root *os.Root, name string, digested func(size int64, err error)) (f *os.File, info fs.FileInfo, p *Pieces, err error) {
 	// What is no file any more (a pipe, say) must not be opened: that could block.
 	if info, err = root.Stat(name); err != nil {
@@ -121,11 +123,12 @@ func (it *item) open(ctx context.Context, root *os.Root, name string, digested f
 	return f, info, p, nil
 }
 
-// gone says that a file cannot be had any more: it was removed, or replaced by what leads out of
-// the directory. It is all the same to whoever asks for it.
+// gone says that a file cannot be had any more: it was removed, or replaced by what
+// leads out of the directory. It is all the same to whoever asks for it.
 func gone(err error) error { return fmt.Errorf("%w: %w", fs.ErrNotExist, err) }
 
-// digests returns the digests of the open file. One goroutine computes, the others wait for it.
+// digests returns the digests of the open file. One goroutine computes, the others wait
+// for it.
 func (it *item) digests(ctx context.Context, f *os.File, info fs.FileInfo, digested func(size int64, err error)) (*Pieces, error) {
 	if p := it.known(info); p != nil {
 		return p, nil
@@ -152,8 +155,8 @@ func (it *item) digests(ctx context.Context, f *os.File, info fs.FileInfo, diges
 	if err != nil {
 		return nil, err
 	}
-	// A file that was changed within the clock's grain could change again unseen: then its
-	// digests are not kept.
+	// A file that was changed within the clock's grain could change again unseen: then
+	// its digests are not kept.
 	if time.Since(info.ModTime()).Abs() > clockGrain {
 		it.mu.Lock()
 		it.version, it.pieces = info, p
@@ -162,6 +165,6 @@ func (it *item) digests(ctx context.Context, f *os.File, info fs.FileInfo, diges
 	return p, nil
 }
 
-// clockGrain is how old a change must be before the next is sure to have another time. File systems count
-// in nanoseconds, but by a clock that ticks each 10 ms at most.
+// clockGrain is how old a change must be before the next is sure to have another time.
+// File systems count in nanoseconds, but by a clock that ticks each 10 ms at most.
 const clockGrain = 20 * time.Millisecond

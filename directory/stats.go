@@ -18,7 +18,7 @@ type Stats struct {
 	// of which it was not: they may have arrived.
 	Answered, Unconfirmed uint64
 
-	// Expired counts peers that fell silent, and Evicted requests that were forgotten in
-	// favour of newer ones.
+	// Expired counts peers that fell silent, and Evicted requests that were forgotten
+	// in favour of newer ones.
 	Expired, Evicted uint64
 }

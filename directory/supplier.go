@@ -23,8 +23,9 @@ type supplier struct {
 	etag   string  // a strong one, or empty
 	digest *[32]byte
 
-	run      int // the length of the next run
-	failures int // in a row
+	run      int   // the length of the next run
+	failures int   // in a row
+	wrong    error // a piece that it delivered turned out to be wrong; under the fetching's mu
 }
 
 // key tells whether two sources have the same file.
@@ -54,7 +55,8 @@ func (s *supplier) stride() int {
 	return s.run
 }
 
-// A body is a response's, which is given up when nothing of it arrives for the stall time.
+// A body is a response's, which is given up when nothing of it arrives for the stall
+// time.
 type body struct {
 	*http.Response
 	stall  time.Duration
@@ -63,8 +65,8 @@ type body struct {
 	ctx    context.Context
 }
 
-// do makes a request for a path at the source. The status is anything; the caller closes
-// the body.
+// do makes a request for a path at the source. The status is anything; the caller
+// closes the body.
 func (s *supplier) do(ctx context.Context, method, path string, header http.Header) (*body, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	b := &body{stall: s.stall, ctx: ctx, cancel: cancel, timer: time.AfterFunc(s.stall, func() { cancel(ErrStalled) })}
@@ -75,7 +77,8 @@ func (s *supplier) do(ctx context.Context, method, path string, header http.Head
 		return nil, err
 	}
 	req.Header = header
-	// Nothing but the bytes themselves: ranges of something compressed would be of no use.
+	// Nothing but the bytes themselves: ranges of something compressed would be of no
+	// use.
 	req.Header.Set("Accept-Encoding", "identity")
 	b.Response, err = s.client.Do(req)
 	if err != nil {
@@ -119,8 +122,8 @@ func (b *body) close() {
 	b.cancel(context.Canceled)
 }
 
-// ask finds out what the source has under the name: its piece list, or at least that the file is
-// there.
+// ask finds out what the source has under the name: its piece list, or at least that
+// the file is there.
 func (s *supplier) ask(ctx context.Context) error {
 	b, err := s.do(ctx, http.MethodGet, piecesPath+s.name, http.Header{})
 	if err != nil {
@@ -169,8 +172,8 @@ func (s *supplier) describe(r *http.Response) {
 	}
 }
 
-// part asks for length bytes from an offset, on condition that the file is still the same. The caller
-// closes the body.
+// part asks for length bytes from an offset, on condition that the file is still the
+// same. The caller closes the body.
 func (s *supplier) part(ctx context.Context, from, length int64) (*body, error) {
 	want := fmt.Sprintf("bytes %d-%d/%d", from, from+length-1, s.size)
 	b, err := s.do(ctx, http.MethodGet, s.name, http.Header{
@@ -195,9 +198,9 @@ func (s *supplier) part(ctx context.Context, from, length int64) (*body, error) 
 	return b, nil
 }
 
-// rest asks for everything from an offset on; validator, if not empty, is the condition. It returns
-// the offset from which the bytes really come: 0 where the server sends all. The
-// caller closes the body.
+// rest asks for everything from an offset on; validator, if not empty, is the
+// condition. It returns the offset from which the bytes really come: 0 where the server
+// sends all. The caller closes the body.
 func (s *supplier) rest(ctx context.Context, from int64, validator string) (b *body, offset int64, err error) {
 	header := http.Header{}
 	if from > 0 && validator != "" {

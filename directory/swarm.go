@@ -5,15 +5,19 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"sync"
 
 	"github.com/ferrygo/ferry/internal/wholefile"
 )
 
-// A swarm fetches one file from all sources that have it. plan, suppliers, err and the file's progress are under the
-// mu of the fetching.
+// A swarm fetches one file from all sources that have it. What follows the blank line,
+// and the file's progress, is under the mu of the fetching.
+//
+// To digest all that arrives twice, piece by piece and as a whole, would cost more than
+// to receive it. So only the first piece of each request is verified at once, which
+// finds out most who serve something else, and the whole at the end; if that is wrong,
+// the pieces tell which source is to blame, and what has to be fetched again.
 type swarm struct {
 	g    *fetching
 	key  key
@@ -22,13 +26,15 @@ type swarm struct {
 	ctx  context.Context // ends with the swarm
 	wg   sync.WaitGroup  // of its goroutines
 
-	plan  *plan
-	alive int   // sources that are at work
-	have  int64 // bytes
-	err   error // local, and the end
+	plan   *plan
+	alive  int   // sources that are at work
+	have   int64 // bytes
+	err    error // local, and the end
+	strict bool  // the whole was wrong once: every piece is verified from now on
 }
 
-// swarm fetches from a group of sources with piece lists. have is the length of what is there.
+// swarm fetches from a group of sources with piece lists. have is the length of what is
+// there.
 func (g *fetching) swarm(ctx context.Context, file *wholefile.File, have int64, group []*supplier) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -82,13 +88,15 @@ func (w *swarm) resume(ctx context.Context, have int64) error {
 	return nil
 }
 
-// supply lets a source take part. The fetching's mu is held, so that none joins when the swarm is over.
+// supply lets a source take part. The fetching's mu is held, so that none joins when
+// the swarm is over.
 func (w *swarm) supply(s *supplier) {
 	w.alive++
 	w.wg.Go(func() { w.work(w.ctx, s) })
 }
 
-// work fetches runs from one source until there is nothing left to do, or it has failed.
+// work fetches runs from one source until the swarm is over, or the source has failed.
+// When nothing is left to do it waits: a piece may turn out to be wrong.
 func (w *swarm) work(ctx context.Context, s *supplier) {
 	g := w.g
 	g.mu.Lock()
@@ -98,7 +106,13 @@ func (w *swarm) work(ctx context.Context, s *supplier) {
 		g.mu.Unlock()
 	}()
 	var buf []byte
-	for w.plan.left > 0 && w.err == nil && ctx.Err() == nil {
+	for w.err == nil && ctx.Err() == nil {
+		if s.wrong != nil {
+			g.mu.Unlock()
+			g.failed(ctx, s, s.wrong)
+			g.mu.Lock()
+			return
+		}
 		start, end, ok := w.plan.take(s)
 		if !ok {
 			changed := g.changed
@@ -135,8 +149,8 @@ func (w *swarm) work(ctx context.Context, s *supplier) {
 	}
 }
 
-// fetchRun makes one request, for the pieces from start to end. It ends early when another source has taken
-// over the rest.
+// fetchRun makes one request, for the pieces from start to end. It ends early when
+// another source has taken over the rest.
 func (w *swarm) fetchRun(ctx context.Context, s *supplier, start, end int, buf []byte) error {
 	from := int64(start) * PieceLength
 	b, err := s.part(ctx, from, min(int64(end)*PieceLength, w.want.Size)-from)
@@ -152,10 +166,11 @@ func (w *swarm) fetchRun(ctx context.Context, s *supplier, start, end int, buf [
 			}
 			return err
 		}
-		if sha256.Sum256(piece) != w.want.Sums[i] {
-			return fmt.Errorf("%w: piece %d", ErrDigest, i)
+		sure := i == start || w.isStrict()
+		if sure && sha256.Sum256(piece) != w.want.Sums[i] {
+			return wrongPiece(i)
 		}
-		more, err := w.store(s, i, piece)
+		more, err := w.store(s, i, piece, sure)
 		if err != nil {
 			return err
 		}
@@ -169,12 +184,20 @@ func (w *swarm) fetchRun(ctx context.Context, s *supplier, start, end int, buf [
 	}
 }
 
-// store keeps a verified piece. It reports whether the source shall go on.
-func (w *swarm) store(s *supplier, i int, piece []byte) (more bool, err error) {
+func wrongPiece(i int) error { return fmt.Errorf("%w: piece %d", ErrDigest, i) }
+
+func (w *swarm) isStrict() bool {
 	w.g.mu.Lock()
-	done := w.plan.state[i].done
+	defer w.g.mu.Unlock()
+	return w.strict
+}
+
+// store keeps a piece. It reports whether the source shall go on.
+func (w *swarm) store(s *supplier, i int, piece []byte, sure bool) (more bool, err error) {
+	w.g.mu.Lock()
+	claimed := w.plan.claim(i)
 	w.g.mu.Unlock()
-	if !done { // at worst two write the same bytes
+	if claimed {
 		if _, err := w.file.WriteAt(piece, int64(i)*PieceLength); err != nil {
 			return false, localError{err}
 		}
@@ -182,8 +205,8 @@ func (w *swarm) store(s *supplier, i int, piece []byte) (more bool, err error) {
 	w.g.mu.Lock()
 	defer w.g.mu.Unlock()
 	s.failures = 0
-	first, more := w.plan.fetched(s)
-	if first {
+	more = w.plan.fetched(s, claimed, sure)
+	if claimed {
 		w.have += int64(len(piece))
 		w.g.progress(s, len(piece), w.have)
 	}
@@ -191,9 +214,23 @@ func (w *swarm) store(s *supplier, i int, piece []byte) (more bool, err error) {
 	return more, nil
 }
 
-// follow computes the digest of the whole from the file itself, as far as it is there, until
-// it is whole. It fails when all sources have.
+// follow computes the digest of the whole from the file itself, as far as it is there,
+// until it is whole, and again when pieces had to be fetched again. It fails when all
+// sources have.
 func (w *swarm) follow(ctx context.Context) (sum [32]byte, err error) {
+	for {
+		sum, err = w.digestWhole(ctx)
+		if err != nil || sum == w.want.SHA256 {
+			return sum, err
+		}
+		wrong, err := w.recheck(ctx)
+		if err != nil || wrong == 0 { // the list contradicts itself
+			return sum, err
+		}
+	}
+}
+
+func (w *swarm) digestWhole(ctx context.Context) (sum [32]byte, err error) {
 	whole := sha256.New()
 	buf := make([]byte, min(PieceLength, w.want.Size))
 	for at := 0; at < len(w.want.Sums); {
@@ -202,25 +239,72 @@ func (w *swarm) follow(ctx context.Context) (sum [32]byte, err error) {
 			return sum, err
 		}
 		for ; at < ready; at++ {
-			if err := w.digestPiece(whole, at, buf); err != nil {
+			b, err := w.readPiece(at, buf)
+			if err != nil {
 				return sum, err
 			}
+			whole.Write(b)
 		}
 	}
 	whole.Sum(sum[:0])
 	return sum, nil
 }
 
-func (w *swarm) digestPiece(whole hash.Hash, i int, buf []byte) error {
-	b := buf[:w.want.length(i)]
-	if _, err := w.file.ReadAt(b, int64(i)*PieceLength); err != nil {
-		return localError{err}
+// recheck verifies the pieces that are there and were not, takes back the wrong ones
+// and blames those who delivered them. It returns how many are wrong.
+func (w *swarm) recheck(ctx context.Context) (wrong int, err error) {
+	g := w.g
+	g.mu.Lock()
+	w.strict = true
+	g.mu.Unlock()
+	buf := make([]byte, min(PieceLength, w.want.Size))
+	for i := range w.want.Sums {
+		g.mu.Lock()
+		st := w.plan.state[i]
+		g.mu.Unlock()
+		if st.sure {
+			continue
+		}
+		if ctx.Err() != nil {
+			return 0, context.Cause(ctx)
+		}
+		b, err := w.readPiece(i, buf)
+		if err != nil {
+			return 0, err
+		}
+		right := sha256.Sum256(b) == w.want.Sums[i]
+		g.mu.Lock()
+		w.plan.state[i].sure = right
+		if !right {
+			wrong++
+			w.reject(i, len(b))
+		}
+		g.mu.Unlock()
 	}
-	whole.Write(b)
-	return nil
+	return wrong, nil
 }
 
-// wait waits until more than at pieces are there, from the first on, and returns how many.
+// reject takes a wrong piece back. mu is held.
+func (w *swarm) reject(i, n int) {
+	s := w.plan.state[i].from
+	s.wrong = wrongPiece(i)
+	w.plan.reject(i)
+	w.have -= int64(n)
+	w.g.progress(s, -n, w.have)
+	w.g.notify()
+}
+
+// readPiece reads a piece that is there, into buf.
+func (w *swarm) readPiece(i int, buf []byte) ([]byte, error) {
+	b := buf[:w.want.length(i)]
+	if _, err := w.file.ReadAt(b, int64(i)*PieceLength); err != nil {
+		return nil, localError{err}
+	}
+	return b, nil
+}
+
+// wait waits until more than at pieces are there, from the first on, and returns how
+// many.
 func (w *swarm) wait(ctx context.Context, at int) (ready int, err error) {
 	g := w.g
 	for {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestTimerByHand follows the equations of CEN 502 project 2 (part II, 1.2.1) in their order, with
-// numbers worked by hand: the deviation is from the new estimate.
+// TestTimerByHand follows the equations of CEN 502 project 2 (part II, 1.2.1) in their
+// order, with numbers worked by hand: the deviation is from the new estimate.
 func TestTimerByHand(t *testing.T) {
 	const ms = time.Millisecond
 	var tm timer
@@ -41,7 +41,8 @@ func TestTimerBackoff(t *testing.T) {
 	if got := tm.timeout(); got != 100*time.Millisecond {
 		t.Errorf("after something was heard: %v", got)
 	}
-	// Every answer comes only after a timeout: the round trip must be longer than the timer.
+	// Every answer comes only after a timeout: the round trip must be longer than the
+	// timer.
 	for range 2*lateRun - 1 {
 		tm.timedOut()
 		tm.heard()

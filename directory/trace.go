@@ -7,15 +7,16 @@ import (
 	"time"
 )
 
-// A Trace is a set of hooks that observe directories, clients, peers and fetches. Any of
-// them may be nil. They are called by the goroutines of the call that they are about,
-// and hold it up while they run: those of a Server and a Client by the one that called Serve or
-// the Client's method, those of a Peer and a Fetcher by several, one at a time. A Trace that
-// several concurrent calls share must be safe for that.
+// A Trace is a set of hooks that observe directories, clients, peers and fetches. Any
+// of them may be nil. They are called by the goroutines of the call that they are
+// about, and hold it up while they run: those of a Server and a Client by the one that
+// called Serve or the Client's method, those of a Peer and a Fetcher by several, one at
+// a time. A Trace that several concurrent calls share must be safe for that.
 type Trace struct {
 	// Server.
 
-	// Updated: a peer registered, or what it shares is other than before. Keep-alives are not told.
+	// Updated: a peer registered, or what it shares is other than before. Keep-alives
+	// are not told.
 	Updated func(peer netip.AddrPort, files int)
 	// Removed: a peer left, or was forgotten because it was silent for too long.
 	Removed func(peer netip.AddrPort, expired bool)
@@ -48,15 +49,17 @@ type Trace struct {
 
 	// Fetcher.
 
-	// Chosen: it is decided which file is fetched: its size, or -1 where no source
-	// says it, how much of it is there from an earlier attempt, and whether it can be verified.
+	// Chosen: it is decided which file is fetched: its size, or -1 where no source says
+	// it, how much of it is there from an earlier attempt, and whether it can be
+	// verified.
 	Chosen func(name string, size, have int64, verified bool)
 	// Responded: a source answered a request for a file with an HTTP status.
 	Responded func(from Source, status int)
-	// Progress: so many bytes of the file are there, and came from this source last.
+	// Progress: so many bytes of the file are there, and came from this source last;
+	// fewer than before where some of its turned out to be wrong.
 	Progress func(from Source, have, size int64)
-	// Failed: a source failed. err is a *SourceError; again says whether the source will be asked
-	// once more.
+	// Failed: a source failed. err is a *SourceError; again says whether the source
+	// will be asked once more.
 	Failed func(from Source, err error, again bool)
 }
 
@@ -69,9 +72,9 @@ type Exchange struct {
 	Elapsed time.Duration
 }
 
-// LevelPacket is the level at which [LogTrace] logs what happens for every keep-alive and every
-// piece: below slog.LevelDebug, at which it logs what was ignored. What happens once
-// per peer, request or file is logged at slog.LevelInfo.
+// LevelPacket is the level at which [LogTrace] logs what happens for every keep-alive
+// and every piece: below slog.LevelDebug, at which it logs what was ignored. What
+// happens once per peer, request or file is logged at slog.LevelInfo.
 const LevelPacket = slog.LevelDebug - 4
 
 // LogTrace returns a Trace that logs every event to l.
