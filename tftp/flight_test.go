@@ -38,3 +38,51 @@ func TestTimerOfAFlight(t *testing.T) {
 		resend(want)
 	}
 }
+
+// TestRoomOfAFlight: no more blocks are under way than there is room for.
+func TestRoomOfAFlight(t *testing.T) {
+	now := time.Unix(1, 0)
+	f := newFlight(numbering{}, true, 4, senderTimer(plain()))
+	for b := range int64(4) {
+		if f.Fresh() != b+1 {
+			t.Errorf("%d blocks under way: the next is %d", b, f.Fresh())
+		}
+		f.sent(now, b+1, false)
+	}
+	f.acked(now, 2)
+	if f.Fresh() != 0 {
+		t.Errorf("the window is full, and the next is %d", f.Fresh())
+	}
+	f.acked(now, 1)
+	f.sent(now, f.Fresh(), false)
+	f.sent(now, f.Fresh(), true)
+	if f.Sent() != 6 || f.Fresh() != 0 || f.First() != 3 || f.Unacked() != 4 {
+		t.Errorf("%d sent, %d unacknowledged from %d on, the next is %d", f.Sent(), f.Unacked(), f.First(), f.Fresh())
+	}
+}
+
+// TestFirstFlight: an address that has not answered gets so many packets, and so many bytes.
+func TestFirstFlight(t *testing.T) {
+	for packetLen, want := range map[int]int{516: 3, 1365: 3, 1366: 2, 2049: 1, 4097: 0} {
+		now := time.Unix(1, 0)
+		o := outbound{
+			Flight: newFlight(numbering{}, true, 16, senderTimer(plain())),
+			plan:   Burst{}.Begin(), packetLen: packetLen,
+		}
+		o.renew()
+		n := 0
+		for block, _, _ := o.next(now); block != 0; block, _, _ = o.next(now) {
+			o.sent(now, block, false)
+			n++
+		}
+		if n != want {
+			t.Errorf("packets of %d bytes: %d, want %d", packetLen, n, want)
+		}
+		if n > 0 {
+			o.acked(now, 1)
+			if block, _, _ := o.next(now); block == 0 {
+				t.Errorf("packets of %d bytes: nothing more after an answer", packetLen)
+			}
+		}
+	}
+}

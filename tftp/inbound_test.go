@@ -35,3 +35,88 @@ func TestInboundWindow(t *testing.T) {
 		}
 	}
 }
+
+// TestInboundEnd: nothing is behind the last block, and no block is the last with others
+// behind it.
+func TestInboundEnd(t *testing.T) {
+	now := time.Unix(1, 0)
+	newest := func() *inbound {
+		return newInbound(numbering{}, false, Settings{BlockSize: 2, WindowSize: 8}, receiverTimer(plain(), false))
+	}
+	in := newest()
+	for _, step := range []struct {
+		block   uint32
+		payload string
+		want    verdict
+	}{{3, "x", keep}, {4, "xx", ignore}, {2, "xx", keep}, {1, "xx", deliver}} {
+		if v, _ := in.judge(now, step.block, []byte(step.payload)); v != step.want {
+			t.Errorf("block %d behind the end: verdict %d, want %d", step.block, v, step.want)
+		}
+	}
+	in = newest()
+	for _, step := range []struct {
+		block   uint32
+		payload string
+		want    verdict
+	}{{4, "xx", keep}, {3, "x", ignore}, {3, "xx", keep}, {5, "", keep}, {6, "xx", ignore}} {
+		if v, _ := in.judge(now, step.block, []byte(step.payload)); v != step.want {
+			t.Errorf("block %d: verdict %d, want %d", step.block, v, step.want)
+		}
+	}
+}
+
+// TestInboundGaps: a gap is acknowledged once, after a moment that allows for what has been seen to
+// come late; a second gap behind it, too.
+func TestInboundGaps(t *testing.T) {
+	start := time.Unix(1, 0)
+	now := start
+	in := newInbound(numbering{}, false, Settings{BlockSize: 1, WindowSize: 8}, receiverTimer(plain(), false))
+	arrive := func(number uint32) {
+		v, _ := in.judge(now, number, []byte("x"))
+		for ok := v == deliver; ok; _, ok = in.takeHeld() {
+			in.taken(now)
+		}
+	}
+	due := func(after time.Duration, want int64) {
+		t.Helper()
+		if b, ok, wake := in.due(now); ok || !wake.Equal(now.Add(after)) {
+			t.Errorf("at %v: block %d due %v, or in %v, want %v", now.Sub(start), b, ok, wake.Sub(now), after)
+		}
+		now = now.Add(after)
+		if b, ok, _ := in.due(now); !ok || b != want {
+			t.Errorf("at %v: block %d due %v, want %d", now.Sub(start), b, ok, want)
+		}
+		in.acknowledged(now, want, false)
+		if b, ok, wake := in.due(now); ok || !wake.IsZero() {
+			t.Errorf("at %v: block %d due again, in %v", now.Sub(start), b, wake.Sub(now))
+		}
+	}
+	arrive(2)
+	arrive(4)
+	due(shortestGap, 0)
+	now = now.Add(20 * ms)
+	arrive(1) // sent again
+	due(shortestGap, 2)
+	now = now.Add(20 * ms)
+	arrive(3)
+	arrive(6)
+	now = now.Add(8 * ms)
+	arrive(5) // late
+	arrive(8)
+	due(10*ms, 6)
+}
+
+// TestInboundTail: where the rest of a window does not come, what has come is acknowledged.
+func TestInboundTail(t *testing.T) {
+	now := time.Unix(1, 0)
+	in := newInbound(numbering{}, false, Settings{BlockSize: 1, WindowSize: 3}, receiverTimer(plain(), false))
+	for n, want := range []time.Duration{shortestTail, shortestTail, 0} {
+		in.judge(now, uint32(n+1), []byte("x"))
+		in.taken(now)
+		_, ok, wake := in.due(now)
+		if want == 0 && !ok || want > 0 && !wake.Equal(now.Add(want)) {
+			t.Errorf("%d of 3 blocks: due %v, in %v, want %v", n+1, ok, wake.Sub(now), want)
+		}
+		now = now.Add(ms)
+	}
+}

@@ -62,7 +62,7 @@ func (h slowHandler) Open(context.Context, *Request) (Source, error) {
 
 func (h slowHandler) Create(context.Context, *Request) (Sink, error) {
 	time.Sleep(h.d)
-	return slowSink{h.d}, nil
+	return slowSink(h), nil
 }
 
 type slowReader struct {

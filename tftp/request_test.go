@@ -69,16 +69,31 @@ func TestUnprovenAddress(t *testing.T) {
 	}
 }
 
-// TestUnprovenAddressAsksAgain: then it gets another three.
+// TestUnprovenAddressAsksAgain: then it gets another three, but only if it has had the
+// first: what the network doubles earns nothing.
 func TestUnprovenAddressAsksAgain(t *testing.T) {
-	onStage(t, 100, nil, func(p *stage, u *puppet) {
-		u.packet(p.addr, rrq())
-		u.expect(5*time.Second, false, "DATA 1", "DATA 1", "DATA 1")
-		u.packet(p.addr, rrq())
-		if said, _ := u.within(5*time.Second, false); len(said) < 1 || len(said) > 3 {
-			t.Errorf("%q", said)
-		}
-	})
+	for name, tt := range map[string]struct {
+		request Packet
+		want    string
+	}{
+		"DATA": {rrq(), "DATA 1"},
+		"OACK": {rrq(Option{"tsize", "0"}), "OACK[{tsize 100}]"},
+		"ACK":  {Packet{Op: WRQ, Name: "new", Mode: "octet"}, "ACK 0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onStage(t, 100, nil, func(p *stage, u *puppet) {
+				u.packet(p.addr, tt.request)
+				u.packet(p.addr, tt.request)
+				u.expect(ms, false, tt.want)
+				u.packet(p.addr, tt.request)
+				u.expect(5*time.Second, false, tt.want, tt.want)
+				u.packet(p.addr, tt.request)
+				if said, _ := u.within(5*time.Second, false); len(said) < 1 || len(said) > 3 {
+					t.Errorf("%q", said)
+				}
+			})
+		})
+	}
 }
 
 // TestBadRequests get the right code, and nothing about the machine.

@@ -49,10 +49,10 @@ func (p *windowPlan) open(at int64) { p.cursor, p.end = at, at+p.size }
 // first block is missing, and starts the window again; but not if it left before that
 // block can have arrived, for then it says only what is known: the network has doubled
 // it, or the other side has had a block twice.
-func (p *windowPlan) Acked(now time.Time, f *Flight, block int64, fresh bool) {
+func (p *windowPlan) Acked(now time.Time, f *Flight, _ int64, fresh bool) {
 	switch {
 	case fresh:
-		p.open(block + 1)
+		p.open(f.First())
 	case p.size == 1 || f.Sent() < f.First():
 		// Nothing under way, or nothing to do about it before the timer.
 	case f.answerable(now, f.First()):

@@ -46,8 +46,8 @@ func (f file) Create(context.Context, *tftp.Request) (tftp.Sink, error) {
 	return nil, errors.New("not for writing")
 }
 
-// deliver runs one transfer, from a server to a client, each as anybody would use it. It is called in
-// a bubble.
+// deliver runs one transfer, from a server to a client, each as anybody would use it.
+// It is called in a bubble.
 func deliver(m method, f file, seed uint64, readings []lossy.Reading) (delivery, error) {
 	var d delivery
 	var asked time.Time

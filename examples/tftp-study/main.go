@@ -1,6 +1,7 @@
-// Tftp-study answers the question of the UDP file delivery assignment: how is a file best delivered
-// over its network? It delivers one many times by each strategy, in virtual time, in the
-// four ways in which the text can be read, and prints a table, and a chart if asked.
+// Tftp-study answers the question of the UDP file delivery assignment: how is a file
+// best delivered over its network? It delivers one many times by each strategy, in
+// virtual time, in the four ways in which the text can be read, and prints a table, and
+// a chart if asked.
 package main
 
 import (

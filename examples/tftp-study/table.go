@@ -39,8 +39,9 @@ func summarize(m method, r reading, ds []delivery) line {
 
 // The bounds, for 45 blocks and the reading "attempts, each way".
 const (
-	// A packet that passes when n came before passes with probability 0.9 - n/40: no sequence of
-	// 36 has more than 16.65 of them, and none that keeps a distance has more than 40.5 a second.
+	// A packet that passes when n came before passes with probability 0.9 - n/40: no
+	// sequence of 36 has more than 16.65 of them, and none that keeps a distance has
+	// more than 40.5 a second.
 	perWindow = 16.65
 	perSecond = 40.5
 )
@@ -65,8 +66,8 @@ than %.1f, so that pacing takes at least %.2f s and 50 ms more; bursts with all 
 	return err
 }
 
-// allKnowing is about how long it takes to bring so many blocks in full windows, when it is known at once what
-// has been lost: the last window needs its share only.
+// allKnowing is about how long it takes to bring so many blocks in full windows, when
+// it is known at once what has been lost: the last window needs its share only.
 func allKnowing(blocks int64) float64 {
 	const window, delay = 0.2, 0.05
 	return float64(int64((float64(blocks)-1)/perWindow))*window + delay
