@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -103,5 +104,45 @@ func TestServeEnds(t *testing.T) {
 		}
 		a.expect("EOF")
 		h.cancel()
+	})
+}
+
+// TestShutdownOfOneThatWaits: who is waited for when Shutdown is called says nothing
+// more afterwards, however long it may be silent.
+func TestShutdownOfOneThatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHall(t, &Server{Queue: 1000, Slow: Wait, WriteTimeout: -1, IdleTimeout: 24 * time.Hour})
+		defer h.close()
+		a, deaf := h.enter(), h.enterDeaf()
+		for range 2 { // the second waits for room
+			a.say(strings.Repeat("x", 900))
+		}
+		done := make(chan error)
+		go func() { done <- h.server.Shutdown(t.Context()) }()
+		synctest.Wait()
+		start := time.Now()
+		got, err := io.ReadAll(deaf)
+		if want := 2 * (len("1: \n") + 900); len(got) != want || err != nil {
+			t.Errorf("%d bytes, %v; want %d", len(got), err, want)
+		}
+		if err := <-done; err != nil || time.Since(start) > time.Minute {
+			t.Errorf("Shutdown: %v after %v", err, time.Since(start))
+		}
+	})
+}
+
+// TestCloseDoesNotWait: for clients that are being turned away, and read nothing.
+func TestCloseDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHall(t, &Server{MaxClients: 1})
+		defer h.close()
+		h.enterDeaf()
+		refused := h.enterDeaf()
+		defer refused.Close()
+		start := time.Now()
+		h.server.Close()
+		if took := time.Since(start); took != 0 {
+			t.Errorf("Close took %v", took)
+		}
 	})
 }

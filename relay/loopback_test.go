@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -113,6 +114,10 @@ func TestDeafClient(t *testing.T) {
 	readers.Wait()
 	if err := <-gone; !errors.Is(err, ErrSlow) {
 		t.Errorf("the deaf client left with %v, want ErrSlow", err)
+	}
+	// The system, too, has forgotten what it has not read.
+	if _, err := io.Copy(io.Discard, deaf); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the deaf client begins to read, and its connection ends with %v", err)
 	}
 }
 

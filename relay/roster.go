@@ -13,9 +13,11 @@ type roster struct {
 	members atomic.Pointer[[]*client]
 
 	mu      sync.Mutex
-	last    uint64    // the ID given last
-	leaving []*client // that are no members any more, and have not parted
-	count   Stats     // what clients did that have parted
+	last    uint64        // the ID given last
+	reading int           // clients whose reading has not ended
+	quiet   chan struct{} // closed when none is left; nil: nobody waits for that
+	leaving []*client     // that are no members any more, and have not parted
+	count   Stats         // what clients did that have parted
 }
 
 // all returns the clients in the order of their IDs. It is not changed.
@@ -36,6 +38,7 @@ func (r *roster) join(conn net.Conn, o options) *client {
 		return nil
 	}
 	r.last++
+	r.reading++
 	r.count.Joined++
 	c := newClient(r.last, conn, o)
 	// Nobody else ever sees what is beyond the length of the list, so that appending in
@@ -43,6 +46,22 @@ func (r *roster) join(conn net.Conn, o options) *client {
 	next := append(now, c)
 	r.members.Store(&next)
 	return c
+}
+
+// heard notes that a client's reading has ended, and that all it said is delivered. The
+// channel is closed when that is so for all clients.
+func (r *roster) heard() (quiet <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.quiet == nil {
+		r.quiet = make(chan struct{})
+	}
+	quiet = r.quiet
+	if r.reading--; r.reading == 0 {
+		close(r.quiet)
+		r.quiet = nil
+	}
+	return quiet
 }
 
 // leave removes c, whose ID is not given again. Nobody delivers to it any more, but what

@@ -110,6 +110,7 @@ func (v *serving) attend(c *client) {
 		v.deliver(c, notice(fmt.Sprintf("%d joined", c.ID)))
 	}
 	words, err := v.read(c)
+	v.await(v.room.heard())
 	v.room.leave(c)
 	unstop() // parting sets a deadline of its own
 	if v.notices {
@@ -122,6 +123,18 @@ func (v *serving) attend(c *client) {
 	unhook()
 	if err = c.cause(err); v.trace.Left != nil {
 		v.trace.Left(c.Client, c.report(), err)
+	}
+}
+
+// await lets nobody leave in a Shutdown for whom others wait to have room: what they
+// say has been read, and is to be delivered.
+func (v *serving) await(quiet <-chan struct{}) {
+	if v.soft.Err() == nil {
+		return
+	}
+	select {
+	case <-quiet:
+	case <-v.hard.Done():
 	}
 }
 

@@ -240,3 +240,80 @@ func TestWriteTimeout(t *testing.T) {
 		}
 	})
 }
+
+// TestWriteDeadlineMoves: each write has nearly all of WriteTimeout, whatever was
+// written before.
+func TestWriteDeadlineMoves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 8 * time.Second
+		left := make(chan time.Time, 2)
+		h := newHall(t, &Server{WriteTimeout: limit, Trace: &Trace{
+			Left: func(Client, ClientReport, error) { left <- time.Now() },
+		}})
+		defer h.close()
+		a, b := h.enter(), h.enterDeaf()
+		a.say("one")
+		if _, err := io.ReadFull(b, make([]byte, len("1: one\n"))); err != nil {
+			t.Fatal(err)
+		}
+		after(limit * 3 / 4)
+		a.say("two")
+		start := time.Now()
+		if took := (<-left).Sub(start); took < limit-limit/8 || took > limit {
+			t.Errorf("gone after %v, want %v, less an eighth at most", took, limit)
+		}
+	})
+}
+
+// TestWaitEndsWithSpeaker: who waits for a deaf client waits no longer when its own
+// connection has ended.
+func TestWaitEndsWithSpeaker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left := make(chan uint64, 3)
+		h := newHall(t, &Server{Queue: 1000, Slow: Wait, WriteTimeout: -1, Trace: &Trace{
+			Left: func(c Client, _ ClientReport, _ error) { left <- c.ID },
+		}})
+		defer h.close()
+		a, b := h.enter(), h.enter()
+		h.enterDeaf()
+		for range 2 { // the second waits for room
+			a.say(strings.Repeat("x", 900))
+		}
+		a.Close()
+		b.say("is 1 there?")
+		select {
+		case id := <-left:
+			if id != 1 {
+				t.Errorf("client %d has left", id)
+			}
+		default:
+			t.Error("client 1 has gone, and the server still waits on its behalf")
+		}
+	})
+}
+
+// TestFullUntilRoomy: a queue that was full takes nothing, however short, until half of
+// it is free; else who waits with a long message might wait for ever.
+func TestFullUntilRoomy(t *testing.T) {
+	here, there := net.Pipe()
+	defer here.Close()
+	defer there.Close()
+	c := newClient(1, here, options{queue: 1000, slow: Wait})
+	steps := []struct {
+		size int
+		want bool
+	}{{500, true}, {500, false}, {1, false}}
+	for i, s := range steps {
+		if ok, _ := c.offer(deliveryOf(0, s.size)); ok != s.want {
+			t.Errorf("step %d: %d bytes: %v, want %v", i, s.size, ok, s.want)
+		}
+	}
+	c.take(nil) // to be written
+	if ok, _ := c.offer(deliveryOf(0, 1)); ok {
+		t.Error("room before it is written")
+	}
+	c.take(nil) // it is
+	if ok, _ := c.offer(deliveryOf(0, 500)); !ok {
+		t.Error("no room afterwards")
+	}
+}
