@@ -69,6 +69,7 @@ func (c *Conn) destination(to netip.AddrPort, size int) (netip.AddrPort, error) 
 	case !ip.IsValid() || ip.IsUnspecified():
 		// The net package and Linux take no address for this host.
 		ip = c.local.Addr()
+	case c.network.mixed:
 	case ip.Is4() && !c.local.Addr().Is4():
 		return to, &net.AddrError{Err: "non-IPv6 address", Addr: ip.String()}
 	case ip.Is6() && !c.local.Addr().Is6():

@@ -36,6 +36,7 @@ type Network struct {
 	numbered int // how many of those have their numbers
 
 	groups groups
+	mixed  bool // packets may go from one IP version to the other
 }
 
 // NewNetwork returns a network without conns. Models apply to every link,
@@ -53,6 +54,9 @@ func NewNetwork(options ...Option) *Network {
 		},
 		watch: c.watch(),
 		clock: n.clock,
+	}
+	if n.mixed = c.proxy; n.mixed {
+		n.chain.flows.seed = seedByOrder(c.seed, Outgoing)
 	}
 	return n
 }

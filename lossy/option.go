@@ -12,6 +12,10 @@ type config struct {
 	seed            uint64
 	seeded          bool
 	traces          []*Trace
+
+	// For a Network whose addresses are those of real sockets: streams by the
+	// order of the flows, and packets between the IP versions.
+	proxy bool
 }
 
 type optionFunc func(c *config)
