@@ -103,3 +103,23 @@ func TestClientErrors(t *testing.T) {
 		}
 	})
 }
+
+// TestLingeringEnds, also for somebody who never stops asking.
+func TestLingeringEnds(t *testing.T) {
+	onStage(t, 0, nil, func(p *stage, u *puppet) {
+		u.packet(p.addr, Packet{Op: WRQ, Name: "new", Mode: "octet"})
+		from := u.expect(ms, false, "ACK 0")
+		last := Packet{Op: DATA, Block: 1, Payload: []byte("x")}
+		u.packet(from, last)
+		u.expect(ms, false, "ACK 1")
+		answers, asked := 0, 2*mostLingers*int(DefaultServerLinger/time.Second)
+		for range asked {
+			u.packet(from, last)
+			said, _ := u.within(time.Second, false)
+			answers += len(said)
+		}
+		if answers < asked/4 || answers > asked/2+1 {
+			t.Errorf("%d answers to %d questions", answers, asked)
+		}
+	})
+}

@@ -111,3 +111,21 @@ func TestWidths(t *testing.T) {
 		}
 	}
 }
+
+// TestBlockTooLong is as bad as a packet that cannot be read.
+func TestBlockTooLong(t *testing.T) {
+	var got error
+	onStage(t, 0, func(p *stage) {
+		p.server.Trace = &Trace{Finished: func(_ *Request, _ Report, err error) { got = err }}
+	}, func(p *stage, u *puppet) {
+		u.packet(p.addr, Packet{Op: WRQ, Name: "new", Mode: "octet"})
+		from := u.expect(ms, false, "ACK 0")
+		u.packet(from, Packet{Op: DATA, Block: 1, Payload: make([]byte, 512)})
+		u.expect(ms, false, "ACK 1")
+		u.packet(from, Packet{Op: DATA, Block: 2, Payload: make([]byte, 513)})
+		u.expect(time.Minute, false, "ERROR 4")
+	})
+	if !errors.Is(got, ErrMalformed) || !errors.Is(got, ErrLength) {
+		t.Errorf("error %v", got)
+	}
+}
