@@ -332,3 +332,88 @@ func timedRun(b *testing.B, name string, args ...string) (took, cpu float64) {
 	}
 	return time.Since(began).Seconds(), (c.ProcessState.UserTime() + c.ProcessState.SystemTime()).Seconds()
 }
+
+// sendsFile is set in the environment of a process that is to send a file to whoever
+// connects.
+const sendsFile = "FERRY_BENCH_SENDS_FILE"
+
+// bareSender sends a file to each connection with nothing but io.Copy, which is sendfile.
+func bareSender(listen, name string) {
+	l, err := net.Listen("tcp", listen)
+	if err != nil {
+		panic(err)
+	}
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			panic(err)
+		}
+		f, err := os.Open(name)
+		if err != nil {
+			panic(err)
+		}
+		io.Copy(c, f)
+		f.Close()
+		c.Close()
+	}
+}
+
+// BenchmarkServe is the CPU time that `peer` takes to serve 1 GiB over one connection, beside
+// that of a process that does nothing but sendfile.
+func BenchmarkServe(b *testing.B) {
+	const size = 1 << 30
+	bin := buildExamples(b, "directoryd", "peer")
+	dir := b.TempDir()
+	writeFile(b, filepath.Join(dir, "f"), size)
+	const at, oursAt = "127.0.0.1:17777", "127.0.0.1:18080"
+	start(b, filepath.Join(bin, "directoryd"), "-listen", at)
+	ours := startPeer(b, filepath.Join(bin, "peer"), "-directory", at, "-listen", oursAt, "-dir", dir, "f")
+	self, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	bareAt := freeAddr(b)
+	bare := exec.Command(self, bareAt)
+	bare.Env = append(os.Environ(), sendsFile+"="+filepath.Join(dir, "f"))
+	process(b, bareAt, bare)
+	drain(b, oursAt, "GET /f HTTP/1.0\r\n\r\n", size) // the digests are computed then
+
+	var x, y []float64
+	for b.Loop() {
+		before := cpu(b, ours)
+		drain(b, oursAt, "GET /f HTTP/1.0\r\n\r\n", size)
+		x = append(x, (cpu(b, ours) - before).Seconds())
+		before = cpu(b, bare)
+		drain(b, bareAt, "", size)
+		y = append(y, (cpu(b, bare) - before).Seconds())
+	}
+	b.ReportMetric(median(x), "ferry-cpu-s/GiB")
+	b.ReportMetric(median(y), "sendfile-cpu-s/GiB")
+	b.ReportMetric(median(x)/median(y), "ferry/sendfile")
+	b.ReportMetric(0, "ns/op")
+}
+
+// drain reads what a server sends until it closes.
+func drain(b *testing.B, addr, request string, least int) {
+	b.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, request); err != nil {
+		b.Fatal(err)
+	}
+	buf := make([]byte, 1<<20)
+	total := 0
+	for {
+		n, err := c.Read(buf)
+		total += n
+		if err == io.EOF && total >= least {
+			return
+		}
+		if err != nil {
+			b.Fatalf("after %d bytes: %v", total, err)
+		}
+	}
+}

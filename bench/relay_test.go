@@ -24,6 +24,10 @@ func TestMain(m *testing.M) {
 		barePair(os.Args[1], to)
 		return
 	}
+	if file := os.Getenv(sendsFile); file != "" {
+		bareSender(os.Args[1], file)
+		return
+	}
 	os.Exit(m.Run())
 }
 

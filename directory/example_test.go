@@ -55,6 +55,7 @@ func Example() {
 	}()
 
 	// The first peer.
+	sharing, leave := context.WithCancel(ctx)
 	root := openDir("new.txt")
 	defer os.RemoveAll(root.Name())
 	conn, _ := listen()
@@ -77,7 +78,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	go func() { ended <- p.Serve(ctx, l) }()
+	go func() { ended <- p.Serve(sharing, l) }()
 	<-announced
 
 	// The second one.
@@ -93,12 +94,15 @@ func Example() {
 
 	_, err = c.Lookup(ctx, "nonsuch")
 	fmt.Println(err, errors.Is(err, fs.ErrNotExist))
+	leave() // while the directory can hear of it
+	fmt.Println(errors.Is(<-ended, context.Canceled))
 	stop()
-	fmt.Println(errors.Is(<-ended, context.Canceled), errors.Is(<-ended, context.Canceled))
+	fmt.Println(errors.Is(<-ended, context.Canceled))
 	// Output:
 	// "the contents of new.txt", verified: true, error: <nil>
 	// directory: lookup of "nonsuch": nobody has the file true
-	// true true
+	// true
+	// true
 }
 
 func ExampleClient_View() {

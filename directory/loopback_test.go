@@ -49,7 +49,7 @@ func TestLoopback(t *testing.T) {
 		t.Run(ip, func(t *testing.T) {
 			c := onLoopback(t, &Server{}, ip)(lossy.Both(lossy.Loss(0.1)), lossy.Seed(1))
 			peer := netip.AddrPortFrom(netip.MustParseAddr(ip), 80)
-			for range 20 {
+			for range 5 {
 				if err := c.Publish(t.Context(), peer, []string{"a", "b c"}); err != nil {
 					t.Fatal(err)
 				}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -13,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -340,45 +338,5 @@ func TestPeerHeaders(t *testing.T) {
 	p.Unshare("f")
 	if resp, _ := do("/f"); resp.StatusCode != 404 {
 		t.Errorf("after Unshare: %d", resp.StatusCode)
-	}
-}
-
-// TestFetchStalled: a source that stops in mid-file, and one that trickles, do not hold
-// up the rest.
-func TestFetchStalled(t *testing.T) {
-	data := noise(9, 6*PieceLength)
-	files := map[string][]byte{"f": data}
-	for name, every := range map[string]time.Duration{"stalled": time.Hour, "slow": 20 * time.Millisecond} {
-		t.Run(name, func(t *testing.T) {
-			bad := serve(t, wrapping(sharing(t, files), func(w http.ResponseWriter, r *http.Request) bool {
-				if r.URL.Path != "/f" {
-					return false
-				}
-				var from, to int
-				fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to)
-				w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, to, len(data)))
-				w.Header().Set("Content-Length", strconv.Itoa(to-from+1))
-				w.WriteHeader(http.StatusPartialContent)
-				for i := from; ; i++ {
-					w.Write(data[i : i+1])
-					http.NewResponseController(w).Flush()
-					select {
-					case <-r.Context().Done():
-						return true
-					case <-time.After(every):
-					}
-				}
-			}))
-			good := serve(t, sharing(t, files))
-			got, report, err := fetch(t, &Fetcher{Stall: time.Hour}, "f", bad, good)
-			if err != nil || string(got) != string(data) || !report.Verified {
-				t.Errorf("%d bytes, %+v, %v", len(got), report, err)
-			}
-			if name == "stalled" {
-				if _, _, err := fetch(t, &Fetcher{Stall: time.Millisecond * 100}, "f", bad); !errors.Is(err, ErrStalled) && !errors.Is(err, ErrResponse) {
-					t.Errorf("from it alone: %v", err)
-				}
-			}
-		})
 	}
 }

@@ -1,0 +1,112 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A pipeListener is a listener in memory.
+type pipeListener struct {
+	quietListener
+	conns chan net.Conn
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// A street is of HTTP servers in memory. It lives in a synctest bubble.
+type street map[string]*pipeListener
+
+// serve runs a server at an address.
+func (s street) serve(addr string, h http.Handler) (src Source, stop func()) {
+	l := &pipeListener{quietListener{done: make(chan struct{})}, make(chan net.Conn)}
+	s[addr] = l
+	srv := &http.Server{Handler: h}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		srv.Serve(l)
+	}()
+	return Source{Addr: netip.MustParseAddrPort(addr)}, func() {
+		srv.Close()
+		<-ended
+	}
+}
+
+func (s street) dial(_ context.Context, _, addr string) (net.Conn, error) {
+	near, far := net.Pipe()
+	s[addr].conns <- far
+	return near, nil
+}
+
+// trickle sends the first byte of a part, and another each time.
+func trickle(data []byte, every time.Duration) func(w http.ResponseWriter, r *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/f" {
+			return false
+		}
+		var from, to int
+		fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to)
+		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, to, len(data)))
+		w.Header().Set("Content-Length", strconv.Itoa(to-from+1))
+		w.WriteHeader(http.StatusPartialContent)
+		for i := from; ; i++ {
+			w.Write(data[i : i+1])
+			http.NewResponseController(w).Flush()
+			select {
+			case <-r.Context().Done():
+				return true
+			case <-time.After(every):
+			}
+		}
+	}
+}
+
+// TestFetchStalled: a source that stops in mid-file, and one that trickles, do not hold
+// up the rest; and the one that stops, alone, is given up.
+func TestFetchStalled(t *testing.T) {
+	data := noise(9, 6*PieceLength)
+	files := map[string][]byte{"f": data}
+	for name, every := range map[string]time.Duration{"stalled": 24 * time.Hour, "slow": time.Second} {
+		t.Run(name, func(t *testing.T) {
+			slow, good := wrapping(sharing(t, files), trickle(data, every)), sharing(t, files)
+			root := openDir(t, nil)
+			synctest.Test(t, func(t *testing.T) {
+				on := street{}
+				a, stopA := on.serve("10.0.0.2:80", slow)
+				defer stopA()
+				b, stopB := on.serve("10.0.0.3:80", good)
+				defer stopB()
+				tr := &http.Transport{DialContext: on.dial}
+				defer tr.CloseIdleConnections()
+				f := &Fetcher{Transport: tr}
+				report, err := f.Fetch(t.Context(), root, "f", "", Sources{a, b}.Locate(t.Context(), "f"))
+				got, _ := root.ReadFile("f")
+				if err != nil || string(got) != string(data) || !report.Verified || report.Elapsed >= DefaultStall {
+					t.Errorf("%d bytes, %+v, %v", len(got), report, err)
+				}
+				if name == "slow" {
+					return // alone it would be waited for
+				}
+				_, err = f.Fetch(t.Context(), root, "f", "g", Sources{a}.Locate(t.Context(), "f"))
+				if !errors.Is(err, ErrStalled) {
+					t.Errorf("from it alone: %v", err)
+				}
+			})
+		})
+	}
+}
