@@ -1,6 +1,7 @@
 package p2mp
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -81,6 +82,264 @@ func TestFlightCounts(t *testing.T) {
 			if flyingN != f.underWay || missingN != f.missing {
 				t.Fatal(seed, "flying", flyingN, f.underWay, "missing", missingN, f.missing)
 			}
+		}
+	}
+}
+
+// newFlight returns a flight of 100 chunks at most, and the time that it begins, with a
+// round trip of 20 ms.
+func newFlight() (*flight, time.Time) {
+	now := time.Unix(1000, 0)
+	f := &flight{}
+	f.begin(now, 0, 100, 100, 20*time.Millisecond)
+	return f, now
+}
+
+// send sends chunks that are due, n at most, and returns their numbers; a lost one that is
+// sent again has a minus.
+func (f *flight) send(now time.Time, n int, total uint32) (seqs []int) {
+	f.credit = n // not the pace's business here
+	for range n {
+		switch a, seq, _ := f.act(now, total, true); a {
+		case newChunk:
+			seqs = append(seqs, int(seq))
+			f.sent(now, seq)
+		case oldChunk:
+			seqs = append(seqs, -int(seq))
+			f.sent(now, seq)
+		default:
+			return seqs
+		}
+	}
+	return seqs
+}
+
+// TestFlightRepeatsWhatIsLost: a chunk is sent again only if the answer to a later poll
+// lacks it.
+func TestFlightRepeatsWhatIsLost(t *testing.T) {
+	f, now := newFlight()
+	ms := func(n int) time.Time { return now.Add(time.Duration(n) * time.Millisecond) }
+	expect := func(what string, got any, want string) {
+		t.Helper()
+		if fmt.Sprint(got) != want {
+			t.Errorf("%s: %v, want %s", what, got, want)
+		}
+	}
+	expect("at first", f.send(ms(0), 6, 50), "[1 2 3 4 5 6]")
+	f.asked(ms(1))
+	expect("behind the poll", f.send(ms(2), 2, 50), "[7 8]")
+	f.answer(ms(21), &status{number: 1, cum: 1, held: []byte{0b10100000}}) // 3 and 5
+	expect("under way, lost", []int{f.underWay, f.missing, f.delivered}, "[2 3 3]")
+	expect("what is lost", f.send(ms(22), 4, 50), "[-2 -4 -6 9]")
+	f.answer(ms(23), &status{number: 1, cum: 1, held: []byte{0b10100000}})
+	expect("the same answer again", f.send(ms(24), 1, 50), "[10]")
+	f.asked(ms(25))
+	f.answer(ms(45), &status{number: 2, cum: 3, held: []byte{0b11010000}}) // 5, 6, 8: 4 and 7 are not
+	expect("what is lost again", f.send(ms(46), 5, 50), "[-4 -7 -9 -10 11]")
+	f.answer(ms(47), &status{number: 2, cum: 6})
+	expect("a chunk that is held stays so", []int{int(f.cum), f.underWay, f.missing}, "[6 4 0]")
+	f.asked(ms(48))
+	f.answer(ms(68), &status{number: 3, cum: 11})
+	expect("all is there", []int{int(f.cum), f.underWay, f.missing, f.delivered}, "[11 0 0 11]")
+	if owed := f.owed; !owed.IsZero() {
+		t.Errorf("it owes something since %v", owed)
+	}
+}
+
+// TestFlightPolls: after so many chunks, when there is no more to send, and when an answer is
+// overdue; a receiver that leaves four unanswered is only polled.
+func TestFlightPolls(t *testing.T) {
+	f, now := newFlight()
+	if got := len(f.send(now, 50, 1000)); got != 8 { // half of what may be under way at first
+		t.Fatalf("%d chunks before the first poll", got)
+	}
+	if a, _, _ := f.act(now, 1000, true); a != askPoll {
+		t.Fatalf("then %v", a)
+	}
+	f.asked(now)
+	if got := len(f.send(now, 50, 1000)); got != 8 {
+		t.Fatalf("%d chunks behind it", got)
+	}
+	f.asked(now)
+	timer := f.timer.RTO()
+	for i := range asideAfter {
+		a, _, wake := f.act(now, 1000, true)
+		if a != nothing || !wake.Equal(now.Add(timer)) {
+			t.Fatalf("timer %d: %v until %v, want nothing for %v", i, a, wake.Sub(now), timer)
+		}
+		now = wake
+		if a, _, _ := f.act(now, 1000, true); a != askPoll {
+			t.Fatalf("then %v", a)
+		}
+		f.asked(now)
+		timer = min(2*timer, time.Second)
+	}
+	if since, owes := f.unanswered(); f.silent != asideAfter || !owes || !since.Equal(time.Unix(1000, 0)) {
+		t.Errorf("%d were unanswered, since %v", f.silent, since)
+	}
+	f.answer(now, &status{number: f.lastPoll, cum: 0})
+	if _, owes := f.unanswered(); owes || f.silent != 0 || f.mark != f.polls[f.lastPoll%pollMemory] {
+		t.Errorf("after an answer it owes %v, %d; rates begin with %v", owes, f.silent, f.mark)
+	}
+	if got := f.send(now, 3, 1000); fmt.Sprint(got) != "[-1 -2 -3]" {
+		t.Errorf("then %v are sent", got)
+	}
+	// One that has all and checks is asked again only by the timer; one that has all that
+	// there is, after keepAlive.
+	f, now = newFlight()
+	f.send(now, 3, 3)
+	f.asked(now)
+	f.answer(now.Add(20*time.Millisecond), &status{number: 1, cum: 3, progress: checking})
+	if a, _, wake := f.act(now.Add(20*time.Millisecond), 3, true); a != nothing || wake.Sub(now) != 20*time.Millisecond+f.timer.RTO() {
+		t.Errorf("while it checks: %v until %v", a, wake.Sub(now))
+	}
+	f, now = newFlight()
+	f.send(now, 3, 3)
+	f.asked(now)
+	f.answer(now.Add(20*time.Millisecond), &status{number: 1, cum: 3})
+	if a, _, wake := f.act(now.Add(20*time.Millisecond), 3, false); a != nothing || wake.Sub(now) != 20*time.Millisecond+keepAlive {
+		t.Errorf("with nothing to send: %v until %v", a, wake.Sub(now))
+	}
+	if a, _, _ := f.act(now.Add(20*time.Millisecond), 3, true); a != askPoll {
+		t.Errorf("at the end: %v", a)
+	}
+}
+
+func TestFlightInterval(t *testing.T) {
+	for _, tt := range []struct {
+		rate   float64
+		minRTT time.Duration
+		slack  int
+		want   int
+	}{
+		{0, 0, 0, 8},                              // half of the first window
+		{1, time.Millisecond, 2, 4},               // four at the least
+		{1000, 20 * time.Millisecond, 20, 30},     // half the window of 60
+		{1000, 20 * time.Millisecond, 192, 96},    // a tenth of a second's
+		{600, 20 * time.Millisecond, 192, 60},     // likewise
+		{300, 20 * time.Millisecond, 192, 50},     // but not fewer
+		{300, 150 * time.Millisecond, 192, 90},    // two round trips'
+		{100_000, 20 * time.Millisecond, 192, 96}, // 96 at the most
+		{20, 100 * time.Millisecond, 192, 50},     //
+	} {
+		var f flight
+		f.cc = congestion{slack: tt.slack, minRTT: tt.minRTT, best: [rateMemory]float64{tt.rate}, step: 2}
+		if f.cc.phase = probing; tt.rate == 0 {
+			f.cc.phase = starting
+		}
+		if got := f.interval(); got != tt.want {
+			t.Errorf("%v packets/s, %v, slack %d: %d, want %d", tt.rate, tt.minRTT, tt.slack, got, tt.want)
+		}
+	}
+}
+
+func TestFlightQuantum(t *testing.T) {
+	now := time.Unix(1000, 0)
+	for _, tt := range []struct {
+		pace float64
+		late time.Duration // how long ago more might have left
+		n    int
+		next time.Duration // when more may, from now
+	}{
+		{0, time.Hour, 1, -time.Hour},
+		{1000, 0, 1, time.Millisecond},
+		{1000, 500 * time.Microsecond, 1, 500 * time.Microsecond},
+		{1000, time.Hour, 1, 0}, // a millisecond is made up for
+		{100, time.Hour, 1, 0},  // or one quantum
+		{20_000, 0, 10, 500 * time.Microsecond},
+		{20_000, time.Hour, 10, -500 * time.Microsecond},
+		{128_000, 0, 32, 250 * time.Microsecond},
+	} {
+		var f flight
+		f.cc = congestion{phase: probing, step: 2, best: [rateMemory]float64{tt.pace}}
+		f.nextSend = now.Add(-tt.late)
+		if n := f.quantum(now); n != tt.n || f.nextSend.Sub(now) != tt.next {
+			t.Errorf("%v packets/s, %v late: %d, then %v; want %d, %v", tt.pace, tt.late, n, f.nextSend.Sub(now), tt.n, tt.next)
+		}
+	}
+}
+
+// TestFlightRate: over the time that it took to send or to receive, whichever is longer.
+func TestFlightRate(t *testing.T) {
+	start := time.Unix(1000, 0)
+	f := flight{cc: congestion{minRTT: 20 * time.Millisecond}}
+	for _, tt := range []struct {
+		at        time.Duration
+		clock     uint32
+		delivered int
+		want      float64
+	}{
+		{0, 1<<32 - 5000, 100, 0},                        // the first one
+		{9 * time.Millisecond, 4000, 120, 0},             // too soon to tell
+		{10 * time.Millisecond, 1<<32 - 1000, 150, 5000}, // sent in 10 ms, received in 4
+		{20 * time.Millisecond, 9000, 150, 0},            // nothing
+		{30 * time.Millisecond, 49_000, 190, 1000},       // sent in 10 ms, received in 40
+	} {
+		f.delivered = tt.delivered
+		if got := f.rate(polled{number: 1, sent: start.Add(tt.at), clock: tt.clock}); !near(got, tt.want) {
+			t.Errorf("at %v: %v, want %v", tt.at, got, tt.want)
+		}
+	}
+}
+
+// TestFlightDisorder: where chunks arrive after they were sent again, they are waited for,
+// up to a round trip.
+func TestFlightDisorder(t *testing.T) {
+	f, now := newFlight()
+	srtt := f.timer.SRTT()
+	for _, tt := range []struct {
+		delivered, received int
+		want                time.Duration
+	}{
+		{100, 102, 0},        // two of a hundred are not many
+		{200, 205, srtt / 8}, // three more are
+		{300, 305, srtt / 8}, // the same ones
+		{400, 408, srtt / 4},
+		{500, 511, srtt / 2},
+		{600, 614, srtt},
+		{700, 720, srtt},
+	} {
+		f.delivered = tt.delivered
+		f.learnOrder(&status{received: uint32(tt.received)})
+		if f.disorder != tt.want {
+			t.Errorf("%d of %d twice: %v, want %v", tt.received-tt.delivered, tt.delivered, f.disorder, tt.want)
+		}
+	}
+	f.polls[3] = polled{number: 3, sent: now.Add(srtt)}
+	for _, tt := range []struct {
+		sent   time.Duration
+		number uint32
+		want   bool
+	}{{0, 3, true}, {1, 3, false}, {srtt, 3, false}, {srtt, 3 + pollMemory, true}} {
+		if got := f.overdue(&slot{sent: tt.sent}, tt.number); got != tt.want {
+			t.Errorf("sent at %v, poll %d: overdue %v", tt.sent, tt.number, got)
+		}
+	}
+	f.disorder = 0
+	if !f.overdue(&slot{sent: srtt}, 3) {
+		t.Error("it waits though all comes in order")
+	}
+}
+
+func TestFlightPlausible(t *testing.T) {
+	f, now := newFlight()
+	f.send(now, 8, 100)
+	f.asked(now)
+	for _, tt := range []struct {
+		s    status
+		want bool
+	}{
+		{status{number: 1, cum: 8}, true},
+		{status{number: 2, cum: 8}, false},
+		{status{number: 1, cum: 9}, false},
+		{status{number: 0, cum: 0, held: []byte{0b11111100}}, true},
+		{status{number: 1, cum: 7, held: []byte{0x80, 0}}, true}, // the last byte has room for more
+		{status{number: 1, cum: 8, held: []byte{0x80}}, false},
+		{status{number: 1, cum: 0, held: []byte{0xff, 0x80}}, false},
+		{status{number: 1, cum: 0, held: []byte{0xff, 0, 0, 0}}, true},
+	} {
+		if got := f.plausible(&tt.s); got != tt.want {
+			t.Errorf("%+v: %v", tt.s, got)
 		}
 	}
 }

@@ -14,7 +14,7 @@ type join struct {
 const (
 	// helloTries is how many HELLOs go unanswered before the classic mode is tried.
 	helloTries = 10
-	// helloSpacing is the longest time between two: all ten take 2.35 s, so that of the
+	// helloSpacing is the longest time between two: all ten take 2.3 s, so that of the
 	// five seconds that joining may take, half are left for the classic mode.
 	helloSpacing = 250 * time.Millisecond
 )

@@ -1,0 +1,300 @@
+package p2mp
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"time"
+)
+
+// A path feeds a congestion one sample per round.
+type path struct {
+	congestion
+	now  time.Time
+	poll uint32
+}
+
+// newPath returns one with a shortest round trip of 20 ms, in the given phase.
+func newPath(p phase) *path {
+	w := &path{now: time.Unix(1000, 0)}
+	w.phase, w.minRTT, w.minAt = p, 20*time.Millisecond, w.now
+	return w
+}
+
+// round makes the answer to the next poll arrive, in which a round ends.
+func (w *path) round(s sample) {
+	w.poll++
+	s.poll, s.nextPoll = w.poll, w.poll+1
+	if s.rtt == 0 {
+		s.rtt = 20 * time.Millisecond
+	}
+	w.now = w.now.Add(s.rtt)
+	w.update(w.now, s)
+}
+
+func near(a, b float64) bool { return math.Abs(a-b) <= 1e-6*math.Abs(b) }
+
+// TestStarting: the rate doubles while more arrives, for three rounds in which it does not,
+// and then the queue is emptied.
+func TestStarting(t *testing.T) {
+	w := newPath(starting)
+	if w.pace() != 0 || w.window() != firstWindow {
+		t.Errorf("before anything is known: pace %v, window %d", w.pace(), w.window())
+	}
+	for _, tt := range []struct {
+		s      sample
+		phase  phase
+		pace   float64
+		window int
+	}{
+		{sample{rate: 100}, starting, 288.5, firstWindow}, // it holds two packets
+		{sample{rate: 1000}, starting, 2885, 115},         // twice 2.885 times twenty
+		{sample{rate: 1250}, starting, 3606.25, 144},      // a quarter more
+		{sample{rate: 1500}, starting, 4327.5, 173},       // less than a quarter
+		{sample{rate: 1500, limited: true}, starting, 4327.5, 173},
+		{sample{rate: 1500}, starting, 4327.5, 173},
+		{sample{rate: 1500, underWay: 100}, draining, 1500 / 2.885, 60 + 40},
+		{sample{rate: 400, underWay: 51}, draining, 1500 / 2.885, 100}, // what it holds, and half the slack, is 50
+		{sample{rate: 400, underWay: 50}, probing, 1500, 100},
+	} {
+		w.slack = 40
+		w.round(tt.s)
+		if w.phase != tt.phase || !near(w.pace(), tt.pace) || w.window() != tt.window {
+			t.Errorf("round %d: phase %v, pace %v, window %d; want %v, %v, %v", w.poll, w.phase, w.pace(), w.window(), tt.phase, tt.pace, tt.window)
+		}
+	}
+	if w.step != 2 || w.stepAt != w.now {
+		t.Errorf("probing begins with step %d", w.step)
+	}
+}
+
+// A round that loses a quarter counts twice.
+func TestStartingIntoAFullQueue(t *testing.T) {
+	for _, tt := range []struct{ lost, rounds int }{{25, 3}, {26, 2}} {
+		w := newPath(starting)
+		w.round(sample{rate: 1000})
+		rounds := 0
+		for ; w.phase == starting && rounds < 10; rounds++ {
+			w.round(sample{rate: 1000, delivered: 100, lost: tt.lost})
+		}
+		if rounds != tt.rounds {
+			t.Errorf("%d lost of %d: %d rounds, want %d", tt.lost, 100+tt.lost, rounds, tt.rounds)
+		}
+	}
+}
+
+// TestProbingSteps: one step of eight is faster and the next one slower, each for a round
+// trip at least, and what is sent in the fast one is known by that.
+func TestProbingSteps(t *testing.T) {
+	w := newPath(probing)
+	w.round(sample{rate: 5000}) // it holds a hundred
+	w.stepAt = w.now
+	var got []string
+	for range 18 {
+		w.now = w.now.Add(10 * time.Millisecond)
+		pace := w.pace()
+		got = append(got, fmt.Sprint(pace, w.asked(w.now)))
+	}
+	want := fmt.Sprint([]string{
+		"6250 true", "6250 true", "4375 false", "4375 false",
+		"5000 false", "5000 false", "5000 false", "5000 false", "5000 false", "5000 false",
+		"5000 false", "5000 false", "5000 false", "5000 false", "5000 false", "5000 false",
+		"6250 true", "6250 true",
+	})
+	if fmt.Sprint(got) != want {
+		t.Errorf("%v\nwant\n%v", got, want)
+	}
+	w.phase = starting
+	if !w.asked(w.now) {
+		t.Error("while starting, what is sent is not more than the rate")
+	}
+	w.phase, w.step, w.stepAt = draining, 0, time.Time{}
+	if w.asked(w.now) || w.step != 0 {
+		t.Errorf("while draining it goes on to step %d", w.step)
+	}
+}
+
+func TestExcess(t *testing.T) {
+	for content, want := range map[float64]float64{0: 1, 1: 1, 4: 1, 8: 0.5, 16: 0.25, 17: 0.25, 1000: 0.25} {
+		c := congestion{minRTT: time.Second, best: [rateMemory]float64{content}}
+		if got := c.excess(); got != want {
+			t.Errorf("a path that holds %v: %v, want %v", content, got, want)
+		}
+	}
+}
+
+// What is lost at random is sent on top; a bad measurement does not end all others.
+func TestPace(t *testing.T) {
+	for _, tt := range []struct{ rate, loss, want float64 }{
+		{1000, 0, 1000},
+		{1000, 0.2, 1250},
+		{1000, 0.9, 2000},
+		{1, 0, leastPace},
+		{0, 0.5, 0},
+	} {
+		c := congestion{phase: probing, step: 2, loss: tt.loss, best: [rateMemory]float64{tt.rate}}
+		if got := c.pace(); !near(got, tt.want) {
+			t.Errorf("rate %v, loss %v: %v, want %v", tt.rate, tt.loss, got, tt.want)
+		}
+	}
+}
+
+// TestRateMemory: the highest rate of ten rounds counts, and what is measured while there
+// is too little to send only if it is higher.
+func TestRateMemory(t *testing.T) {
+	w := newPath(probing)
+	w.round(sample{rate: 1000})
+	w.round(sample{rate: 900, limited: true})
+	w.round(sample{rate: 1100, limited: true})
+	if got := w.measured(); got != 1100 {
+		t.Errorf("measured %v", got)
+	}
+	for i := range 30 {
+		w.round(sample{rate: 1, limited: true})
+		if got := w.measured(); got != 1100 {
+			t.Errorf("after %d rounds without anything to send: %v", i+1, got)
+		}
+	}
+	for i := range rateMemory {
+		if got := w.measured(); got != 1100 {
+			t.Errorf("%d rounds later: %v", i, got)
+		}
+		w.round(sample{rate: 500})
+	}
+	if got := w.measured(); got != 500 {
+		t.Errorf("%d rounds later: %v", rateMemory, got)
+	}
+}
+
+// A round is over with the answer to a poll that was sent after it began.
+func TestRoundEnds(t *testing.T) {
+	c := congestion{}
+	for _, tt := range []struct {
+		poll, next uint32
+		rounds     int
+	}{{1, 5, 1}, {2, 6, 1}, {4, 9, 1}, {5, 10, 2}, {12, 13, 3}, {13, 14, 4}} {
+		c.update(time.Unix(0, 0), sample{poll: tt.poll, nextPoll: tt.next, rtt: 1})
+		if c.round != tt.rounds {
+			t.Errorf("the answer to poll %d: round %d, want %d", tt.poll, c.round, tt.rounds)
+		}
+	}
+}
+
+// The shortest round trip counts, of ten seconds.
+func TestShortestRoundTrip(t *testing.T) {
+	var c congestion
+	for _, tt := range []struct{ at, rtt, want time.Duration }{
+		{0, 30, 30},
+		{1, 40, 30},
+		{2, 20, 20},
+		{11, 20, 20}, // as short, and so younger
+		{21, 50, 20},
+		{22, 50, 50},
+		{23, 0, 0},
+	} {
+		c.update(time.Unix(1000, 0).Add(tt.at*time.Second), sample{rtt: tt.rtt * time.Millisecond})
+		if want := max(time.Microsecond, tt.want*time.Millisecond); c.minRTT != want {
+			t.Errorf("at %d s: %v, want %v", tt.at, c.minRTT, want)
+		}
+	}
+}
+
+// TestLearnLoss: what is lost whatever the rate is learned from what was sent at no more
+// than that, and slowly upwards while a queue may be to blame.
+func TestLearnLoss(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		before float64
+		calm   int
+		phase  phase
+		s      sample
+		want   float64
+	}{
+		{"a quarter of the way", 0, 9, probing, sample{delivered: 86, lost: 10}, 10. / 96 / 4},
+		{"all of it", 0, 9, probing, sample{delivered: 360, lost: 40}, 0.1},
+		{"down", 0.2, 9, probing, sample{delivered: 96}, 0.15},
+		{"up, with a queue", 0, calmAfter, probing, sample{delivered: 360, lost: 40}, 0.1 / 16},
+		{"up, when it is gone", 0, calmAfter + 1, probing, sample{delivered: 360, lost: 40}, 0.1},
+		{"down, with a queue", 0.2, 0, probing, sample{delivered: 384}, 0},
+		{"sent at more", 0, 9, probing, sample{delivered: 50, lost: 50, probed: true}, 0},
+		{"starting", 0, 9, starting, sample{delivered: 50, lost: 50}, 0},
+		{"draining", 0, 9, draining, sample{delivered: 50, lost: 50}, 0},
+		{"nothing", 0.1, 9, probing, sample{}, 0.1},
+	} {
+		c := congestion{phase: tt.phase, loss: tt.before, calm: tt.calm}
+		if c.learnLoss(tt.s); !near(c.loss, tt.want) && math.Abs(c.loss-tt.want) > 1e-12 {
+			t.Errorf("%s: %v, want %v", tt.name, c.loss, tt.want)
+		}
+	}
+}
+
+func TestOverflowed(t *testing.T) {
+	for _, tt := range []struct {
+		got, out int
+		loss     float64
+		want     bool
+	}{
+		{0, 0, 0, false},
+		{10, 2, 0, false}, // one or two may be chance
+		{10, 3, 0, true},
+		{96, 4, 0, false}, // two of a hundred, on top of that
+		{95, 5, 0, true},
+		{76, 24, 0.1, false}, // and twice what is lost anyway
+		{75, 25, 0.1, true},
+	} {
+		c := congestion{roundGot: tt.got, roundOut: tt.out, loss: tt.loss}
+		if got := c.overflowed(); got != tt.want {
+			t.Errorf("%d lost of %d, and %v of all: %v", tt.out, tt.got+tt.out, tt.loss, got)
+		}
+	}
+}
+
+func TestQueueing(t *testing.T) {
+	const ms = time.Millisecond
+	for _, tt := range []struct {
+		this, last time.Duration
+		want       bool
+	}{{20 * ms, 20 * ms, false}, {26 * ms, 26 * ms, false}, {26*ms + 1, 0, true}, {0, 26*ms + 1, true}} {
+		c := congestion{minRTT: 20 * ms, roundRTT: tt.this, lastRTT: tt.last}
+		if got := c.queueing(); got != tt.want {
+			t.Errorf("%v, and %v before: %v", tt.this, tt.last, got)
+		}
+	}
+}
+
+// TestGiveWay: where a queue overflows the rate falls to 85 %, and comes back by one packet
+// in a round trip, two, four, until it is what arrives.
+func TestGiveWay(t *testing.T) {
+	const queue = 40 * time.Millisecond
+	w := newPath(probing)
+	w.round(sample{rate: 5000})
+	w.round(sample{rate: 5000, delivered: 90, lost: 10}) // at random: the answers are fast
+	if w.rate() != 5000 || w.calm != 2 {
+		t.Errorf("after a loss by chance: %v, calm for %d", w.rate(), w.calm)
+	}
+	w.loss = 0
+	w.round(sample{rate: 5000, delivered: 90, lost: 10, rtt: queue})
+	if !near(w.rate(), 4250) || w.calm != 0 {
+		t.Errorf("after an overflow: %v, calm for %d", w.rate(), w.calm)
+	}
+	w.loss = 0
+	w.round(sample{rate: 5000, delivered: 90, lost: 10}) // the round before was slow
+	if !near(w.rate(), 4250*0.85) {
+		t.Errorf("after another: %v", w.rate())
+	}
+	rate := 4250 * 0.85
+	for _, packets := range []float64{1, 2, 4} {
+		w.round(sample{rate: 5000, delivered: 100})
+		if rate += packets / 0.020; !near(w.rate(), rate) {
+			t.Errorf("%v packets more: %v, want %v", packets, w.rate(), rate)
+		}
+	}
+	w.round(sample{rate: 5000, delivered: 100, rtt: queue}) // a queue alone costs nothing
+	if rate += 8 / 0.020; !near(w.rate(), rate) {
+		t.Errorf("with a queue: %v, want %v", w.rate(), rate)
+	}
+	w.round(sample{rate: 5000, delivered: 100})
+	if w.rate() != 5000 || w.cap != 0 {
+		t.Errorf("at the end: %v, cap %v", w.rate(), w.cap)
+	}
+}
