@@ -1,0 +1,147 @@
+// Lossyproxy puts a bad network between any UDP client and server: clients talk to it
+// instead of the server. It is bad in both directions.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/ferrygo/ferry/examples/internal/cli"
+	"github.com/ferrygo/ferry/lossy"
+)
+
+var (
+	listen  = flag.String("listen", "", "`address` that clients talk to")
+	to      = flag.String("to", "", "`HOST:PORT` of the server")
+	loss    = flag.Float64("loss", 0, "drop packets with this `probability`")
+	delay   = flag.Duration("delay", 0, "delay packets by this time")
+	jitter  = flag.Duration("jitter", 0, "delay packets by up to this time less or more")
+	rate    = flag.Float64("rate", 0, "let so many `bits` per second through, and 1000 packets wait (0: any number)")
+	seed    = flag.Uint64("seed", rand.Uint64(), "lose the same packets again as with this `number`")
+	netem   = flag.String("netem", "", "`SPEC` in tc-netem's words, such as \"delay 50ms 10ms distribution normal loss gemodel 1% 10%\"")
+	preset  = flag.String("preset", "", "a network by its `name`: lan, wifi, lte, satellite, assignment")
+	pcap    = flag.String("pcap", "", "write all packets to `FILE`, for Wireshark")
+	verbose = flag.Bool("v", false, "print the address, and every packet that is dropped")
+)
+
+func main() { cli.Main("lossyproxy [flags] -listen ADDR -to HOST:PORT", run) }
+
+func run(ctx context.Context) error {
+	if flag.NArg() > 0 || *listen == "" || *to == "" {
+		return cli.Usagef("want -listen and -to, and no arguments")
+	}
+	models, err := models()
+	if err != nil {
+		return err
+	}
+	servers, err := cli.Resolve([]string{*to})
+	if err != nil {
+		return err
+	}
+	capture, file, err := capture()
+	if err != nil {
+		return err
+	}
+	conn, err := net.ListenPacket("udp", *listen)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	p := lossy.Proxy{To: servers[0], Options: []lossy.Option{lossy.Seed(*seed), models}, Refused: refused}
+	if capture != nil {
+		p.Options = append(p.Options, lossy.WithCapture(capture))
+	}
+	if *verbose {
+		fmt.Fprintln(os.Stderr, "proxying at", conn.LocalAddr())
+		log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		p.Options = append(p.Options, lossy.WithTrace(lossy.LogTrace(log)))
+	}
+	stats, err := p.Serve(ctx, conn)
+	fmt.Printf("%d packets, %d copies: %d passed on, %d dropped (seed %d)\n",
+		stats.Packets, stats.Copies, stats.Passed, stats.Dropped(), *seed)
+	if ctx.Err() != nil {
+		err = nil // it was to go on until interrupted
+	}
+	if capture != nil && err == nil {
+		err = capture.Err()
+	}
+	if file != nil && err == nil {
+		err = file.Close()
+	}
+	return err
+}
+
+func refused(from netip.AddrPort, err error) { fmt.Fprintf(os.Stderr, "%v: %v\n", from, err) }
+
+// models returns what the flags ask for, in this order: -loss, -rate, -delay and
+// -jitter, -preset, -netem.
+func models() (lossy.Model, error) {
+	if err := cli.Probability("loss", *loss); err != nil {
+		return nil, err
+	}
+	if *delay < 0 || *jitter < 0 {
+		return nil, cli.Usagef("-delay %v -jitter %v: want no negative times", *delay, *jitter)
+	}
+	if !(*rate >= 0) || math.IsInf(*rate, 1) {
+		return nil, cli.Usagef("-rate %v: want a positive number", *rate)
+	}
+	all := []lossy.Model{lossy.Loss(*loss)}
+	if *rate > 0 {
+		all = append(all, lossy.RateWith(lossy.RateConfig{BitsPerSecond: *rate, Overhead: 28}))
+	}
+	if *delay > 0 || *jitter > 0 {
+		all = append(all, lossy.Jitter(max(0, *delay-*jitter), *delay+*jitter))
+	}
+	if *preset != "" {
+		m, err := lossy.Preset(*preset)
+		if err != nil {
+			return nil, cli.Usagef("-preset: %w", err)
+		}
+		all = append(all, m)
+	}
+	if *netem != "" {
+		m, err := (&lossy.NetemParser{Table: table}).Parse(*netem)
+		if err != nil {
+			return nil, cli.Usagef("-netem: %w", err)
+		}
+		all = append(all, m)
+	}
+	return lossy.Compose(all...), nil
+}
+
+// table opens one of the distributions that tc has.
+func table(distribution string) (io.ReadCloser, error) {
+	if strings.ContainsAny(distribution, `/\*?[`) {
+		return nil, fmt.Errorf("%q is no name of a distribution", distribution)
+	}
+	for _, dir := range []string{"/usr/lib/tc", "/usr/lib/*/tc", "/usr/lib64/tc", "/usr/share/tc"} {
+		files, _ := filepath.Glob(filepath.Join(dir, distribution+".dist"))
+		if len(files) > 0 {
+			return os.Open(files[0])
+		}
+	}
+	return nil, fmt.Errorf("tc has no distribution %q", distribution)
+}
+
+// capture begins the file of -pcap, if there is one.
+func capture() (*lossy.Capture, *os.File, error) {
+	if *pcap == "" {
+		return nil, nil, nil
+	}
+	file, err := os.Create(*pcap)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := lossy.NewCapture(file)
+	return c, file, err
+}
