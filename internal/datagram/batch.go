@@ -7,6 +7,9 @@ const (
 	// joins up to 64.)
 	mostSegments = 256
 
+	// joinedReadSize is the length of a buffer for joined datagrams.
+	joinedReadSize = 1 << 16
+
 	// firstBatch is how many buffers a batchReader has at first.
 	firstBatch = 2
 )
@@ -25,9 +28,10 @@ type batchPoller interface {
 
 // A batchReader reads a conn that is a BatchReader.
 type batchReader struct {
-	conn readBatch
-	size int // of a buffer
-	most int // buffers
+	conn  readBatch
+	limit int // the longest datagram that is handed on
+	size  int // of a buffer
+	most  int // buffers
 
 	// The buffers and what is in them: few at first, twice as many after each read that
 	// has filled all, for a conn on which little arrives needs no megabytes.
@@ -44,8 +48,14 @@ type pollingReader struct {
 	look readBatch
 }
 
-func newBatchReader(conn BatchReader, cfg *Config) reader {
-	r := &batchReader{conn: conn.ReadBatch, size: cfg.readSize() + 1, most: cfg.batch(), full: true}
+// newBatchReader returns a reader of conn; joined says that it joins datagrams of its own
+// accord, and so needs long buffers.
+func newBatchReader(conn BatchReader, cfg *Config, joined bool) reader {
+	r := &batchReader{conn: conn.ReadBatch, limit: cfg.readSize() + 1, most: cfg.batch(), full: true}
+	if r.size = r.limit; joined && r.size < joinedReadSize {
+		r.most = max(firstBatch, r.most*r.size/joinedReadSize)
+		r.size = joinedReadSize
+	}
 	if p, ok := conn.(batchPoller); ok {
 		return &pollingReader{r, p.pollBatch}
 	}
@@ -101,10 +111,10 @@ func (r *batchReader) split(pkts []Packet, i int) []Packet {
 	}
 	data := buf[:size]
 	if segment == 0 {
-		return appendPacket(pkts, data, r.from[i])
+		return appendPacket(pkts, data[:min(r.limit, len(data))], r.from[i])
 	}
 	for range mostSegments {
-		pkts = appendPacket(pkts, data[:min(segment, len(data))], r.from[i])
+		pkts = appendPacket(pkts, data[:min(segment, r.limit, len(data))], r.from[i])
 		if len(data) <= segment {
 			break
 		}

@@ -252,7 +252,7 @@ func TestWriteBatchNowhere(t *testing.T) {
 // A conn may have one of the two methods.
 func TestOnlyReadBatch(t *testing.T) {
 	pc := newFakeConn(from(peer, "data"))
-	in, out := paths(struct {
+	in, out, _ := paths(struct {
 		*fakeConn
 		BatchReader
 	}{pc, &fakeBatch{}}, &Config{})

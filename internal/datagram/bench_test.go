@@ -12,7 +12,7 @@ import (
 func BenchmarkLoopback(b *testing.B) {
 	const size, burst = 1400, 32
 	all := ways()
-	for _, name := range []string{"any conn", "portable", "best"} {
+	for _, name := range []string{"any conn", "portable", "no offload", "best", "joined"} {
 		b.Run(name, func(b *testing.B) {
 			in, out := loopback(b, "udp4", "127.0.0.1:0"), loopback(b, "udp4", "127.0.0.1:0")
 			r := all[name](context.Background(), in, Config{ReadSize: size})

@@ -23,6 +23,17 @@ type Config struct {
 
 	// Batch is how many packets go in one system call, 32 by default, 1024 at most.
 	Batch int
+
+	// Join lets the system hand over what arrived from one source in one piece, where
+	// it can (UDP_GRO on Linux), for a conn on which much arrives: its buffers are of
+	// 64 KiB then, and fewer. Between Open and Release nobody else may read the conn.
+	Join bool
+
+	// NoOffload has each datagram read and written as one. Otherwise datagrams of one
+	// length for one destination go to the system in one piece, where it can cut them
+	// apart (UDP_SEGMENT on Linux). A filter in the system, unlike the wire, may take
+	// such a piece for one packet.
+	NoOffload bool
 }
 
 func (c *Config) readSize() int {
@@ -49,6 +60,7 @@ type Conn struct {
 	local netip.AddrPort
 	in    reader
 	out   writer
+	undo  func()   // nil, or what Release does to the socket
 	pkts  []Packet // what the last Read returned
 }
 
@@ -80,8 +92,10 @@ type writer interface {
 // The caller keeps owning pc, and closes it, after Release. Until then it leaves pc's
 // deadlines and reading alone: Open clears the read deadline that was set before.
 func Open(ctx context.Context, pc net.PacketConn, cfg Config) *Conn {
-	in, out := paths(pc, &cfg)
-	return open(ctx, pc, in, out)
+	in, out, undo := paths(pc, &cfg)
+	c := open(ctx, pc, in, out)
+	c.undo = undo
+	return c
 }
 
 func open(ctx context.Context, pc net.PacketConn, in reader, out writer) *Conn {
@@ -93,7 +107,13 @@ func open(ctx context.Context, pc net.PacketConn, in reader, out writer) *Conn {
 // Release ends what Open began: the conn is not tied to the context any more, and its
 // deadlines are cleared. It waits for whatever of ours is still under way. The conn
 // stays open. A Conn is of no use after Release; a second Release does nothing.
-func (c *Conn) Release() { c.watch.stop() }
+func (c *Conn) Release() {
+	c.watch.stop()
+	if c.undo != nil {
+		c.undo()
+		c.undo = nil
+	}
+}
 
 // LocalAddr is the conn's own address, zero if it has none that is an IP address and
 // port.

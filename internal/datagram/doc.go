@@ -3,7 +3,7 @@
 // kind of conn they were given: one that is decorated behaves the same, only slower.
 //
 //	the conn                               reads, writes
-//	*net.UDPConn on Linux                  recvmmsg, sendmmsg
+//	*net.UDPConn on Linux                  recvmmsg, sendmmsg, and segmentation offload
 //	*net.UDPConn elsewhere                 ReadFromUDPAddrPort, WriteToUDPAddrPort
 //	a BatchReader, a BatchWriter           ReadBatch, WriteBatch
 //	any other                              ReadFrom, WriteTo
@@ -30,6 +30,12 @@
 // where ReadFrom makes a net.Addr each time.
 //
 // # Choices
+//
+// Where the kernel can, datagrams of one length for one destination go to it in one
+// piece. It shows on the first try whether the device can, too; if not, it is not tried
+// again with that conn. Datagrams that arrived are taken in one piece only where
+// [Config.Join] asks for it, because the socket is then of no use to others until
+// Release: what is still in it may be several datagrams that look like one.
 //
 // An address is always unmapped: an IPv4 host that writes to a dual-stack socket is
 // 192.0.2.1 and not ::ffff:192.0.2.1, and can be given back to Write as it is. A zone

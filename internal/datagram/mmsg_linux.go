@@ -23,7 +23,7 @@ func system(conn *net.UDPConn) (BatchReader, BatchWriter) {
 	if !offers(raw, recvmmsg) || !offers(raw, sendmmsg) {
 		return nil, nil
 	}
-	return newMmsgReader(conn, raw), newMmsgWriter(conn, raw, family)
+	return newMmsgReader(conn, raw), newMmsgWriter(conn, raw, family, segments(raw))
 }
 
 // offers reports whether the kernel has a call, by asking it to do nothing. A sandbox
@@ -70,14 +70,16 @@ func mmsg(trap, fd uintptr, msgs []unix.Mmsghdr) (int, syscall.Errno) {
 	return int(n), 0
 }
 
-// messages are what the kernel is given: for each datagram one buffer and one address.
+// messages are what the kernel is given: for each message an address, one buffer or
+// several, and a control message, which is about segments.
 type messages struct {
-	hdrs  []unix.Mmsghdr
-	iovs  []unix.Iovec
-	names []sockaddr
+	hdrs     []unix.Mmsghdr
+	iovs     []unix.Iovec
+	names    []sockaddr
+	controls []control
 }
 
-// reserve makes room for n messages.
+// reserve makes room for n messages of one buffer each, or for fewer of several.
 func (m *messages) reserve(n int) {
 	if n <= len(m.hdrs) {
 		return
@@ -85,6 +87,7 @@ func (m *messages) reserve(n int) {
 	m.hdrs = make([]unix.Mmsghdr, n)
 	m.iovs = make([]unix.Iovec, n)
 	m.names = make([]sockaddr, n)
+	m.controls = make([]control, n)
 	for i := range m.hdrs {
 		m.hdrs[i].Hdr.Iov = &m.iovs[i]
 		m.hdrs[i].Hdr.SetIovlen(1)

@@ -16,7 +16,7 @@ import (
 // A real socket gets the fast path, so that the other tests test it.
 func TestSocketIsFast(t *testing.T) {
 	for _, network := range []string{"udp4", "udp6", "udp"} {
-		in, out := paths(loopback(t, network, ":0"), &Config{})
+		in, out, _ := paths(loopback(t, network, ":0"), &Config{})
 		if _, ok := in.(*pollingReader); !ok {
 			t.Errorf("%s is read by %T", network, in)
 		}
@@ -28,7 +28,7 @@ func TestSocketIsFast(t *testing.T) {
 	}
 	conn := loopback(t, "udp4", "127.0.0.1:0")
 	conn.Close()
-	if in, out := paths(conn, &Config{}); in == nil || out == nil {
+	if in, out, _ := paths(conn, &Config{}); in == nil || out == nil {
 		t.Error("a closed conn cannot even be tried")
 	}
 }
@@ -39,7 +39,7 @@ func pair(t *testing.T, cfg Config) (c *Conn, r *mmsgReader, w *mmsgWriter, othe
 	conn := loopback(t, "udp4", "127.0.0.1:0")
 	br, bw := Batches(conn)
 	r, w = br.(*mmsgReader), bw.(*mmsgWriter)
-	c = open(t.Context(), conn, newBatchReader(r, &cfg), newBatchWriter(w, &cfg))
+	c = open(t.Context(), conn, newBatchReader(r, &cfg, false), newBatchWriter(w, &cfg))
 	t.Cleanup(c.Release)
 	return c, r, w, loopback(t, "udp4", "127.0.0.1:0")
 }
@@ -62,6 +62,7 @@ func (r *eagerRaw) Write(f func(fd uintptr) bool) error {
 // The kernel may be interrupted, not ready, or not inclined to take all at once.
 func TestSendmmsg(t *testing.T) {
 	c, _, w, other := pair(t, Config{})
+	w.whole()
 	raw := &eagerRaw{RawConn: w.raw}
 	w.raw = raw
 	var calls []int

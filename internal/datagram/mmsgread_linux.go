@@ -16,6 +16,7 @@ type mmsgReader struct {
 	raw   syscall.RawConn
 	zones zones
 	msgs  messages
+	join  bool // the kernel joins datagrams
 
 	// What the kernel is asked and what it said, and the functions that ask it, bound
 	// once: a closure for each call would be an allocation.
@@ -65,6 +66,12 @@ func (r *mmsgReader) pollBatch(bufs [][]byte, sizes, segments []int, from []neti
 	return r.answer(sizes, segments, from)
 }
 
+// joins is that of joiner. Nobody reads meanwhile.
+func (r *mmsgReader) joins(on bool) bool {
+	r.join = join(r.raw, on) && on
+	return r.join
+}
+
 // ask prepares the messages. Where a sender's address goes, and how long it may be,
 // must be said each time: the kernel has put there how long it was.
 func (r *mmsgReader) ask(bufs [][]byte) {
@@ -75,6 +82,13 @@ func (r *mmsgReader) ask(bufs [][]byte) {
 		h.Name, h.Namelen = &r.msgs.names[i][0], unix.SizeofSockaddrInet6
 		r.msgs.iovs[i].Base = unsafe.SliceData(b)
 		r.msgs.iovs[i].SetLen(len(b))
+		h.Control = nil
+		h.SetControllen(0)
+		if r.join {
+			c := r.msgs.controls[i].bytes()
+			h.Control = &c[0]
+			h.SetControllen(len(c))
+		}
 	}
 }
 
@@ -89,6 +103,9 @@ func (r *mmsgReader) answer(sizes, segments []int, from []netip.AddrPort) (int, 
 	for i := range r.n {
 		m := &r.msgs.hdrs[i]
 		sizes[i], segments[i] = int(m.Len), 0
+		if r.join {
+			segments[i] = r.msgs.controls[i].joined(int(m.Hdr.Controllen))
+		}
 		from[i] = r.msgs.names[i].addrPort(m.Hdr.Namelen, &r.zones)
 	}
 	return r.n, nil

@@ -18,8 +18,9 @@ func Batches(pc net.PacketConn) (BatchReader, BatchWriter) {
 	return r, w
 }
 
-// paths finds the fastest ways to read and to write pc.
-func paths(pc net.PacketConn, cfg *Config) (in reader, out writer) {
+// paths finds the fastest ways to read and to write pc. undo, unless it is nil, leaves
+// the conn as it was.
+func paths(pc net.PacketConn, cfg *Config) (in reader, out writer, undo func()) {
 	if udp, ok := pc.(*net.UDPConn); ok {
 		c := newUDPConn(udp, cfg)
 		in, out = c, c
@@ -27,11 +28,31 @@ func paths(pc net.PacketConn, cfg *Config) (in reader, out writer) {
 		in, out = newPlain(pc, cfg)
 	}
 	r, w := Batches(pc)
+	if s, ok := w.(segmenter); ok && cfg.NoOffload {
+		s.whole()
+	}
+	joined := false
+	if j, ok := r.(joiner); ok && cfg.Join && !cfg.NoOffload {
+		joined = j.joins(true)
+		undo = func() { j.joins(false) }
+	}
 	if r != nil {
-		in = newBatchReader(r, cfg)
+		in = newBatchReader(r, cfg, joined)
 	}
 	if w != nil {
 		out = newBatchWriter(w, cfg)
 	}
-	return in, out
+	return in, out, undo
+}
+
+// A joiner is a BatchReader that can have the system join datagrams.
+type joiner interface {
+	// joins turns that on or off, and reports whether it is on.
+	joins(on bool) bool
+}
+
+// A segmenter is a BatchWriter that may hand over several datagrams in one piece.
+type segmenter interface {
+	// whole has it hand over each by itself.
+	whole()
 }

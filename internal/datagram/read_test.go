@@ -375,6 +375,14 @@ func ways() map[string]func(context.Context, *net.UDPConn, Config) *Conn {
 		"best": func(ctx context.Context, conn *net.UDPConn, cfg Config) *Conn {
 			return Open(ctx, conn, cfg)
 		},
+		"joined": func(ctx context.Context, conn *net.UDPConn, cfg Config) *Conn {
+			cfg.Join = true
+			return Open(ctx, conn, cfg)
+		},
+		"no offload": func(ctx context.Context, conn *net.UDPConn, cfg Config) *Conn {
+			cfg.Join, cfg.NoOffload = true, true
+			return Open(ctx, conn, cfg)
+		},
 		"portable": func(ctx context.Context, conn *net.UDPConn, cfg Config) *Conn {
 			udp := newUDPConn(conn, &cfg)
 			return open(ctx, conn, udp, udp)
