@@ -1,10 +1,15 @@
 package tftp
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
+	"net"
+	"net/netip"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -95,5 +100,88 @@ func TestBrokenHandlers(t *testing.T) {
 		}
 		close(gate)
 		p.end()
+	})
+}
+
+// A ledger is a Handler that counts what begins and what ends.
+type ledger struct {
+	opened, closed, created, committed, aborted atomic.Int64
+}
+
+func (l *ledger) Open(context.Context, *Request) (Source, error) {
+	l.opened.Add(1)
+	return Source{R: ledgerReader{bytes.NewReader(noise(1, 3000)), l}, Size: 3000}, nil
+}
+
+func (l *ledger) Create(context.Context, *Request) (Sink, error) {
+	l.created.Add(1)
+	return ledgerSink{io.Discard, l}, nil
+}
+
+type ledgerReader struct {
+	io.Reader
+	l *ledger
+}
+
+func (r ledgerReader) Close() error {
+	r.l.closed.Add(1)
+	return nil
+}
+
+type ledgerSink struct {
+	io.Writer
+	l *ledger
+}
+
+func (s ledgerSink) Commit() error {
+	s.l.committed.Add(1)
+	return nil
+}
+
+func (s ledgerSink) Abort(error) { s.l.aborted.Add(1) }
+
+// TestHandlersHearOfTheEnd: what a handler has opened is closed, once, and each sink is either
+// committed or aborted, however the transfer ends; even where it cannot begin.
+func TestHandlersHearOfTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newStage(t)
+		l := new(ledger)
+		p.server.Handler = l
+		listen := p.server.ListenPacket
+		refused := false
+		p.server.ListenPacket = func(ctx context.Context, a netip.AddrPort) (net.PacketConn, error) {
+			if refused {
+				return nil, errBroken
+			}
+			return listen(ctx, a)
+		}
+		p.start()
+		if _, _, err := p.get(Client{}, "x"); err != nil {
+			t.Error(err)
+		}
+		if _, err := p.put(Client{}, "x", noise(1, 3000)); err != nil {
+			t.Error(err)
+		}
+		for _, r := range []Packet{rrq(), {Op: WRQ, Name: "x", Mode: "octet"}} {
+			u := p.puppet()
+			u.packet(p.addr, r)
+			_, from := u.within(ms, false)
+			u.packet(from, Packet{Op: ERROR})
+			u.within(ms, false)
+			u.conn.Close()
+		}
+		refused = true
+		var said *Error
+		if _, _, err := p.get(Client{}, "x"); !errors.As(err, &said) || said.Code != CodeUndefined || strings.Contains(err.Error(), "secret") {
+			t.Error(err)
+		}
+		if _, err := p.put(Client{}, "x", nil); !errors.As(err, &said) {
+			t.Error(err)
+		}
+		p.end()
+		if l.opened.Load() != 3 || l.closed.Load() != 3 || l.created.Load() != 3 || l.committed.Load() != 1 || l.aborted.Load() != 2 {
+			t.Errorf("%d opened, %d closed, %d created, %d committed, %d aborted",
+				l.opened.Load(), l.closed.Load(), l.created.Load(), l.committed.Load(), l.aborted.Load())
+		}
 	})
 }

@@ -123,3 +123,36 @@ func TestLingeringEnds(t *testing.T) {
 		}
 	})
 }
+
+// TestSilenceIsNotAnswered: who does not answer any more is not told so, for the answer to a
+// forged packet would be the same.
+func TestSilenceIsNotAnswered(t *testing.T) {
+	var failed []error
+	onStage(t, 2000, func(p *stage) {
+		p.server.Trace = &Trace{Finished: func(_ *Request, _ Report, err error) { failed = append(failed, err) }}
+	}, func(p *stage, u *puppet) {
+		u.packet(p.addr, rrq())
+		from := u.expect(ms, false, "DATA 1")
+		for n := range uint32(3) {
+			u.packet(from, Packet{Op: ACK, Block: n + 1})
+		}
+		said, _ := u.within(time.Hour, false)
+		for _, s := range said {
+			if !strings.HasPrefix(s, "DATA ") {
+				t.Errorf("%q", s)
+			}
+		}
+		u.packet(p.addr, Packet{Op: WRQ, Name: "new", Mode: "octet"})
+		from = u.expect(ms, false, "ACK 0")
+		u.packet(from, Packet{Op: DATA, Block: 1, Payload: make([]byte, 512)})
+		said, _ = u.within(time.Hour, false)
+		for _, s := range said {
+			if s != "ACK 1" {
+				t.Errorf("%q", s)
+			}
+		}
+	})
+	if len(failed) != 2 || !errors.Is(failed[0], ErrSilent) || !errors.Is(failed[1], ErrSilent) {
+		t.Errorf("errors %v", failed)
+	}
+}

@@ -82,19 +82,23 @@ func randomTransfer(t *testing.T, seed uint64) {
 		p.files.files["file"] = data
 		p.start()
 		var got []byte
+		var report Report
 		var err error
 		if write {
-			if _, err = p.put(c, "new", data); err == nil {
+			if report, err = p.put(c, "new", data); err == nil {
 				got, _ = p.files.get("new")
 			}
 		} else {
-			got, _, err = p.get(c, "file")
+			got, report, err = p.get(c, "file")
 		}
 		if err != nil {
 			t.Error(err)
 		}
 		if !bytes.Equal(got, data) {
 			t.Errorf("%d bytes arrived, not the %d that were sent", len(got), len(data))
+		}
+		if c.Mode == Octet && (report.Bytes != int64(size) || report.Blocks != int64(size/report.BlockSize+1)) {
+			t.Errorf("reported are %d bytes in %d blocks", report.Bytes, report.Blocks)
 		}
 		p.end()
 	})

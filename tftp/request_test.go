@@ -1,6 +1,7 @@
 package tftp
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -58,11 +59,20 @@ func TestUnprovenAddress(t *testing.T) {
 		{"write OACK", false, Packet{Op: WRQ, Name: "new", Mode: "octet", Options: []Option{{"tsize", "5"}}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			onStage(t, 100_000, func(p *stage) { p.server.Wide = tt.wide }, func(p *stage, u *puppet) {
+			var over time.Time
+			var failed error
+			onStage(t, 100_000, func(p *stage) {
+				p.server.Wide = tt.wide
+				p.server.Trace = &Trace{Finished: func(_ *Request, _ Report, err error) { over, failed = time.Now(), err }}
+			}, func(p *stage, u *puppet) {
+				start := time.Now()
 				u.packet(p.addr, tt.request)
 				said, _ := u.within(time.Minute, tt.wide)
 				if len(said) != 3 {
 					t.Errorf("%d packets: %q", len(said), said)
+				}
+				if after := over.Sub(start).Round(ms); !errors.Is(failed, ErrNoAnswer) || after != DefaultServerGiveUp/3 {
+					t.Errorf("over after %v: %v", after, failed)
 				}
 			})
 		})
@@ -116,10 +126,14 @@ func TestBadRequests(t *testing.T) {
 		{"padded", []byte("\x00\x01file\x00octet\x00\x00\x00\x00"), "DATA 1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			onStage(t, 2000, nil, func(p *stage, u *puppet) {
-				u.send(p.addr, tt.b)
-				u.expect(ms, false, tt.want)
-			})
+			for _, single := range []bool{false, true} {
+				onStage(t, 2000, func(p *stage) {
+					p.server.SinglePort, p.server.MTU = single, 65535
+				}, func(p *stage, u *puppet) {
+					u.send(p.addr, tt.b)
+					u.expect(ms, false, tt.want)
+				})
+			}
 		})
 	}
 }
@@ -205,6 +219,19 @@ func TestUnprovenAddressAtTheEnd(t *testing.T) {
 				t.Errorf("after %v: %q", after, said)
 			}
 			u.conn.Close()
+		})
+	}
+}
+
+// TestWindowFitsTheQueue: what a transfer without a conn of its own can keep for a moment
+// bounds the window of a write.
+func TestWindowFitsTheQueue(t *testing.T) {
+	for single, want := range map[bool]string{false: "200", true: "128"} {
+		onStage(t, 0, func(p *stage) {
+			p.server.SinglePort, p.server.MaxWindow = single, 500
+		}, func(p *stage, u *puppet) {
+			u.packet(p.addr, Packet{Op: WRQ, Name: "new", Mode: "octet", Options: []Option{{"windowsize", "200"}, {"blksize", "8"}}})
+			u.expect(ms, false, "OACK[{windowsize "+want+"} {blksize 8}]")
 		})
 	}
 }
