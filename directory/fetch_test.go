@@ -228,9 +228,18 @@ func TestFetchBadSources(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			bad := serve(t, wrapping(sharing(t, files), tt.bad))
 			good := []Source{serve(t, sharing(t, files)), serve(t, sharing(t, files))}
-			got, report, err := fetch(t, &Fetcher{}, "f", append([]Source{bad}, good...)...)
+			kept := 0 // pieces from the bad source, until they turned out to be wrong
+			f := Fetcher{Trace: &Trace{Progress: func(src Source, _, _ int64) {
+				if src == bad {
+					kept++
+				}
+			}}}
+			got, report, err := fetch(t, &f, "f", append([]Source{bad}, good...)...)
 			if err != nil || !bytes.Equal(got, data) || !report.Verified {
 				t.Fatalf("%d bytes, %+v, %v", len(got), report, err)
+			}
+			if tt.name == "other bytes" && kept > 0 {
+				t.Errorf("%d pieces were kept", kept)
 			}
 			if tt.want != nil && report.Sources[0].Err != nil && !errors.Is(report.Sources[0].Err, tt.want) {
 				t.Errorf("the bad source: %v, want %v", report.Sources[0].Err, tt.want)
