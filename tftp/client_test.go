@@ -1,9 +1,12 @@
 package tftp
 
 import (
+	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // TestRepeatedOACK: the server has not heard the answer to its OACK, which is given again at once.
@@ -69,4 +72,87 @@ func TestOneServerPort(t *testing.T) {
 			u.conn.Close()
 		}
 	})
+}
+
+// withPuppet runs call as a client, and f as the server that it talks to.
+func withPuppet(t *testing.T, call func(p *stage) error, f func(server *puppet)) (err error) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		p := newStage(t)
+		done := make(chan error)
+		go func() { done <- call(p) }()
+		f(&puppet{t, p.conn})
+		err = <-done
+		p.conn.Close()
+	})
+	return err
+}
+
+// TestAskedWindow: no more is asked for than a receive buffer takes.
+func TestAskedWindow(t *testing.T) {
+	c := Client{BlockSize: 8192, WindowSize: 64, GiveUp: 100 * ms}
+	get := func(p *stage) error { _, _, err := p.get(c, "file"); return err }
+	put := func(p *stage) error { _, err := p.put(c, "file", []byte("text")); return err }
+	for want, call := range map[string]func(*stage) error{
+		"RRQ[{tsize 0} {blksize 8192} {windowsize 12}]": get,
+		"WRQ[{tsize 4} {blksize 8192} {windowsize 12}]": put,
+	} {
+		err := withPuppet(t, call, func(server *puppet) { server.expect(ms, false, want) })
+		if !errors.Is(err, ErrNoAnswer) {
+			t.Error(err)
+		}
+	}
+}
+
+// TestWhatIsNotAsked fails before anything is sent.
+func TestWhatIsNotAsked(t *testing.T) {
+	for _, name := range []string{strings.Repeat("x", longestName+1), "a\x00b"} {
+		err := withPuppet(t, func(p *stage) error { _, _, err := p.get(Client{}, name); return err }, func(server *puppet) {
+			server.expect(ms, false)
+		})
+		if err == nil || errors.Is(err, ErrNoAnswer) {
+			t.Errorf("a name of %d bytes: %v", len(name), err)
+		}
+	}
+}
+
+// TestWideInAnyOrder: the first block that comes need not be block 1.
+func TestWideInAnyOrder(t *testing.T) {
+	err := withPuppet(t, func(p *stage) error {
+		got, _, err := p.get(Client{Wide: true}, "file")
+		if err == nil && string(got[512:]) != "text" {
+			err = errBroken
+		}
+		return err
+	}, func(server *puppet) {
+		client := server.expect(ms, true, "RRQ[]")
+		server.packet(client, Packet{Op: DATA, Wide: true, Block: 2, Payload: []byte("text")})
+		server.expect(ms, true, "ACK 2")
+		server.packet(client, Packet{Op: DATA, Wide: true, Block: 1, Payload: make([]byte, 512)})
+		server.expect(ms, true, "ACK 1")
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestClientLingers by itself: for a few timeouts, and no longer.
+func TestClientLingers(t *testing.T) {
+	var took time.Duration
+	err := withPuppet(t, func(p *stage) error {
+		start := time.Now()
+		_, _, err := p.get(Client{BlockSize: -1, WindowSize: -1}, "file")
+		took = time.Since(start)
+		return err
+	}, func(server *puppet) {
+		client := server.expect(10*ms, false, "RRQ[]") // so long is the round trip
+		last := Packet{Op: DATA, Block: 1, Payload: []byte("text")}
+		for range 2 {
+			server.packet(client, last)
+			server.expect(20*ms, false, "ACK 1")
+		}
+	})
+	if err != nil || took < 100*ms || took > 2*time.Second {
+		t.Errorf("%v after %v", err, took)
+	}
 }

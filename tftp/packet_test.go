@@ -322,6 +322,9 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%v is told as %d", target, p.Code)
 		}
 	}
+	if p := tell(&fs.PathError{Op: "open", Path: "/home/secret", Err: fs.ErrInvalid}); p.Code != CodeAccess || strings.Contains(p.Message, "secret") {
+		t.Errorf("a bad name is told as %+v", p)
+	}
 	p := tell(&Error{Code: 7, Message: "who?" + strings.Repeat("x\x00", 200)})
 	if p.Code != 7 || len(p.Message) != maxMessage || strings.Contains(p.Message, "\x00") {
 		t.Errorf("%+v", p)

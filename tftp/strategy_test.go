@@ -1,0 +1,44 @@
+package tftp
+
+import (
+	"testing"
+	"time"
+)
+
+// TestAdaptiveInSilence: the less comes back, the less is sent.
+func TestAdaptiveInSilence(t *testing.T) {
+	now := time.Unix(1, 0)
+	f := newFlight(numbering{wide: true}, true, wideWindow, senderTimer(plain()))
+	p := Adaptive{}.Begin()
+	for round, want := range []int{unprovenPackets, adaptiveSecond, 7, 3, 2, 2} {
+		n := 0
+		b, wake := p.Next(now, f)
+		for ; b != 0; b, wake = p.Next(now, f) {
+			f.sent(now, b, false)
+			n++
+		}
+		if n != want || !wake.After(now) {
+			t.Errorf("round %d: %d blocks, want %d; the next in %v", round+1, n, want, wake.Sub(now))
+		}
+		now = wake
+	}
+}
+
+// TestInformedForgets: what is known of a block is not taken for knowledge of one that comes long after.
+func TestInformedForgets(t *testing.T) {
+	now := time.Unix(1, 0)
+	f := newFlight(numbering{wide: true}, true, wideWindow, senderTimer(plain()))
+	p := Informed{}.Begin().(*informedPlan)
+	for f.Sent() < wideWindow+5 {
+		b, wake := p.Next(now, f)
+		if b == 0 {
+			now = wake
+			continue
+		}
+		f.sent(now, b, false)
+		f.acked(now, uint32(b))
+		if n := len(*p.of(b)); n != 1 {
+			t.Fatalf("block %d is sent for the first time and has %d tries", b, n)
+		}
+	}
+}
