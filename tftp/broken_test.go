@@ -140,8 +140,8 @@ func (s ledgerSink) Commit() error {
 
 func (s ledgerSink) Abort(error) { s.l.aborted.Add(1) }
 
-// TestHandlersHearOfTheEnd: what a handler has opened is closed, once, and each sink is either
-// committed or aborted, however the transfer ends; even where it cannot begin.
+// TestHandlersHearOfTheEnd: what a handler has opened is closed, once, and each sink is
+// either committed or aborted, however the transfer ends; even where it cannot begin.
 func TestHandlersHearOfTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newStage(t)

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// TestRepeatedOACK: the server has not heard the answer to its OACK, which is given again at once.
+// TestRepeatedOACK: the server has not heard the answer to its OACK, which is given
+// again at once.
 func TestRepeatedOACK(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newStage(t)
@@ -37,8 +38,8 @@ func TestRepeatedOACK(t *testing.T) {
 	})
 }
 
-// TestOneServerPort: a client that has its answer knows the server's port, and takes nothing
-// from another: the stranger is told so, once for each packet.
+// TestOneServerPort: a client that has its answer knows the server's port, and takes
+// nothing from another: the stranger is told so, once for each packet.
 func TestOneServerPort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newStage(t)

@@ -30,8 +30,8 @@ func (w *wire) Write(pkts []datagram.Packet) (int, error) {
 	return len(pkts), nil
 }
 
-// TestPacketsThatCannotLeave: one counts as lost, and those behind it leave; one that is too
-// long ends the transfer, for it never will.
+// TestPacketsThatCannotLeave: one counts as lost, and those behind it leave; one that
+// is too long ends the transfer, for it never will.
 func TestPacketsThatCannotLeave(t *testing.T) {
 	for _, tt := range []struct {
 		fails map[int]error

@@ -124,8 +124,8 @@ func TestLingeringEnds(t *testing.T) {
 	})
 }
 
-// TestSilenceIsNotAnswered: who does not answer any more is not told so, for the answer to a
-// forged packet would be the same.
+// TestSilenceIsNotAnswered: who does not answer any more is not told so, for the answer
+// to a forged packet would be the same.
 func TestSilenceIsNotAnswered(t *testing.T) {
 	var failed []error
 	onStage(t, 2000, func(p *stage) {

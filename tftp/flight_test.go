@@ -61,7 +61,8 @@ func TestRoomOfAFlight(t *testing.T) {
 	}
 }
 
-// TestFirstFlight: an address that has not answered gets so many packets, and so many bytes.
+// TestFirstFlight: an address that has not answered gets so many packets, and so many
+// bytes.
 func TestFirstFlight(t *testing.T) {
 	for packetLen, want := range map[int]int{516: 3, 1365: 3, 1366: 2, 2049: 1, 4097: 0} {
 		now := time.Unix(1, 0)

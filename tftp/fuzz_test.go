@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// FuzzNetascii: text is itself again after the way over the wire, however it is cut; and what
-// is no netascii decodes to no more than it was.
+// FuzzNetascii: text is itself again after the way over the wire, however it is cut;
+// and what is no netascii decodes to no more than it was.
 func FuzzNetascii(f *testing.F) {
 	f.Add([]byte("a\nb\r\n\r\x00\r"), uint8(3))
 	f.Add([]byte("\r\r\n\x00"), uint8(1))
@@ -37,8 +37,9 @@ func FuzzNetascii(f *testing.F) {
 	})
 }
 
-// FuzzOutbound: whatever ACKs come, and whenever, no strategy sends a block that may not be sent, or
-// without end at one instant, or forgets one that is missing; and when the ACKs are true, all ends.
+// FuzzOutbound: whatever ACKs come, and whenever, no strategy sends a block that may
+// not be sent, or without end at one instant, or forgets one that is missing; and when
+// the ACKs are true, all ends.
 func FuzzOutbound(f *testing.F) {
 	f.Add(uint8(0), []byte{1, 2, 3, 200, 4})
 	f.Add(uint8(8), []byte{250, 1, 250, 1, 0, 7})

@@ -36,8 +36,8 @@ func TestInboundWindow(t *testing.T) {
 	}
 }
 
-// TestInboundEnd: nothing is behind the last block, and no block is the last with others
-// behind it.
+// TestInboundEnd: nothing is behind the last block, and no block is the last with
+// others behind it.
 func TestInboundEnd(t *testing.T) {
 	now := time.Unix(1, 0)
 	newest := func() *inbound {
@@ -65,8 +65,8 @@ func TestInboundEnd(t *testing.T) {
 	}
 }
 
-// TestInboundGaps: a gap is acknowledged once, after a moment that allows for what has been seen to
-// come late; a second gap behind it, too.
+// TestInboundGaps: a gap is acknowledged once, after a moment that allows for what has
+// been seen to come late; a second gap behind it, too.
 func TestInboundGaps(t *testing.T) {
 	start := time.Unix(1, 0)
 	now := start
@@ -106,7 +106,8 @@ func TestInboundGaps(t *testing.T) {
 	due(10*ms, 6)
 }
 
-// TestInboundTail: where the rest of a window does not come, what has come is acknowledged.
+// TestInboundTail: where the rest of a window does not come, what has come is
+// acknowledged.
 func TestInboundTail(t *testing.T) {
 	now := time.Unix(1, 0)
 	in := newInbound(numbering{}, false, Settings{BlockSize: 1, WindowSize: 3}, receiverTimer(plain(), false))

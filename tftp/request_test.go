@@ -223,8 +223,8 @@ func TestUnprovenAddressAtTheEnd(t *testing.T) {
 	}
 }
 
-// TestWindowFitsTheQueue: what a transfer without a conn of its own can keep for a moment
-// bounds the window of a write.
+// TestWindowFitsTheQueue: what a transfer without a conn of its own can keep for a
+// moment bounds the window of a write.
 func TestWindowFitsTheQueue(t *testing.T) {
 	for single, want := range map[bool]string{false: "200", true: "128"} {
 		onStage(t, 0, func(p *stage) {

@@ -24,7 +24,8 @@ func TestAdaptiveInSilence(t *testing.T) {
 	}
 }
 
-// TestInformedForgets: what is known of a block is not taken for knowledge of one that comes long after.
+// TestInformedForgets: what is known of a block is not taken for knowledge of one that
+// comes long after.
 func TestInformedForgets(t *testing.T) {
 	now := time.Unix(1, 0)
 	f := newFlight(numbering{wide: true}, true, wideWindow, senderTimer(plain()))
