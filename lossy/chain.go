@@ -43,10 +43,11 @@ func (f *fate) bytes(payload []byte) []byte {
 // They are valid until the next call.
 func (c *chain) judge(f *flow, n int, payload []byte, at time.Duration, s *Stats) []fate {
 	c.flows.renew(f)
-	c.x.Packet = Packet{From: f.from, To: f.to, Group: c.group, N: n}
-	c.x.at = at
-	c.x.scratch = c.x.scratch[:0]
-	f.seedRand(&c.x.rng)
+	x := &c.x
+	x.From, x.To, x.Group, x.N = f.from, f.to, c.group, n
+	x.at = at
+	x.scratch = x.scratch[:0]
+	f.seedRand(&x.rng)
 	c.f, c.payload = f, payload
 	c.fates = append(c.fates[:0], fate{})
 	if c.cut != nil && c.cut(f.flowKey) {
@@ -64,8 +65,7 @@ func (c *chain) judge(f *flow, n int, payload []byte, at time.Duration, s *Stats
 // they make come after it, so that the packet's own random numbers do not
 // depend on them.
 func (c *chain) walk(i int) {
-	f := c.fates[i]
-	x := &c.x
+	x, f := &c.x, c.fates[i]
 	x.Payload, x.altered, x.own = f.bytes(c.payload), f.altered, false
 	for k := f.next; k < len(c.f.judges) && f.cause == ""; k++ {
 		x.delay = f.delay
@@ -87,7 +87,8 @@ func (c *chain) record(s *Stats) {
 	s.Packets++
 	s.Bytes += len(c.payload)
 	s.Copies += len(c.fates) - 1
-	for i, f := range c.fates {
+	for i := range c.fates {
+		f := &c.fates[i]
 		switch {
 		case f.cause != "":
 			s.drop(f.cause)
@@ -98,10 +99,16 @@ func (c *chain) record(s *Stats) {
 			s.Corrupted++
 		}
 		if c.watch != nil {
-			c.watch(c.event(i))
+			c.report(i)
 		}
 	}
 }
+
+// report calls the watcher with fate i. (It is apart for the sake of the stack:
+// a timer's goroutine begins with a small one, and would have to copy it.)
+//
+//go:noinline
+func (c *chain) report(i int) { c.watch(c.event(i)) }
 
 // event describes fate i.
 func (c *chain) event(i int) Event {

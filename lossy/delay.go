@@ -10,7 +10,10 @@ import (
 // negative.
 func Delay(d time.Duration) Model {
 	checkDuration("Delay", "delay", d)
-	return stateless(func(*passage) verdict { return verdict{delay: d} })
+	return &part{
+		newJudge: func() judge { return func(*passage) verdict { return verdict{delay: d} } },
+		least:    d,
+	}
 }
 
 // Jitter delays each packet by a time uniformly distributed between least and
@@ -23,6 +26,7 @@ func Jitter(least, most time.Duration) Model {
 	}
 	width := float64(most - least)
 	return &part{
+		least: least,
 		newJudge: func() judge {
 			return func(x *passage) verdict {
 				return verdict{delay: least + time.Duration(x.uniform()*width)}

@@ -86,6 +86,46 @@ func busyNetwork(t *testing.T, seed uint64) (digest string) {
 	return digest
 }
 
+// TestWatchedAlike: a network that nobody watches may judge packets later, and
+// must come to the same verdicts.
+func TestWatchedAlike(t *testing.T) {
+	run := func(watch ...lossy.Option) (digest string) {
+		synctest.Test(t, func(t *testing.T) {
+			n := lossy.NewNetwork(append(watch,
+				lossy.Loss(0.1),
+				lossy.Shared(lossy.Rate(8e6, 20)),
+				lossy.Duplicate(0.1),
+				lossy.Delay(time.Millisecond),
+				lossy.Jitter(time.Millisecond, 3*time.Millisecond),
+			)...)
+			hub := must(n.NewConn(addr("10.0.1.1:1")))
+			conns := []*lossy.Conn{open(t, n), open(t, n), open(t, n)}
+			var wg sync.WaitGroup
+			sums := make([]uint64, 1+len(conns))
+			wg.Go(func() { sums[0] = fanOut(hub, conns) })
+			for i, c := range conns {
+				wg.Go(func() { sums[1+i] = askAgain(c, hub.AddrPort(), i) })
+			}
+			time.Sleep(20 * time.Millisecond)
+			n.SetModels(lossy.Loss(0.3), lossy.Delay(time.Microsecond))
+			time.Sleep(20 * time.Millisecond)
+			if err := n.Partition([]netip.Addr{host(conns[0])}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(20 * time.Millisecond)
+			n.Heal()
+			n.SetLink(host(hub), host(conns[1]), lossy.DropEvery(2))
+			wg.Wait()
+			digest = fmt.Sprintf("read %x, %+v", sums, n.Stats())
+		})
+		return digest
+	}
+	watched := run(lossy.WithTrace(&lossy.Trace{Judged: func(lossy.Event) {}}))
+	if got := run(); got != watched {
+		t.Errorf("unwatched: %s\nwatched: %s", got, watched)
+	}
+}
+
 // note adds an event to a digest.
 func note(h hash.Hash, e lossy.Event) {
 	var b [200]byte
@@ -114,7 +154,7 @@ func fanOut(hub *lossy.Conn, conns []*lossy.Conn) uint64 {
 		for _, c := range conns {
 			hub.WriteToUDPAddrPort(buf[:500+round], c.AddrPort())
 		}
-		hub.WriteToUDPAddrPort(buf[:round], netip.AddrPortFrom(testGroup, conns[round%8].AddrPort().Port()))
+		hub.WriteToUDPAddrPort(buf[:round], netip.AddrPortFrom(testGroup, conns[round%len(conns)].AddrPort().Port()))
 		hub.SetReadDeadline(time.Now().Add(2 * time.Millisecond))
 		for {
 			k, from, err := hub.ReadFromUDPAddrPort(buf)

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"time"
 )
 
 // A flowKey is one direction between two addresses.
@@ -105,6 +106,26 @@ func (t *flowTable) partsOf(k flowKey) []*part {
 		}
 	}
 	return t.parts
+}
+
+// least returns what every packet is delayed by at the least, or 0 if that
+// cannot be told.
+func (t *flowTable) least() time.Duration {
+	least := leastOf(t.parts)
+	for _, parts := range t.links {
+		least = min(least, leastOf(parts))
+	}
+	return least
+}
+
+func leastOf(parts []*part) (sum time.Duration) {
+	for _, p := range parts {
+		if p.eager {
+			return 0
+		}
+		sum = addDelay(sum, p.least)
+	}
+	return sum
 }
 
 // renew gives f the chain that it passes now, if that has changed. A chain of

@@ -70,6 +70,9 @@ type part struct {
 	newJudge func() judge
 	shared   bool
 
+	least time.Duration // that it delays every packet by, at the least
+	eager bool          // it may skip others, or ask the user, and so must judge at once
+
 	// correlated is newJudge for decisions that are correlated with the
 	// ones before. It is nil where nothing is random.
 	correlated func(r float64) func() judge

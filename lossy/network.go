@@ -29,11 +29,15 @@ type Network struct {
 	leaving map[*Conn]struct{} // closed, with packets in flight
 	past    Stats              // of the conns closed before
 
-	// What was written at the instant sentAt. It is judged one nanosecond
-	// later, when no more of that instant can follow.
+	// What was written at the instant sentAt. It is judged when no more of that
+	// instant can follow: one nanosecond later, or, if nobody can tell the
+	// difference, when next there is something to do.
 	sent     []*parcel
 	sentAt   time.Duration
-	numbered int // how many of those have their numbers
+	least    time.Duration // until any of it can arrive
+	numbered int           // how many of those have their numbers
+
+	tally  Stats // of the packet being judged
 
 	groups groups
 	mixed  bool // packets may go from one IP version to the other
@@ -58,7 +62,16 @@ func NewNetwork(options ...Option) *Network {
 	if n.mixed = c.proxy; n.mixed {
 		n.chain.flows.seed = seedByOrder(c.seed, Outgoing)
 	}
+	n.changed()
 	return n
+}
+
+// changed takes note of other models.
+func (n *Network) changed() {
+	n.chain.flows.version++
+	if n.least = n.chain.flows.least(); n.chain.watch != nil {
+		n.least = 0 // who watches is told at once
+	}
 }
 
 // NewConn opens a conn at an address. Port 0 stands for a free one; an
@@ -83,10 +96,10 @@ func (n *Network) Stats() Stats {
 	defer n.leave()
 	sum := n.past
 	for _, c := range n.hosts.conns {
-		sum.add(c.egress)
+		sum.add(&c.egress)
 	}
 	for c := range n.leaving {
-		sum.add(c.egress)
+		sum.add(&c.egress)
 	}
 	return sum
 }
@@ -119,7 +132,7 @@ func (n *Network) leave() {
 // next returns when something will happen, or never.
 func (n *Network) next() time.Duration {
 	if len(n.sent) > 0 {
-		return min(n.heap.next(), n.sentAt+1)
+		return min(n.heap.next(), addDelay(n.sentAt, max(1, n.least)))
 	}
 	return n.heap.next()
 }

@@ -34,7 +34,9 @@ func Reorder(p float64, gap int, models ...Model) Model {
 			return verdict{skip: len(late)}
 		}
 	})
-	return append(composed(flatten("Reorder", []Model{past})), late...)
+	gate := *past.(*part)
+	gate.eager = true
+	return append(composed{&gate}, late...)
 }
 
 // InOrder holds back what models before it have let overtake, until every

@@ -39,7 +39,7 @@ func Schedule(phases ...Phase) Model {
 	var all composed
 	for i, p := range phases {
 		models := flatten("Schedule", p.Models)
-		gate := &part{newJudge: func() judge {
+		gate := &part{eager: true, newJudge: func() judge {
 			return func(x *passage) verdict {
 				if s.phase(x.at) != i {
 					return verdict{skip: len(models)}

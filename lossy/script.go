@@ -34,12 +34,13 @@ func DropIf(predicate func(Packet) bool) Model {
 	if predicate == nil {
 		panic("lossy: DropIf: the predicate is nil")
 	}
-	return stateless(func(x *passage) verdict {
+	j := func(x *passage) verdict {
 		if ask(predicate, x.Packet) {
 			return verdict{cause: CauseScript}
 		}
 		return verdict{}
-	})
+	}
+	return &part{newJudge: func() judge { return j }, eager: true}
 }
 
 // ask calls predicate. When it panics, the text says whose it is.

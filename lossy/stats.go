@@ -59,7 +59,7 @@ func (s *Stats) drop(c Cause) {
 }
 
 // add adds the counts of t to those of s.
-func (s *Stats) add(t Stats) {
+func (s *Stats) add(t *Stats) {
 	s.Packets += t.Packets
 	s.Bytes += t.Bytes
 	s.Copies += t.Copies

@@ -15,7 +15,7 @@ func (n *Network) SetModels(models ...Model) {
 	n.enter()
 	defer n.leave()
 	n.chain.flows.parts = parts
-	n.chain.flows.version++
+	n.changed()
 }
 
 // SetLink gives the link from one host to another models of its own, none
@@ -46,7 +46,7 @@ func (n *Network) setLink(name string, from, to netip.Addr, set func(hop)) error
 		}
 	}
 	set(h)
-	n.chain.flows.version++
+	n.changed()
 	return nil
 }
 

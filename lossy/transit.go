@@ -29,9 +29,10 @@ func (n *Network) send(c *Conn, f *flow, payload []byte, now time.Duration) {
 
 // count counts a packet that no model judges.
 func (n *Network) count(p *parcel) {
-	s := Stats{Packets: 1, Bytes: len(p.payload)}
-	p.sender.egress.add(s)
-	p.flow.stats.add(s)
+	for _, s := range []*Stats{&p.sender.egress, &p.flow.stats} {
+		s.Packets++
+		s.Bytes += len(p.payload)
+	}
 }
 
 // number gives the packets of this instant their numbers in their flows, in
@@ -83,19 +84,19 @@ func (n *Network) judgeOne(p *parcel) {
 		n.drop(p, CauseNobody, Outgoing, p.sent)
 		return
 	}
-	var s Stats
+	n.tally = Stats{}
 	n.chain.group = p.group
-	fates := n.chain.judge(p.flow, p.n, p.payload, p.sent, &s)
-	p.sender.egress.add(s)
-	p.flow.stats.add(s)
-	for i, f := range fates[1:] {
-		if f.cause == "" {
+	fates := n.chain.judge(p.flow, p.n, p.payload, p.sent, &n.tally)
+	p.sender.egress.add(&n.tally)
+	p.flow.stats.add(&n.tally)
+	for i := 1; i < len(fates); i++ {
+		if f := &fates[i]; f.cause == "" {
 			c := n.newParcel(p.sender, p.flow, f.bytes(p.payload), p.sent)
-			c.n, c.copy, c.group, c.corrupted = p.n, i+1, p.group, f.altered != nil
+			c.n, c.copy, c.group, c.corrupted = p.n, i, p.group, f.altered != nil
 			n.launch(c, f.delay)
 		}
 	}
-	f := fates[0]
+	f := &fates[0]
 	if f.cause != "" {
 		n.recycle(p)
 		return
@@ -158,6 +159,6 @@ func (n *Network) landed(c *Conn, bytes int) {
 
 // retire adds the statistics of a closed conn to the sum of those.
 func (n *Network) retire(c *Conn) {
-	n.past.add(c.egress)
+	n.past.add(&c.egress)
 	delete(n.leaving, c)
 }
