@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -181,27 +180,23 @@ func BenchmarkFlood(b *testing.B) {
 
 // BenchmarkDeaf: one of four clients floods the others, without and with a fifth that
 // never reads. An iteration is one flood of each, in turn, long enough for what the
-// wait for the deaf client takes (Server.Patience, once) to be small beside it.
+// wait for the deaf client takes (Server.Patience, once) to be small beside it. The
+// best of each are compared: what else the machine does only adds to them.
 func BenchmarkDeaf(b *testing.B) {
-	const lines = 8_000_000
+	const lines = 16_000_000
 	serve := func(l net.Listener) { ours(b, new(Server), l) }
-	var times [2][]float64
+	best := [2]time.Duration{time.Hour, time.Hour}
 	for turn := range b.N {
-		for k := range times {
+		for k := range best {
 			deaf := (turn + k) % 2 // neither is always the first
-			times[deaf] = append(times[deaf], newFlood(b, 4, serve, deaf == 1).run(b, lines).Seconds())
+			best[deaf] = min(best[deaf], newFlood(b, 4, serve, deaf == 1).run(b, lines))
 		}
 	}
-	without, with := median(times[0]), median(times[1])
+	without, with := best[0].Seconds(), best[1].Seconds()
 	b.ReportMetric(0, "ns/op") // of both together: not shown
 	b.ReportMetric(3*lines/without/1e6, "M/s-without")
 	b.ReportMetric(3*lines/with/1e6, "M/s-with")
 	b.ReportMetric(without/with, "with/without")
-}
-
-func median(x []float64) float64 {
-	x = slices.Sorted(slices.Values(x))
-	return (x[(len(x)-1)/2] + x[len(x)/2]) / 2
 }
 
 // BenchmarkBurst: 500 clients connect at once. The time is that until all are served.

@@ -10,9 +10,18 @@ import (
 	"time"
 )
 
-// mostPatience is how many times Server.Patience others wait for a client that reads,
-// but slowly.
-const mostPatience = 8
+// How many times Server.Patience others wait for a client that reads, but slowly.
+const (
+	// readerPatience is for one that is known to read, and takes nothing now: its
+	// machine may be busy.
+	readerPatience = 4
+	// mostPatience is for all, until there is room.
+	mostPatience = 8
+)
+
+// mostBuffered is more than the systems of both sides hold for a client that never
+// reads: usually 10 MB at most. Who has taken more than that reads.
+const mostBuffered = 16 << 20
 
 // A Client is one connection of a Server, as its Trace is told of it.
 type Client struct {
@@ -44,6 +53,7 @@ type client struct {
 	stopped   bool          // nothing more is read
 	writing   time.Time     // when the write that is under way began; zero: none is
 	fullSince time.Time     // zero: there is room
+	taken     int           // the cost of what was written
 	room      chan struct{} // closed when there is room again; nil: nobody waits
 }
 
@@ -119,7 +129,11 @@ func (c *client) remaining(now time.Time) time.Duration {
 	if writing.IsZero() {
 		writing = now // write is about to take what is next
 	}
-	return min(c.patience-now.Sub(writing), mostPatience*c.patience-now.Sub(c.fullSince))
+	patience := c.patience
+	if c.taken > mostBuffered {
+		patience *= readerPatience
+	}
+	return min(patience-now.Sub(writing), mostPatience*c.patience-now.Sub(c.fullSince))
 }
 
 // await waits for room. It reports whether it makes sense to look again.
@@ -209,6 +223,7 @@ func (c *client) hurry(due *time.Time) error {
 func (c *client) take(bufs [][]byte) (_ [][]byte, messages int, over bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.taken += c.queue.flying
 	c.queue.wrote()
 	c.writing = time.Time{}
 	if !c.fullSince.IsZero() && c.queue.roomy() {

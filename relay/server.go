@@ -41,9 +41,10 @@ type Server struct {
 	Slow Slow
 	// Patience is how long others wait, under the policy Disconnect, for a client with
 	// a full queue that does not read: one write of at most 64 KiB, or one message,
-	// takes longer than that. They wait eight times as long for one that reads, until
-	// half of its queue is free. 0 means DefaultPatience; negative means that they do
-	// not wait.
+	// takes longer than that. They wait four times as long for one that has taken 16
+	// MiB, which shows that it has read, because its machine may be busy; and eight
+	// times as long, in all, until half of a queue is free. 0 means DefaultPatience;
+	// negative means that they do not wait.
 	Patience time.Duration
 	// WriteTimeout is how long a client may take to receive one write of at most 64
 	// KiB, or one message; then it is disconnected. 0 means DefaultWriteTimeout;

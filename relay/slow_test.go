@@ -44,6 +44,46 @@ func TestDisconnect(t *testing.T) {
 	})
 }
 
+// TestPatienceWithReaders: who has taken more than any system buffers may stall for
+// longer than who has not, and not for ever.
+func TestPatienceWithReaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var left departures
+		h := newHall(t, &Server{Framing: Line, MaxMessage: 1 << 20, Queue: 5000, Patience: time.Second, Trace: left.trace()})
+		defer h.close()
+		a, slow := h.enter(), h.enterDeaf()
+		line := func(size int) string { return strings.Repeat("x", size-1) + "\n" }
+		hear := func(size int) error {
+			_, err := io.ReadFull(slow, make([]byte, len("1: ")+size))
+			return err
+		}
+		stall := func(d time.Duration, want bool) {
+			t.Helper()
+			for range 5 {
+				a.say(line(1000)) // the last one waits for room
+			}
+			after(d)
+			var err error
+			for range 5 {
+				err = errors.Join(err, hear(1000))
+			}
+			synctest.Wait()
+			if all := left.all(); (err == nil) != want || (len(all) == 0) != want {
+				t.Errorf("after %v: %v, left with %v; is it to be there: %v", d, err, all, want)
+			}
+		}
+		stall(time.Second-time.Millisecond, true)
+		for range mostBuffered >> 20 {
+			a.say(line(1 << 20))
+			if err := hear(1 << 20); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stall(readerPatience*time.Second-time.Millisecond, true)
+		stall(readerPatience*time.Second+time.Millisecond, false)
+	})
+}
+
 // TestRateBesideDeaf: four clients, of which three read at a steady rate what the
 // fourth floods them with, get all of it at nine tenths of the rate, at least, that
 // they have without a fifth that never reads. The flood takes five seconds, and the
