@@ -5,9 +5,10 @@ import "time"
 // A congestion decides how fast one receiver is sent to. It follows a model of the path
 // and not its losses: how many packets per second arrive at the most, and how long an
 // undisturbed round trip takes (the idea of BBR, draft-ietf-ccwg-bbr). It sends at the
-// rate that arrives, a little more in one step of eight, to see whether more would, and a
-// little less in the next, to empty the queue that made. The rate changes with a poll, so
-// that the answer to each measures one rate. So random loss slows nothing down.
+// rate that arrives; now and then a little more for a round trip, to see whether more
+// would, and a little less for the next, to empty the queue that made. The rate changes
+// with a poll, so that the answer to each measures one rate. So random loss slows nothing
+// down.
 //
 // What is lost while the delay tells of a queue, and is more than is lost otherwise, was
 // dropped by the queue: there are others. Then all give way by the same factor, and take
@@ -28,7 +29,7 @@ type congestion struct {
 
 	full     float64 // highest rate while starting
 	fullFor  int     // rounds since it grew by a quarter
-	step     int     // of the probing cycle
+	step     step    // of probing
 	stepAt   time.Time
 	cap      float64       // what the rate is held to after the queue overflowed; 0: nothing
 	rise     float64       // packets in a round trip that the cap is raised by next
@@ -48,15 +49,24 @@ const (
 	probing               // around the rate that was found
 )
 
+// A step of probing lasts for a round trip and until the next poll, the last one longer.
+type step int
+
+const (
+	faster step = iota
+	slower
+	steady
+)
+
 const (
 	rateMemory   = 10 // rounds
 	minRTTMemory = 10 * time.Second
 	startGain    = 2.885 // 2/ln 2: doubles the rate in a round
 	firstWindow  = 16    // packets, before anything is known
 	leastPace    = 10    // packets/s
-	probeSteps   = 8     // in a cycle: more, less, and the rest as it is
+	probeRest    = 6     // round trips, at the least, between two times of probing
 	probePackets = 4     // more in a round trip, at least
-	giveWay      = 0.85  // is kept of the rate when the queue overflows
+	giveWay      = 0.75  // is kept of the rate when the queue overflows
 	calmAfter    = 2     // rounds after a queue was seen, its losses are known
 )
 
@@ -91,9 +101,9 @@ func (c *congestion) pace() float64 {
 		gain = startGain
 	case c.phase == draining:
 		gain = 1 / startGain
-	case c.step == 0:
+	case c.step == faster:
 		gain = 1 + c.excess()
-	case c.step == 1:
+	case c.step == slower:
 		gain = 1 - c.excess()/2
 	}
 	// What is lost at random must be sent on top of what arrives. And however bad a
@@ -138,10 +148,8 @@ func (c *congestion) update(now time.Time, s sample) {
 	if c.roundRTT == 0 || s.rtt < c.roundRTT {
 		c.roundRTT = s.rtt
 	}
-	if s.rate > 0 && (!s.limited || s.rate > c.rate()) {
-		i := c.round % rateMemory
-		c.best[i] = max(c.best[i], s.rate)
-	}
+	i := c.round % rateMemory
+	c.best[i] = max(c.best[i], s.rate)
 	c.learnLoss(s)
 	if s.poll >= c.ends {
 		c.endRound(s)
@@ -221,9 +229,14 @@ func (c *congestion) raise() {
 // asked notes that a poll is sent, and with it goes from step to step. It reports whether
 // what was sent before it was sent at more than the rate.
 func (c *congestion) asked(now time.Time) (probed bool) {
-	probed = c.phase == starting || c.phase == probing && c.step == 0
+	probed = c.phase == starting || c.phase == probing && c.step == faster
 	if c.phase == probing && now.Sub(c.stepAt) >= c.minRTT {
-		c.step, c.stepAt = (c.step+1)%probeSteps, now
+		switch {
+		case c.step != steady:
+			c.step, c.stepAt = c.step+1, now
+		case now.Sub(c.stepAt) >= probeRest*c.minRTT:
+			c.step, c.stepAt = faster, now
+		}
 	}
 	return probed
 }
@@ -237,7 +250,7 @@ func (c *congestion) advance(now time.Time, s sample) {
 		}
 	case draining:
 		if float64(s.underWay) <= c.content()+float64(c.slack)/2 {
-			c.phase, c.step, c.stepAt = probing, 2, now
+			c.phase, c.step, c.stepAt = probing, steady, now
 		}
 	}
 }

@@ -63,7 +63,7 @@ func TestStarting(t *testing.T) {
 			t.Errorf("round %d: phase %v, pace %v, window %d; want %v, %v, %v", w.poll, w.phase, w.pace(), w.window(), tt.phase, tt.pace, tt.window)
 		}
 	}
-	if w.step != 2 || w.stepAt != w.now {
+	if w.step != steady || w.stepAt != w.now {
 		t.Errorf("probing begins with step %d", w.step)
 	}
 }
@@ -83,8 +83,8 @@ func TestStartingIntoAFullQueue(t *testing.T) {
 	}
 }
 
-// TestProbingSteps: one step of eight is faster and the next one slower, each for a round
-// trip at least, and what is sent in the fast one is known by that.
+// TestProbingSteps: one step is faster and the next one slower, each for a round trip at
+// least, then six are steady; and what is sent in the fast one is known by that.
 func TestProbingSteps(t *testing.T) {
 	w := newPath(probing)
 	w.round(sample{rate: 5000}) // it holds a hundred
@@ -104,12 +104,22 @@ func TestProbingSteps(t *testing.T) {
 	if fmt.Sprint(got) != want {
 		t.Errorf("%v\nwant\n%v", got, want)
 	}
+	// Where polls are rare, it does not rest longer for that.
+	got = nil
+	for range 7 {
+		w.now = w.now.Add(200 * time.Millisecond)
+		w.asked(w.now)
+		got = append(got, fmt.Sprint(w.step))
+	}
+	if want := "[2 0 1 2 0 1 2]"; fmt.Sprint(got) != want {
+		t.Errorf("steps %v, want %v", got, want)
+	}
 	w.phase = starting
 	if !w.asked(w.now) {
 		t.Error("while starting, what is sent is not more than the rate")
 	}
-	w.phase, w.step, w.stepAt = draining, 0, time.Time{}
-	if w.asked(w.now) || w.step != 0 {
+	w.phase, w.step, w.stepAt = draining, faster, time.Time{}
+	if w.asked(w.now) || w.step != faster {
 		t.Errorf("while draining it goes on to step %d", w.step)
 	}
 }
@@ -132,15 +142,15 @@ func TestPace(t *testing.T) {
 		{1, 0, leastPace},
 		{0, 0.5, 0},
 	} {
-		c := congestion{phase: probing, step: 2, loss: tt.loss, best: [rateMemory]float64{tt.rate}}
+		c := congestion{phase: probing, step: steady, loss: tt.loss, best: [rateMemory]float64{tt.rate}}
 		if got := c.pace(); !near(got, tt.want) {
 			t.Errorf("rate %v, loss %v: %v, want %v", tt.rate, tt.loss, got, tt.want)
 		}
 	}
 }
 
-// TestRateMemory: the highest rate of ten rounds counts, and what is measured while there
-// is too little to send only if it is higher.
+// TestRateMemory: the highest rate of ten rounds counts, and is not forgotten while there is
+// too little to send.
 func TestRateMemory(t *testing.T) {
 	w := newPath(probing)
 	w.round(sample{rate: 1000})
@@ -262,8 +272,8 @@ func TestQueueing(t *testing.T) {
 	}
 }
 
-// TestGiveWay: where a queue overflows the rate falls to 85 %, and comes back by one packet
-// in a round trip, two, four, until it is what arrives.
+// TestGiveWay: where a queue overflows the rate falls to three quarters, and comes back by
+// one packet in a round trip, two, four, eight, until it is what arrives.
 func TestGiveWay(t *testing.T) {
 	const queue = 40 * time.Millisecond
 	w := newPath(probing)
@@ -274,15 +284,15 @@ func TestGiveWay(t *testing.T) {
 	}
 	w.loss = 0
 	w.round(sample{rate: 5000, delivered: 90, lost: 10, rtt: queue})
-	if !near(w.rate(), 4250) || w.calm != 0 {
+	if !near(w.rate(), 5000*giveWay) || w.calm != 0 {
 		t.Errorf("after an overflow: %v, calm for %d", w.rate(), w.calm)
 	}
 	w.loss = 0
 	w.round(sample{rate: 5000, delivered: 90, lost: 10}) // the round before was slow
-	if !near(w.rate(), 4250*0.85) {
+	if !near(w.rate(), 5000*giveWay*giveWay) {
 		t.Errorf("after another: %v", w.rate())
 	}
-	rate := 4250 * 0.85
+	rate := 5000 * giveWay * giveWay
 	for _, packets := range []float64{1, 2, 4} {
 		w.round(sample{rate: 5000, delivered: 100})
 		if rate += packets / 0.020; !near(w.rate(), rate) {
@@ -293,7 +303,9 @@ func TestGiveWay(t *testing.T) {
 	if rate += 8 / 0.020; !near(w.rate(), rate) {
 		t.Errorf("with a queue: %v, want %v", w.rate(), rate)
 	}
-	w.round(sample{rate: 5000, delivered: 100})
+	for range 2 {
+		w.round(sample{rate: 5000, delivered: 100})
+	}
 	if w.rate() != 5000 || w.cap != 0 {
 		t.Errorf("at the end: %v, cap %v", w.rate(), w.cap)
 	}

@@ -38,7 +38,8 @@
 //     category and the payload, the last byte of an odd payload padded with zero.
 //   - The category is 0101010101010101 (0x5555) for DATA and 1010101010101010 (0xAAAA)
 //     for ACK; the extended mode adds its own.
-//   - The payload of DATA is a chunk of the file: MSS bytes, but for the last. An ACK has none.
+//   - The payload of DATA is a chunk of the file: MSS bytes, but for the last. An ACK has
+//     none.
 //
 // # Classic mode
 //
@@ -93,8 +94,8 @@
 // transfer, though they are not in the packet: a late chunk of another transfer, or one
 // that a bystander hears, has a wrong checksum and does not pass for one of this transfer,
 // nor for one of the classic mode, but for one chance in 65535. The other packets begin
-// their payload with the session and are summed as they are. Chunk n holds the bytes from (n-1)*MSS on;
-// there are no empty ones.
+// their payload with the session and are summed as they are. Chunk n holds the bytes from
+// (n-1)*MSS on; there are no empty ones.
 //
 // HELLO (0x5AA5), from the sender, again after 0.1 s, 0.2 s and then every quarter of a
 // second until it is answered, ten times in all; filled up with a padding field to 64
@@ -137,25 +138,27 @@
 //	clock                   4 bytes    when it answered, in microseconds, modulo 2^32
 //	state                   1 byte     0 gathering, 1 checking the file, 2 keeping it
 //	reserved                1 byte     0
-//	bitmap                             of the chunks from cumulative number + 2 on, most significant
-//	                                   bit first: 1 is held. What it does not reach is missing.
+//	bitmap                             of the chunks from cumulative number + 2 on,
+//	                                   most significant bit first: 1 is held. What
+//	                                   it does not reach is missing.
 //
-// The clock may begin anywhere: only how much passes between two answers counts, for the
-// rate at which chunks arrive. The id tells the sender whether it is still the same receiver that answers: one that was
-// started again has another. No answer reaches beyond the highest chunk sent, but for the
-// last byte of the bitmap. A receiver that holds the beginning of the file already answers
-// the HELLO with the cumulative number of that, if it was told the digest and the size; a
-// last chunk that is short counts. State 1 and 2 follow a FIN; state 2 comes unasked, with
-// the number of the latest FIN, when the file has been checked. A receiver sends no more
-// than three times as many bytes as it has received, and leaves off the end of the bitmap
-// for that.
+// The clock may begin anywhere: only how much passes between two answers counts, for
+// the rate at which chunks arrive. The id tells the sender whether it is still the same
+// receiver that answers: one that was started again has another. No answer reaches
+// beyond the highest chunk sent, but for the last byte of the bitmap. A receiver that
+// holds the beginning of the file already answers the HELLO with the cumulative number
+// of that, if it was told the digest and the size; a last chunk that is short counts.
+// State 1 and 2 follow a FIN; state 2 comes unasked, with the number of the latest FIN,
+// when the file has been checked. A receiver sends no more than three times as many
+// bytes as it has received, and leaves off the end of the bitmap for that.
 //
 // POLL (0x5A5A), from the sender:
 //
 //	session                 8 bytes
 //	number                  4 bytes    from 1; POLLs and FINs are numbered together
 //	highest chunk sent      4 bytes
-//	modulus, remainder      2 + 2      who should answer: ids that leave the remainder; all, if 0 or 1
+//	modulus, remainder      2 + 2      who should answer: ids that leave the remainder
+//	                                   when divided by the modulus; all, if it is 0 or 1
 //
 // FIN (0x5995), from the sender, is the POLL when all chunks have been sent, though some
 // may be missing still. An empty file is a HELLO and a FIN:

@@ -12,9 +12,9 @@ const (
 	// % of the data.
 	pollEvery = 96
 	// pollTime, or two round trips, is what the chunks between two polls may take; but
-	// pollLeast there are, so that feedback stays below 2 %.
+	// pollLeast there are, so that feedback stays below 2 %, the beginning apart.
 	pollTime  = 100 * time.Millisecond
-	pollLeast = 50
+	pollLeast = 52
 	// asideAfter is how many polls in a row a receiver leaves unanswered before it is
 	// set aside: only polled, until it answers.
 	asideAfter = 4
@@ -361,8 +361,8 @@ func (f *flight) settle(now time.Time, progress bool) {
 	}
 }
 
-// overdue reports whether a chunk that is missing in the answer to a poll can only be lost: the
-// poll was sent later, by as much as the path is known to change the order.
+// overdue reports whether a chunk that is missing in the answer to a poll can only be
+// lost: the poll was sent later, by as much as the path is known to change the order.
 func (f *flight) overdue(sl *slot, number uint32) bool {
 	if f.disorder == 0 {
 		return true
@@ -371,8 +371,8 @@ func (f *flight) overdue(sl *slot, number uint32) bool {
 	return p.number != number || p.sent.Sub(f.start)-sl.sent >= f.disorder
 }
 
-// learnOrder takes copies that arrive at the receiver for a sign that chunks which were thought
-// lost were only late, and waits longer from then on: up to a round trip.
+// learnOrder takes copies that arrive at the receiver for a sign that chunks which were
+// thought lost were only late, and waits longer from then on: up to a round trip.
 func (f *flight) learnOrder(s *status) {
 	copies := int(s.received) - f.delivered
 	if fresh := copies - f.copies; fresh > 0 && 50*fresh > f.delivered-f.lastHeld {

@@ -216,14 +216,14 @@ func TestFlightInterval(t *testing.T) {
 		{1, time.Millisecond, 2, 4},               // four at the least
 		{1000, 20 * time.Millisecond, 20, 30},     // half the window of 60
 		{1000, 20 * time.Millisecond, 192, 96},    // a tenth of a second's
-		{600, 20 * time.Millisecond, 192, 60},     // likewise
-		{300, 20 * time.Millisecond, 192, 50},     // but not fewer
+		{700, 20 * time.Millisecond, 192, 70},     // likewise
+		{300, 20 * time.Millisecond, 192, 52},     // but not fewer
 		{300, 150 * time.Millisecond, 192, 90},    // two round trips'
 		{100_000, 20 * time.Millisecond, 192, 96}, // 96 at the most
-		{20, 100 * time.Millisecond, 192, 50},     //
+		{20, 100 * time.Millisecond, 192, 52},     //
 	} {
 		var f flight
-		f.cc = congestion{slack: tt.slack, minRTT: tt.minRTT, best: [rateMemory]float64{tt.rate}, step: 2}
+		f.cc = congestion{slack: tt.slack, minRTT: tt.minRTT, best: [rateMemory]float64{tt.rate}, step: steady}
 		if f.cc.phase = probing; tt.rate == 0 {
 			f.cc.phase = starting
 		}
@@ -251,7 +251,7 @@ func TestFlightQuantum(t *testing.T) {
 		{128_000, 0, 32, 250 * time.Microsecond},
 	} {
 		var f flight
-		f.cc = congestion{phase: probing, step: 2, best: [rateMemory]float64{tt.pace}}
+		f.cc = congestion{phase: probing, step: steady, best: [rateMemory]float64{tt.pace}}
 		f.nextSend = now.Add(-tt.late)
 		if n := f.quantum(now); n != tt.n || f.nextSend.Sub(now) != tt.next {
 			t.Errorf("%v packets/s, %v late: %d, then %v; want %d, %v", tt.pace, tt.late, n, f.nextSend.Sub(now), tt.n, tt.next)

@@ -10,15 +10,21 @@ import (
 // acknowledgement, which may be missing.
 func FuzzParsePacket(f *testing.F) {
 	for _, v := range packetVectors {
-		f.Add(v.b)
+		f.Add(uint64(0), v.b)
 	}
-	f.Add([]byte{0, 0, 0, 7, 0, 0, 0xaa, 0xaa})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		p, err := ParsePacket(b)
+	for _, v := range messageVectors {
+		f.Add(uint64(0), appendMessage(nil, v.c, v.m))
+	}
+	f.Add(uint64(0), []byte{0, 0, 0, 7, 0, 0, 0xaa, 0xaa})
+	f.Add(uint64(0), []byte{0, 0, 0, 0, 0, 0, 0xaa, 0xaa}) // of a HELLO
+	b, _ := Packet{Session: testSession, Seq: 1, Category: CategoryData, Payload: []byte("abc")}.MarshalBinary()
+	f.Add(uint64(testSession), b)
+	f.Fuzz(func(t *testing.T, session uint64, b []byte) {
+		p, err := ParseSessionPacket(session, b)
 		if err != nil {
 			return
 		}
-		if p.Seq == 0 || p.Category != CategoryData && p.Category != CategoryAck {
+		if p.Seq == 0 && p.Category == CategoryData || p.Seq != 0 && p.Category != CategoryData && p.Category != CategoryAck {
 			t.Fatalf("parsed %+v", p)
 		}
 		if len(p.Payload) > MaxMSS {
@@ -30,7 +36,7 @@ func FuzzParsePacket(f *testing.F) {
 		}
 		// The two zeros of ones' complement are one number (RFC 1071, section 1).
 		same := bytes.Equal(again[:4], b[:4]) && bytes.Equal(again[6:], b[6:])
-		if q, err := ParsePacket(again); err != nil || !same || q.Seq != p.Seq || q.Category != p.Category || !bytes.Equal(q.Payload, p.Payload) {
+		if q, err := ParseSessionPacket(session, again); err != nil || !same || q.Seq != p.Seq || q.Category != p.Category || !bytes.Equal(q.Payload, p.Payload) {
 			t.Fatalf("%x became %x, parsed as %+v, %v", b, again, q, err)
 		}
 	})

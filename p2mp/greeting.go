@@ -60,8 +60,8 @@ func (v *serving) greeted(now time.Time, from netip.AddrPort, h *hello, length i
 	return nil
 }
 
-// alike reports whether the sender has a session under way whose packets have the same sums:
-// they could not be told apart.
+// alike reports whether the sender has a session under way whose packets have the same
+// sums: they could not be told apart.
 func (v *serving) alike(from netip.AddrPort, id uint64) bool {
 	for _, s := range v.bySender[from] {
 		if s.state == underWay && sumOf(s.key.id) == sumOf(id) {

@@ -34,6 +34,7 @@ func TestSenderIgnoresNonsense(t *testing.T) {
 			post(conn, CategoryReport, &status{session: session, id: v.peers[0].id, number: 1 << 31, cum: 50})                                  // not asked yet
 			post(conn, CategoryReport, &status{session: session, id: v.peers[0].id, number: 1, cum: 1 << 31})                                   // not sent yet
 			post(conn, CategoryReport, &status{session: session, id: v.peers[0].id, number: 1, cum: 50, held: bytes.Repeat([]byte{255}, 1000)}) // likewise
+			post(conn, CategoryReport, &status{session: session, id: v.peers[0].id, number: 1, cum: 20, progress: kept})                        // not at its end yet
 			post(conn, CategoryReport, &status{session: session + 1, number: 1, cum: 100, progress: kept})
 			post(conn, CategoryAbort, &abort{session + 1, ReasonRefused})
 			post(conn, CategoryHello, &hello{session: session, version: 1, mss: 1})
@@ -56,8 +57,31 @@ func TestSenderIgnoresNonsense(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.check(data)
-		if report.Foreign != 2 || report.Bad != 8 || bad[ErrSession] != 2 || bad[ErrSequence] != 3 || bad[ErrCategory] != 3 {
+		if report.Foreign != 2 || report.Bad != 9 || bad[ErrSession] != 2 || bad[ErrSequence] != 4 || bad[ErrCategory] != 3 {
 			t.Errorf("%d foreign, %d bad: %v", report.Foreign, report.Bad, bad)
 		}
 	})
+}
+
+// A receiver can have the file only if it holds all chunks and was told that they are all.
+func TestEndIsPlausible(t *testing.T) {
+	v, err := (&Sender{MSS: 100}).newSending([]netip.AddrPort{firstReceiver}, Source{R: bytes.NewReader(make([]byte, 1000)), Size: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		firstFin, number, cum uint32
+		want                  bool
+	}{
+		{0, 3, 10, false},
+		{3, 2, 10, false},
+		{3, 3, 9, false},
+		{3, 3, 10, true},
+		{3, 0, 10, true}, // the answer to a late HELLO
+		{3, 4, 10, true},
+	} {
+		if got := v.ended(&flight{firstFin: tt.firstFin}, &status{number: tt.number, cum: tt.cum}); got != tt.want {
+			t.Errorf("%+v: %v", tt, got)
+		}
+	}
 }

@@ -93,7 +93,7 @@ func TestFinContradicts(t *testing.T) {
 }
 
 // A receiver that has all but waits for others, or is only polled, does not give up.
-func TestPollsExtend(t *testing.T) {
+func TestPollsAndChunksExtend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1)
 		s := &shelf{t: t}
@@ -107,6 +107,16 @@ func TestPollsExtend(t *testing.T) {
 			if got := p.answer(); got != fmt.Sprintf("REPORT %d: 0 held, gathering", i+1) {
 				t.Fatal(got)
 			}
+		}
+		for range 5 {
+			pause(8 * time.Second)
+			b, _ := Packet{Session: h.session, Seq: 2, Category: CategoryData, Payload: make([]byte, 100)}.MarshalBinary()
+			p.sender.WriteTo(b, p.at())
+		}
+		pause(8 * time.Second)
+		p.postTo(CategoryPoll, &poll{session: h.session, number: 6})
+		if got := p.answer(); got != "REPORT 6: 0 held, gathering" {
+			t.Error(got)
 		}
 		p.stop()
 	})
@@ -333,4 +343,25 @@ type countingConn struct {
 func (c countingConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	*c.n++
 	return c.PacketConn.ReadFrom(b)
+}
+
+// Two sessions of one sender at the same time whose chunks could not be told apart: the
+// second has to wait for another number, or for the end of the first.
+func TestSessionsAlikeAtOnce(t *testing.T) {
+	_, in := served(t, Receiver{}, &shelf{t: t})
+	h := offerOf("f", 10)
+	for _, tt := range []struct {
+		session uint64
+		want    string
+	}{{0x0001000200030004, "[REPORT]"}, {0x0004000300020001, "[ABORT]"}, {0x0004000300020002, "[REPORT]"}} {
+		h.session = tt.session
+		if got := fmt.Sprint(in(CategoryHello, &h)); got != tt.want {
+			t.Errorf("session %x drew %s, want %s", tt.session, got, tt.want)
+		}
+	}
+	in(CategoryAbort, &abort{0x0001000200030004, ReasonCanceled})
+	h.session = 0x0004000300020001
+	if got := fmt.Sprint(in(CategoryHello, &h)); got != "[REPORT]" {
+		t.Errorf("afterwards it drew %s", got)
+	}
 }

@@ -158,3 +158,23 @@ func TestOutageAtTheBeginning(t *testing.T) {
 		})
 	}
 }
+
+// A receiver that is given up and hears that much need not wait for its own timer.
+func TestGivenUpIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		p := newParty(t, 1, lossy.Delay(time.Millisecond), lossy.DropIf(func(q lossy.Packet) bool {
+			return q.From == firstReceiver && time.Since(begun) > 20*time.Millisecond
+		}))
+		p.startReceive(0, time.Hour)
+		_, err := (&Sender{MSS: 100, Window: 20}).Send(t.Context(), p.sender, p.to, Source{R: bytes.NewReader(noise(1, 100000)), Size: 100000})
+		if !errors.Is(err, ErrSilent) {
+			t.Errorf("Send = %v", err)
+		}
+		<-p.receivers[0].done
+		if a, ok := errors.AsType[*AbortError](p.receivers[0].err); !ok || a.Reason != ReasonGivenUp || time.Since(begun) > time.Minute {
+			t.Errorf("after %v: %v", time.Since(begun), p.receivers[0].err)
+		}
+		p.stop()
+	})
+}
