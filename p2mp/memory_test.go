@@ -106,7 +106,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		}
 		for i := range uint64(6) {
 			s := v.sessions[sessionKey{v.finished[0].key.from, h.session - i}]
-			if s == nil || s.sink != nil || (s.state == whole) != (i%2 == 1) {
+			if s == nil || s.sink != nil || s.hash != nil || len(s.slots) > 1 || s.spare != nil || (s.state == whole) != (i%2 == 1) {
 				t.Errorf("the %d-th from the end: %+v", i, s)
 			}
 		}

@@ -135,3 +135,29 @@ func TestResumeReadOnly(t *testing.T) {
 		t.Errorf("%v, %v, files %q", info.Mode(), err, names(t, dir))
 	}
 }
+
+// What is held counts in whole chunks, but for the last one.
+func TestResumeHolds(t *testing.T) {
+	root, _ := openRoot(t)
+	for _, tt := range []struct{ kept, chunk, held int }{
+		{0, 100, 0},
+		{99, 100, 0},
+		{4999, 1500, 4500},
+		{9999, 3000, 9000},
+		{10000, 3000, 10000},
+		{10001, 3000, 10000}, // by another program, perhaps
+	} {
+		o := Offer{Extended: true, Name: fmt.Sprint("f", tt.kept), Size: 10000, SHA256: new([32]byte)}
+		if err := root.WriteFile("."+o.Name+".0000000000000000.part", make([]byte, tt.kept), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		sink, err := (&DirHandler{Root: root, Resume: true}).Accept(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if held, err := sink.(Resumer).Resume(tt.chunk); held != int64(tt.held) || err != nil {
+			t.Errorf("%d bytes were kept, chunks of %d: %d are held, %v; want %d", tt.kept, tt.chunk, held, err, tt.held)
+		}
+		sink.Abort(nil)
+	}
+}
