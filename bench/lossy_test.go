@@ -1,10 +1,13 @@
 package bench
 
 import (
+	"bytes"
+	"encoding/binary"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -162,6 +165,71 @@ func BenchmarkNetwork(b *testing.B) {
 	for i, n := range networks[1:] {
 		b.ReportMetric(median(cpu[i+1])/ours, n.name+"/ferry-cpu")
 	}
+}
+
+// A sink is a conn that counts what is written to it, and tells when it has got enough.
+type sink struct {
+	net.PacketConn
+	left     atomic.Int64
+	done     chan bool
+	last     atomic.Uint64 // the number in the last packet
+	disorder atomic.Int64  // how many came after a later one
+}
+
+func (s *sink) LocalAddr() net.Addr { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+
+func (s *sink) WriteTo(b []byte, _ net.Addr) (int, error) {
+	if n := binary.BigEndian.Uint64(b); s.last.Swap(n) > n {
+		s.disorder.Add(1)
+	}
+	if s.left.Add(-1) == 0 {
+		s.done <- true
+	}
+	return len(b), nil
+}
+
+// An afterFunc delays what is written to a conn in the way that comes to mind first: with a timer for each
+// packet.
+type afterFunc struct {
+	*sink
+	delay time.Duration
+}
+
+func (c *afterFunc) WriteTo(b []byte, to net.Addr) (int, error) {
+	kept := bytes.Clone(b)
+	time.AfterFunc(c.delay, func() { c.sink.WriteTo(kept, to) })
+	return len(b), nil
+}
+
+// BenchmarkDelay writes 20,000 packets through a constant delay of a millisecond, and waits for the last.
+// It also reports how many left out of order. See BenchmarkNetwork about processor time.
+func BenchmarkDelay(b *testing.B) {
+	const packets = 20_000
+	to := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 2}
+	var contenders []contender
+	cpu, sinks := make([][]float64, 2), []*sink{{done: make(chan bool)}, {done: make(chan bool)}}
+	for i, pc := range []net.PacketConn{
+		lossy.Wrap(sinks[0], lossy.Delay(time.Millisecond)), &afterFunc{sinks[1], time.Millisecond},
+	} {
+		name := []string{"ferry", "afterfunc"}[i]
+		contenders = append(contenders, contender{name, func() {
+			s := sinks[i]
+			s.left.Store(packets)
+			s.last.Store(0)
+			payload := make([]byte, 1200)
+			before := cpuTime()
+			for n := range uint64(packets) {
+				binary.BigEndian.PutUint64(payload, n)
+				pc.WriteTo(payload, to)
+			}
+			<-s.done
+			cpu[i] = append(cpu[i], float64(cpuTime()-before))
+		}})
+	}
+	race(b, contenders...)
+	b.ReportMetric(median(cpu[1])/median(cpu[0]), "afterfunc/ferry-cpu")
+	b.ReportMetric(float64(sinks[0].disorder.Load()), "ferry-disorder")
+	b.ReportMetric(float64(sinks[1].disorder.Load()), "afterfunc-disorder")
 }
 
 // inBubble runs f in virtual time, which a benchmark has none of by itself.

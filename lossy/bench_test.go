@@ -35,6 +35,7 @@ func BenchmarkWrap(b *testing.B) {
 		options []lossy.Option
 	}{
 		{"Nothing", nil},
+		{"Count", []lossy.Option{lossy.Count()}},
 		{"Traced", []lossy.Option{lossy.WithTrace(&lossy.Trace{Judged: func(lossy.Event) {}})}},
 		{"Loss", []lossy.Option{lossy.Loss(0.1)}},
 		{"LossDuplicateRate", []lossy.Option{lossy.Loss(0.1), lossy.Duplicate(0.01), lossy.Rate(1e15, 100)}},

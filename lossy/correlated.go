@@ -53,6 +53,7 @@ type choice func(x *passage, chosen bool) verdict
 // chance makes a model that chooses packets with probability p.
 func chance(p float64, newChoice func() choice) Model {
 	return &part{
+		timeless: true,
 		newJudge: func() judge {
 			choose := newChoice()
 			return func(x *passage) verdict { return choose(x, x.uniform() < p) }

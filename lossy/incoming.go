@@ -33,6 +33,9 @@ type incoming struct {
 func (w *wrapped) ReadFrom(b []byte) (int, net.Addr, error) {
 	if !w.in.judged {
 		n, addr, err := w.inner.pc.ReadFrom(b)
+		if w.counted && err == nil {
+			w.count(&w.in.stats, 1, n)
+		}
 		return n, addr, w.readError(err)
 	}
 	n, from, addr, err := w.readJudged(b)

@@ -2,6 +2,7 @@ package lossy
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 )
@@ -29,13 +30,13 @@ func TestLimit(t *testing.T) {
 	order := []time.Duration{30, 10, 20, 5, 5, 5, 5}
 	i := -1
 	by := stateless(func(*passage) verdict { i++; return verdict{delay: order[i] * time.Millisecond} })
-	got := ""
+	var got strings.Builder
 	for _, f := range judgeN(7, 6*time.Millisecond, 1, by, Limit(2)) {
-		got += map[bool]string{true: "x", false: "."}[f.cause != ""]
+		got.WriteString(map[bool]string{true: "x", false: "."}[f.cause != ""])
 	}
 	// Held: until 30; 16; then full; at 18 the second has left; at 24 room again...
-	if want := "..x...."; got != want {
-		t.Errorf("drops are %s, want %s", got, want)
+	if want := "..x...."; got.String() != want {
+		t.Errorf("drops are %s, want %s", got.String(), want)
 	}
 	if got := drops(judgeN(5, 1, 1, Delay(math.MaxInt64), Limit(3))); got != 2 {
 		t.Errorf("%d of 5 dropped that never leave, want 2", got)

@@ -70,6 +70,8 @@ type part struct {
 	newJudge func() judge
 	shared   bool
 
+	timeless bool // it does not look at the time, and never delays
+
 	least time.Duration // that it delays every packet by, at the least
 	eager bool          // it may skip others, or ask the user, and so must judge at once
 

@@ -37,7 +37,7 @@ type Network struct {
 	least    time.Duration // until any of it can arrive
 	numbered int           // how many of those have their numbers
 
-	tally  Stats // of the packet being judged
+	tally Stats // of the packet being judged
 
 	groups groups
 	mixed  bool // packets may go from one IP version to the other

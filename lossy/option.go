@@ -16,6 +16,8 @@ type config struct {
 	// For a Network whose addresses are those of real sockets: streams by the
 	// order of the flows, and packets between the IP versions.
 	proxy bool
+
+	counted bool
 }
 
 type optionFunc func(c *config)
@@ -92,6 +94,12 @@ func Both(models ...Model) Option {
 // two with the same one drop the same packets.
 func Seed(seed uint64) Option {
 	return optionFunc(func(c *config) { c.seed, c.seeded = seed, true })
+}
+
+// Count makes a wrapped conn count what passes it, for [StatsOf], where it has
+// no models that would. A Network counts anyway.
+func Count() Option {
+	return optionFunc(func(c *config) { c.counted = true })
 }
 
 // WithTrace reports every verdict to t, and to those of other WithTrace. A

@@ -12,8 +12,9 @@ import (
 // all but judged, which does not change, and spare; what is due belongs to the
 // timer's goroutine while that is sending.
 type outgoing struct {
-	judged bool // else writes go to the inner conn as they are
-	chain  chain
+	judged   bool // else writes go to the inner conn as they are
+	timeless bool // no judge needs to know what time it is
+	chain    chain
 
 	stats    Stats
 	deadline time.Duration // or never
@@ -32,7 +33,11 @@ type outgoing struct {
 // delayed, too.
 func (w *wrapped) WriteTo(b []byte, addr net.Addr) (int, error) {
 	if !w.out.judged {
-		return w.inner.pc.WriteTo(b, addr)
+		n, err := w.inner.pc.WriteTo(b, addr)
+		if w.counted && err == nil {
+			w.count(&w.out.stats, 1, len(b))
+		}
+		return n, err
 	}
 	to, ok := w.destination(b, addr)
 	copies, altered, err := w.judgeWrite(b, to, ok, addr)
@@ -74,7 +79,7 @@ func (w *wrapped) destination(b []byte, addr net.Addr) (to netip.AddrPort, ok bo
 func (w *wrapped) judgeWrite(b []byte, to netip.AddrPort, sendable bool, addr net.Addr) (copies int, altered []*parcel, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := w.clock.now()
+	now := w.outNow()
 	if err := w.writable(now); err != nil || !sendable {
 		return 0, nil, err
 	}
@@ -83,6 +88,23 @@ func (w *wrapped) judgeWrite(b []byte, to netip.AddrPort, sendable bool, addr ne
 	}
 	copies, altered = w.judge(w.out.chain.flows.get(flowKey{w.inner.local, to}), b, addr, now, nil)
 	return copies, altered, nil
+}
+
+// outNow returns the time, if it matters.
+func (w *wrapped) outNow() time.Duration {
+	if w.out.timeless && w.out.deadline == never {
+		return 0
+	}
+	return w.clock.now()
+}
+
+// count counts packets that were not judged.
+func (w *wrapped) count(s *Stats, packets, bytes int) {
+	w.mu.Lock()
+	s.Packets += packets
+	s.Passed += packets
+	s.Bytes += bytes
+	w.mu.Unlock()
 }
 
 // writable returns why the conn cannot be written to, or nil.

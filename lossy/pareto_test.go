@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
@@ -32,21 +33,17 @@ func TestParetoDelay(t *testing.T) {
 	})
 }
 
-// paretoNormalOf inverts the quantiles of ParetoNormalDelay by halving.
+// paretoNormalOf inverts the quantiles of ParetoNormalDelay by a table.
 func paretoNormalOf(mean, jitter time.Duration) func(time.Duration) float64 {
+	quantiles := make([]float64, 50_000)
+	for i := range quantiles {
+		u := (float64(i) + 0.5) / float64(len(quantiles))
+		normal, pareto := math.Sqrt2*math.Erfinv(2*u-1), 4.0/3*(math.Pow(1-u, -1.0/3)-1.5)
+		quantiles[i] = float64(mean) + float64(jitter)*(0.25*normal+0.75*pareto)
+	}
 	return func(d time.Duration) float64 {
-		x := float64(d-mean) / float64(jitter)
-		low, high := 0.0, 1.0
-		for range 25 {
-			u := (low + high) / 2
-			normal, pareto := math.Sqrt2*math.Erfinv(2*u-1), 4.0/3*(math.Pow(1-u, -1.0/3)-1.5)
-			if 0.25*normal+0.75*pareto < x {
-				low = u
-			} else {
-				high = u
-			}
-		}
-		return low
+		i, _ := slices.BinarySearch(quantiles, float64(d))
+		return float64(i) / float64(len(quantiles))
 	}
 }
 

@@ -40,7 +40,7 @@ func DropIf(predicate func(Packet) bool) Model {
 		}
 		return verdict{}
 	}
-	return &part{newJudge: func() judge { return j }, eager: true}
+	return &part{newJudge: func() judge { return j }, eager: true, timeless: true}
 }
 
 // ask calls predicate. When it panics, the text says whose it is.

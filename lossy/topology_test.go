@@ -97,7 +97,7 @@ func TestLinkState(t *testing.T) {
 		for range 3 { // all at one instant
 			send(t, a, b, "x")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Microsecond)
 		set(a, b, rate)
 		send(t, a, b, "x")
 		start := time.Now()
@@ -195,7 +195,7 @@ func TestPartition(t *testing.T) {
 		// come after.
 		n.Heal()
 		send(t, conns[0], conns[1], "before")
-		time.Sleep(1)
+		time.Sleep(time.Microsecond)
 		if err := n.Partition(hosts(0)); err != nil {
 			t.Fatal(err)
 		}

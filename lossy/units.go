@@ -41,10 +41,18 @@ func parseTime(word string) (time.Duration, error) {
 		return 0, nil
 	}
 	d, err := split(word, []unit{
-		{"s", 1e9}, {"sec", 1e9}, {"secs", 1e9},
-		{"ms", 1e6}, {"msec", 1e6}, {"msecs", 1e6},
-		{"us", 1e3}, {"usec", 1e3}, {"usecs", 1e3},
-		{"ns", 1}, {"nsec", 1}, {"nsecs", 1},
+		{"s", 1e9},
+		{"sec", 1e9},
+		{"secs", 1e9},
+		{"ms", 1e6},
+		{"msec", 1e6},
+		{"msecs", 1e6},
+		{"us", 1e3},
+		{"usec", 1e3},
+		{"usecs", 1e3},
+		{"ns", 1},
+		{"nsec", 1},
+		{"nsecs", 1},
 	})
 	switch {
 	case err != nil:

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,7 +36,7 @@ func Wrap(pc net.PacketConn, options ...Option) net.PacketConn {
 	if pc == nil {
 		panic("lossy: Wrap: the net.PacketConn is nil")
 	}
-	if len(c.egress) == 0 && len(c.ingress) == 0 && c.watch() == nil {
+	if len(c.egress) == 0 && len(c.ingress) == 0 && c.watch() == nil && !c.counted {
 		return pc
 	}
 	if !c.seeded {
@@ -47,8 +48,9 @@ func Wrap(pc net.PacketConn, options ...Option) net.PacketConn {
 // wrapped is what Wrap returns. It embeds nothing of the conn that it wraps:
 // no method of that gets out by accident.
 type wrapped struct {
-	inner inner
-	clock clock
+	inner   inner
+	clock   clock
+	counted bool // where nothing is judged
 
 	mu     sync.Mutex
 	closed bool
@@ -79,7 +81,9 @@ func newWrapped(pc net.PacketConn, c *config) *wrapped {
 			clock:     w.clock,
 		}
 	}
+	w.counted = c.counted
 	w.out.judged = traced || len(c.egress) > 0
+	w.out.timeless = !traced && !slices.ContainsFunc(c.egress, func(p *part) bool { return !p.timeless })
 	w.out.chain = chainOf(c.egress, Outgoing)
 	w.out.deadline, w.out.alarm = never, never
 	w.in.judged = traced || len(c.ingress) > 0

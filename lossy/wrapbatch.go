@@ -10,6 +10,21 @@ import (
 // batch. It returns how many were written; if those are not all, the error is
 // about the next, and what follows is judged anew when it is written again.
 func (w *wrapped) WriteBatch(bufs [][]byte, to []netip.AddrPort) (int, error) {
+	n, err := w.writeBatch(bufs, to)
+	if w.counted && !w.out.judged && w.inner.udp { // the others are counted one by one
+		w.count(&w.out.stats, n, total(bufs[:n]))
+	}
+	return n, err
+}
+
+func total(bufs [][]byte) (n int) {
+	for _, b := range bufs {
+		n += len(b)
+	}
+	return n
+}
+
+func (w *wrapped) writeBatch(bufs [][]byte, to []netip.AddrPort) (int, error) {
 	if !w.inner.udp {
 		return w.writeEach(bufs, to)
 	}
@@ -33,7 +48,7 @@ func (w *wrapped) WriteBatch(bufs [][]byte, to []netip.AddrPort) (int, error) {
 func (w *wrapped) judgeBatch(box *outbox, bufs [][]byte, to []netip.AddrPort) (judged int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := w.clock.now()
+	now := w.outNow()
 	if err := w.writable(now); err != nil {
 		return 0, w.inner.opError("write", nil, err)
 	}
@@ -77,6 +92,9 @@ func (w *wrapped) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.A
 	}
 	if !w.in.judged {
 		n, err := w.inner.readBatch(bufs, sizes, segments, from)
+		if w.counted {
+			w.countRead(sizes[:n], segments[:n])
+		}
 		return n, w.readError(err)
 	}
 	w.mu.Lock()
@@ -98,6 +116,19 @@ func (w *wrapped) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.A
 			return n, err
 		}
 	}
+}
+
+// countRead counts the datagrams of a batch that was not judged.
+func (w *wrapped) countRead(sizes, segments []int) {
+	packets, bytes := 0, 0
+	for i, size := range sizes {
+		bytes += size
+		packets++
+		if s := segments[i]; s > 0 && size > s {
+			packets += (size - 1) / s
+		}
+	}
+	w.count(&w.in.stats, packets, bytes)
 }
 
 // takeAll puts p and others whose delay is over into bufs.

@@ -117,3 +117,34 @@ func TestWrapCorruptSome(t *testing.T) {
 		}
 	})
 }
+
+// TestCount: a wrapped conn without models counts what passes it in either
+// way, and does nothing else.
+func TestCount(t *testing.T) {
+	for _, batch := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			n := lossy.NewNetwork()
+			a, b := open(t, n), open(t, n)
+			w := lossy.Wrap(a, lossy.Count())
+			for i := range 5 {
+				if err := write(w, make([]byte, i), b.AddrPort(), batch); err != nil {
+					t.Fatal(err)
+				}
+				if err := write(b, make([]byte, 2*i), a.AddrPort(), batch); err != nil {
+					t.Fatal(err)
+				}
+				if got := len(read(t, w, batch)); got != 2*i {
+					t.Errorf("read %d bytes, want %d", got, 2*i)
+				}
+			}
+			write(w, make([]byte, 70000), b.AddrPort(), batch) // too long
+			egress, ingress := lossy.StatsOf(w)
+			if want := (lossy.Stats{Packets: 5, Bytes: 10, Passed: 5}); egress != want {
+				t.Errorf("batch %v: egress is %+v", batch, egress)
+			}
+			if want := (lossy.Stats{Packets: 5, Bytes: 20, Passed: 5}); ingress != want {
+				t.Errorf("batch %v: ingress is %+v", batch, ingress)
+			}
+		})
+	}
+}
