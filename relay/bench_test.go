@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -178,25 +179,75 @@ func BenchmarkFlood(b *testing.B) {
 	}
 }
 
-// BenchmarkDeaf: one of four clients floods the others, without and with a fifth that
-// never reads. An iteration is one flood of each, in turn, long enough for what the
-// wait for the deaf client takes (Server.Patience, once) to be small beside it. The
-// best of each are compared: what else the machine does only adds to them.
+// BenchmarkDeaf: one of four clients floods the others all the time. An iteration is
+// eight seconds of that, and then the eight seconds from when a fifth client comes that
+// never reads. What else the machine does slows both, one as the other.
 func BenchmarkDeaf(b *testing.B) {
-	const lines = 16_000_000
-	serve := func(l net.Listener) { ours(b, new(Server), l) }
-	best := [2]time.Duration{time.Hour, time.Hour}
-	for turn := range b.N {
-		for k := range best {
-			deaf := (turn + k) % 2 // neither is always the first
-			best[deaf] = min(best[deaf], newFlood(b, 4, serve, deaf == 1).run(b, lines))
+	const while = 8 * time.Second
+	l := listen(b)
+	s := new(Server)
+	ours(b, s, l)
+	conns := make([]net.Conn, 4)
+	for i := range conns {
+		conns[i] = dial(b, l.Addr())
+		introduce(b, conns[:i+1])
+	}
+	var delivered atomic.Int64
+	var ended sync.WaitGroup
+	for _, c := range conns[1:] {
+		ended.Go(func() { count(b, c, &delivered) })
+	}
+	var enough atomic.Bool
+	ended.Go(func() {
+		for out := bytes.Repeat(floodLine, 256); !enough.Load(); {
+			conns[0].Write(out)
+		}
+		conns[0].(*net.TCPConn).CloseWrite()
+		for _, c := range conns[1:] {
+			c.(*net.TCPConn).CloseWrite() // the server delivers the rest, and closes
+		}
+	})
+	rate := func() float64 {
+		before, start := delivered.Load(), time.Now()
+		<-time.After(while)
+		return float64(delivered.Load()-before) / time.Since(start).Seconds()
+	}
+	var without, with, ratios []float64
+	for range b.N {
+		a := rate()
+		dial(b, l.Addr())
+		c := rate()
+		without, with, ratios = append(without, a/1e6), append(with, c/1e6), append(ratios, c/a)
+	}
+	enough.Store(true)
+	ended.Wait()
+	if st := s.Stats(); st.Joined != uint64(4+b.N) {
+		b.Errorf("%d clients have joined, want %d", st.Joined, 4+b.N)
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(median(without), "M/s-without")
+	b.ReportMetric(median(with), "M/s-with")
+	b.ReportMetric(median(ratios), "with/without")
+	b.ReportMetric(slices.Min(ratios), "least")
+}
+
+// count counts the lines of a flood until the end, and checks each.
+func count(b *testing.B, c net.Conn, lines *atomic.Int64) {
+	want := append([]byte("1: "), floodLine...)
+	in := bufio.NewReaderSize(c, 64<<10)
+	for got := make([]byte, len(want)); ; lines.Add(1) {
+		if _, err := io.ReadFull(in, got); err == io.EOF {
+			return
+		} else if err != nil || !bytes.Equal(got, want) {
+			b.Errorf("got %q, %v", got, err)
+			return
 		}
 	}
-	without, with := best[0].Seconds(), best[1].Seconds()
-	b.ReportMetric(0, "ns/op") // of both together: not shown
-	b.ReportMetric(3*lines/without/1e6, "M/s-without")
-	b.ReportMetric(3*lines/with/1e6, "M/s-with")
-	b.ReportMetric(without/with, "with/without")
+}
+
+func median(x []float64) float64 {
+	x = slices.Sorted(slices.Values(x))
+	return (x[(len(x)-1)/2] + x[len(x)/2]) / 2
 }
 
 // BenchmarkBurst: 500 clients connect at once. The time is that until all are served.

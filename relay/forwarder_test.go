@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,6 +113,40 @@ func TestBrokenConnection(t *testing.T) {
 }
 
 // TestUpstreamAbsent: a clear error, and nobody is listened to.
+// TestFirstConnectionUnused: it is closed when no client has come, and when none can.
+func TestFirstConnectionUnused(t *testing.T) {
+	for name, listens := range map[string]bool{"nobody comes": true, "it cannot listen": false} {
+		t.Run(name, func(t *testing.T) {
+			upstream := listen(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			f := Forwarder{Listen: func(context.Context, string, string) (net.Listener, error) {
+				if !listens {
+					return nil, syscall.EADDRINUSE
+				}
+				return net.Listen("tcp", "127.0.0.1:0")
+			}}
+			ended := make(chan error)
+			go func() { ended <- f.ListenAndForward(ctx, "", upstream.Addr().String()) }()
+			atServer, err := upstream.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer atServer.Close()
+			if listens {
+				cancel()
+			}
+			if err := <-ended; !listens && !errors.Is(err, syscall.EADDRINUSE) || listens && !errors.Is(err, context.Canceled) {
+				t.Errorf("ListenAndForward: %v", err)
+			}
+			cancel()
+			atServer.SetReadDeadline(time.Now().Add(10 * time.Second))
+			if got := recv(t, atServer); got != "" {
+				t.Errorf("the server received %q", got)
+			}
+		})
+	}
+}
+
 func TestUpstreamAbsent(t *testing.T) {
 	l := listen(t)
 	addr := l.Addr().String()

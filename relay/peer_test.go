@@ -269,6 +269,26 @@ func TestChatServerGone(t *testing.T) {
 
 // TestChatServerDeaf: a server that does not read does not hold up the other peer, and
 // in the end ends the chat.
+// A server that is slow gets the copy of the last message, too, although the other peer
+// has acknowledged it long before.
+func TestChatLastCopy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newChatters(t, lossy.Delay(10*ms))
+		a.mine.Close()
+		a.mine, a.server = net.Pipe()
+		a.start(Peer{}, b.addr)
+		b.start(Peer{}, a.addr)
+		a.say <- exit
+		<-b.done
+		time.Sleep(copyTime / 2)
+		got, err := io.ReadAll(a.server)
+		<-a.done
+		if string(got) != exit || err != nil || a.err != nil {
+			t.Errorf("the server got %q, %v; the chat: %v", got, err, a.err)
+		}
+	})
+}
+
 func TestChatServerDeaf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newChatters(t)
