@@ -117,6 +117,9 @@ func TestExitDrains(t *testing.T) {
 		if s := h.server.Stats(); s.Clients != 1 || s.Messages != 4 || s.Delivered != 3 {
 			t.Errorf("afterwards: %+v", s)
 		}
+		if n := len(h.server.room.leaving); n != 0 {
+			t.Errorf("%d clients that have parted are remembered", n)
+		}
 	})
 }
 
