@@ -3,6 +3,7 @@ package p2mp
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -126,6 +127,39 @@ func TestCancelWhileJoining(t *testing.T) {
 		<-p.receivers[0].done
 		if d := time.Since(start); d > time.Second {
 			t.Errorf("the receiver heard of it after %v: %v", d, p.receivers[0].err)
+		}
+		p.stop()
+	})
+}
+
+// A receiver that is told to stop while it checks a file ends that first, and the sender
+// hears of it.
+func TestStopWhileChecking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1)
+		s := &shelf{t: t}
+		var told []error
+		r := Receiver{Trace: &Trace{Finished: func(_ Offer, _ Report, err error) { told = append(told, err) }}}
+		m := p.serve(r, HandlerFunc(func(o Offer) (Sink, error) {
+			i, err := s.Accept(o)
+			return slowCommit{i.(*item)}, err
+		}))
+		h := offerOf("f", 0)
+		p.postTo(CategoryHello, &h)
+		p.answer()
+		p.postTo(CategoryFin, &fin{session: h.session, number: 1, digest: sha256.Sum256(nil)})
+		p.answer()
+		start := time.Now()
+		m.cancel()
+		<-m.done
+		if d := time.Since(start).Round(time.Millisecond); d != time.Second || !errors.Is(m.err, context.Canceled) {
+			t.Errorf("Serve returned after %v, %v", d, m.err)
+		}
+		if s.items[0].ended != "committed" || len(told) != 1 || told[0] != nil {
+			t.Errorf("%s; Finished was told %v", s.items[0].ended, told)
+		}
+		if got := p.answer(); got != "REPORT 1: 0 held, kept" {
+			t.Errorf("the sender was told %s", got)
 		}
 		p.stop()
 	})

@@ -61,6 +61,7 @@ type flight struct {
 	lastHeld int           // delivered, when copies were counted
 	firstFin uint32        // number of the first FIN; 0: none yet
 	owed     time.Time     // since when chunks, or the end, are under way without progress; zero: not
+	heard    time.Time     // when it answered last
 
 	delivered int       // chunks known to be held
 	limited   bool      // there was nothing to send since the rate was measured last
@@ -257,6 +258,12 @@ func (f *flight) ending(now time.Time, number uint32) {
 // unanswered returns since when the receiver owes an answer, and whether it does.
 func (f *flight) unanswered() (since time.Time, owes bool) { return f.askedAt, !f.askedAt.IsZero() }
 
+// stalled returns since when the receiver answers and nothing that it lacks arrives, and
+// whether that is so. Without an answer since then it may rather be silent.
+func (f *flight) stalled() (since time.Time, stalls bool) {
+	return f.owed, !f.owed.IsZero() && f.heard.After(f.owed)
+}
+
 // plausible reports whether a status can be true: of what was sent and asked.
 func (f *flight) plausible(s *status) bool {
 	high := f.next - 1 // the highest chunk sent
@@ -271,6 +278,7 @@ func (f *flight) answer(now time.Time, s *status) {
 	outage := f.silent >= asideAfter
 	f.silent = 0
 	f.askedAt = time.Time{}
+	f.heard = now
 	f.finished = f.finished || s.progress == kept
 	before := f.delivered
 	lost := f.merge(s)

@@ -343,3 +343,28 @@ func TestFlightPlausible(t *testing.T) {
 		}
 	}
 }
+
+// TestFlightStalls: who answers and gets nothing is stalled; who does not answer is not, nor
+// who gets something.
+func TestFlightStalls(t *testing.T) {
+	f, now := newFlight()
+	expect := func(want bool) {
+		t.Helper()
+		if since, got := f.stalled(); got != want || got && !since.Equal(now) {
+			t.Errorf("stalled %v, since %v", got, since)
+		}
+	}
+	expect(false)
+	f.send(now, 8, 100)
+	f.asked(now)
+	expect(false)
+	f.answer(now.Add(20*time.Millisecond), &status{number: 1})
+	expect(true)
+	f.send(now.Add(21*time.Millisecond), 8, 100)
+	f.asked(now.Add(21 * time.Millisecond))
+	now = now.Add(41 * time.Millisecond)
+	f.answer(now, &status{number: 2, cum: 1})
+	expect(false)
+	f.answer(now.Add(time.Millisecond), &status{number: 2, cum: 1})
+	expect(true)
+}

@@ -101,9 +101,13 @@ func TestFailAndWait(t *testing.T) {
 			return p.sender.WriteTo(b, to)
 		}}
 		data := noise(1, 1_000_000)
-		report, err := (&Sender{Policy: Fail, Rate: 10e6}).Send(t.Context(), conn, p.to, Source{R: bytes.NewReader(data), Size: int64(len(data))})
+		report, err := (&Sender{Policy: Fail, GiveUp: 500 * time.Millisecond, Rate: 10e6}).Send(t.Context(), conn, p.to, Source{R: bytes.NewReader(data), Size: int64(len(data))})
 		if !errors.Is(err, ErrSilent) || !strings.Contains(err.Error(), "stopped for all: 10.0.0.2:7735: silent") || report.Peers[0].State != Dropped {
 			t.Errorf("%v, %+v", err, report.Peers)
+		}
+		<-p.receivers[1].done
+		if a, ok := errors.AsType[*AbortError](p.receivers[1].err); !ok || a.Reason != ReasonCanceled {
+			t.Errorf("the other receiver: %v", p.receivers[1].err)
 		}
 		p.stop()
 	})
@@ -134,6 +138,12 @@ func TestBlackhole(t *testing.T) {
 		r, err, hung := p.sendFor(t, 10*time.Minute, p.sender, Sender{GiveUp: time.Second, Window: 20}, Source{R: bytes.NewBuffer(bytes.Clone(data)), Size: int64(len(data))})
 		if hung {
 			t.Errorf("Send still ran after ten minutes: %v; sent %d, the other receiver has %d bytes", err, r.Peers[0].Sent, r.Peers[1].Bytes)
+		}
+		if want := "10.0.0.2:7735: answers, but chunk 1 and what follows did not arrive in 1s"; !errors.Is(err, ErrStalled) || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q", err)
+		}
+		if !bytes.Equal(p.receivers[1].got.Bytes(), data) {
+			t.Errorf("the other receiver has %d bytes", p.receivers[1].got.Len())
 		}
 		p.stop()
 	})

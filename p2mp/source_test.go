@@ -239,3 +239,35 @@ func TestLastNumbersReadOnce(t *testing.T) {
 		t.Errorf("nothing was read behind chunk %d", uint32(at))
 	}
 }
+
+// A receiver is told that it is the source that failed.
+func TestSourceFailureIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1, lossy.Delay(time.Millisecond))
+		p.receive(Receiver{})
+		_, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, Source{R: &failingReader{n: 5000, err: errBroken}, Size: -1})
+		<-p.receivers[0].done
+		if a, ok := errors.AsType[*AbortError](p.receivers[0].err); !ok || a.Reason != ReasonSource || !errors.Is(err, errBroken) {
+			t.Errorf("the receiver %v, the sender %v", p.receivers[0].err, err)
+		}
+		p.stop()
+	})
+}
+
+// The digest is that of the bytes in their order, whatever order they are asked for in.
+func TestDigestInAnyOrder(t *testing.T) {
+	data := noise(1, 1050)
+	for _, order := range [][]uint32{nil, {11}, {3, 1, 2}, {1, 2, 2, 4, 3}, {11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1}} {
+		s := newStore(Source{R: bytes.NewReader(data), Size: 1050}, 100, 5)
+		b := make([]byte, 100)
+		for _, n := range order {
+			k, err := s.chunk(n, b)
+			if want := data[(n-1)*100 : min(1050, n*100)]; err != nil || !bytes.Equal(b[:k], want) {
+				t.Errorf("%v: chunk %d has %d bytes, %v", order, n, k, err)
+			}
+		}
+		if got, err := s.digest(); err != nil || got != sha256.Sum256(data) {
+			t.Errorf("%v: %x, %v", order, got, err)
+		}
+	}
+}

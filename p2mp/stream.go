@@ -51,7 +51,7 @@ func (t *sending) stream(now time.Time, i int) (wake time.Time, err error) {
 				return now, nil
 			}
 		}
-		if since := p.flight.owed; !since.IsZero() && !now.Before(since.Add(t.giveUp)) {
+		if since, stalls := p.flight.stalled(); stalls && !now.Before(since.Add(t.giveUp)) {
 			t.dropSilent(i, ErrStalled)
 			return now, nil
 		}
