@@ -367,4 +367,39 @@ func TestFlightStalls(t *testing.T) {
 	expect(false)
 	f.answer(now.Add(time.Millisecond), &status{number: 2, cum: 1})
 	expect(true)
+	// Nor is one that has all it was sent, unless it was told that that is the end.
+	for _, end := range []bool{false, true} {
+		f, now = newFlight()
+		f.send(now, 3, 3)
+		number := f.asked(now)
+		if end {
+			f.ending(now, number)
+		}
+		now = now.Add(20 * time.Millisecond)
+		f.answer(now, &status{number: 1, cum: 3})
+		expect(false)
+		f.asked(now)
+		f.answer(now.Add(20*time.Millisecond), &status{number: 2, cum: 3})
+		expect(end)
+	}
+}
+
+// TestFlightLateAnswer: one that a later answer has overtaken tells what is held, and nothing
+// of the path as it is.
+func TestFlightLateAnswer(t *testing.T) {
+	f, now := newFlight()
+	ms := func(n int) time.Time { return now.Add(time.Duration(n) * time.Millisecond) }
+	f.send(now, 4, 100)
+	f.asked(now)
+	f.send(now, 4, 100)
+	f.asked(ms(10))
+	f.answer(ms(40), &status{number: 2, cum: 2, held: []byte{0b01010000}, clock: 40_000}) // 5 and 7
+	cc, mark := f.cc, f.mark
+	f.answer(ms(41), &status{number: 1, cum: 2, clock: 20_000})
+	if f.cc != cc || f.mark != mark {
+		t.Errorf("it is measured: %+v, from %+v", f.cc, f.mark)
+	}
+	if f.cum != 2 || f.delivered != 4 || !f.resting || f.waiting {
+		t.Errorf("it holds all up to %d, %d in all; waiting %v", f.cum, f.delivered, f.waiting)
+	}
 }
