@@ -19,15 +19,14 @@
 //
 //   - [github.com/ferrygo/ferry/checksum] is the Internet checksum: whole, in parts,
 //     and updated in place.
-//   - [github.com/ferrygo/ferry/lossy] drops, delays, duplicates and holds up packets around any
-//     net.PacketConn, and has a network in memory that runs in virtual time.
+//   - [github.com/ferrygo/ferry/lossy] drops, delays, duplicates, corrupts and reorders packets around any
+//     net.PacketConn or between real programs, and has a network in memory that runs in virtual time.
 //   - [github.com/ferrygo/ferry/multicast] opens conns for multicast groups and broadcast, which
 //     deliver what was asked for and nothing else.
 //
 // # To come
 //
-// p2mp over multicast, segmentation offload for all protocols, and more of netem's
-// impairments, captures and a proxy in lossy.
+// p2mp over multicast, and segmentation offload for all protocols.
 //
 // # What all packages share
 //

@@ -37,14 +37,28 @@ func Correlated(r float64, m Model) Model {
 
 // random makes a model that says hit with probability p, and otherwise miss.
 func random(p float64, hit, miss verdict) Model {
-	return chance(p, func() choice {
-		return func(_ *passage, chosen bool) verdict {
-			if chosen {
-				return hit
+	return &part{ // and not by chance, which would be one more call for each packet
+		timeless: true,
+		newJudge: func() judge {
+			return func(x *passage) verdict {
+				if x.uniform() < p {
+					return hit
+				}
+				return miss
 			}
-			return miss
-		}
-	})
+		},
+		correlated: func(r float64) func() judge {
+			return func() judge {
+				c := coin{p: p, r: r}
+				return func(x *passage) verdict {
+					if c.toss(x) {
+						return hit
+					}
+					return miss
+				}
+			}
+		},
+	}
 }
 
 // A choice is a judge that is told whether the packet was chosen.
