@@ -13,13 +13,16 @@ import (
 // and ignored.
 func (t *sending) arrived(now time.Time, d datagram.Packet) {
 	i, known := t.index[d.Addr]
+	p, err := ParsePacket(d.Data)
+	if !known && err == nil && t.welcome(now, d.Addr, p) {
+		i, known = t.index[d.Addr], true
+	}
 	if !known {
 		t.report.Foreign++
 		t.stranger = d.Addr
 		t.bad(d.Addr, ErrForeign)
 		return
 	}
-	p, err := ParsePacket(d.Data)
 	if err == nil {
 		err = t.take(now, i, p)
 	}
@@ -65,6 +68,7 @@ func (t *sending) take(now time.Time, i int, p Packet) error {
 // reported takes the answer of a receiver of the extended mode.
 func (t *sending) reported(now time.Time, i int, s *status) error {
 	p, r := &t.peers[i], &t.report.Peers[i]
+	p.flight.overheard = max(t.crowd.next, 1) - 1
 	switch {
 	case p.stage == joining, p.stage == classic && r.Chunks == 0:
 		return t.joined(now, i, s)
@@ -83,7 +87,9 @@ func (t *sending) reported(now time.Time, i int, s *status) error {
 	}
 	before := p.flight.cum
 	p.aside = false
-	p.flight.answer(now, s)
+	if m, ok := p.flight.answer(now, s); ok && p.grouped && t.crowd.answered(now, t.peers, m) {
+		t.crowd.lack(t.peers, false)
+	}
 	if p.flight.cum == before && !p.flight.finished {
 		return nil
 	}
@@ -123,6 +129,10 @@ func (t *sending) joined(now time.Time, i int, s *status) error {
 	p.flight.timer.Config = p.timer
 	p.flight.begin(now, s.cum, max(1, window), max(2, int(min(s.burst, maxWindow))), p.join.measured(now))
 	p.stage, p.id = extended, s.id
+	if t.crowd.open() && s.cum == 0 {
+		p.grouped = true
+		t.crowd.members = append(t.crowd.members, i)
+	}
 	r.State, r.Extended = Receiving, true
 	t.credit(r, s.cum)
 	if t.trace.Joined != nil {

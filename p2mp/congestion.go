@@ -125,6 +125,19 @@ func (c *congestion) window() int {
 	return int(2*c.content()) + c.slack
 }
 
+// room is how many packets may be under way, two at least.
+func (c *congestion) room() int { return max(2, c.window()) }
+
+// interval is how many chunks are sent between polls: fewer where the window is small, or
+// where they take long.
+func (c *congestion) interval() int {
+	n := min(pollEvery, c.room()/2)
+	if pace := c.pace(); pace > 0 {
+		n = min(n, max(pollLeast, int(pace*max(2*c.minRTT, pollTime).Seconds())))
+	}
+	return max(4, n)
+}
+
 // A sample is what the answer to a poll tells.
 type sample struct {
 	poll      uint32 // the number of the poll, and of the next one

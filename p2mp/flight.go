@@ -34,9 +34,12 @@ type flight struct {
 	timer rtt.Estimator
 	cc    congestion
 
-	cum   uint32 // the receiver holds all chunks up to this one
-	next  uint32 // the lowest chunk that was never sent
-	slots []slot // of chunk n: slots[n%len]; those after cum, len of them at most
+	cum  uint32 // the receiver holds all chunks up to this one
+	next uint32 // the lowest chunk that was never sent
+	// overheard is the highest chunk that was sent to the group: a receiver may have it
+	// from there, though it was not meant to.
+	overheard uint32
+	slots     []slot // of chunk n: slots[n%len]; those after cum, len of them at most
 
 	underWay int // chunks sent, and not known to be held or lost
 	missing  int // chunks known to be lost
@@ -63,12 +66,17 @@ type flight struct {
 	owed     time.Time     // since when chunks, or the end, are under way without progress; zero: not
 	heard    time.Time     // when it answered last
 
-	delivered int       // chunks known to be held
-	limited   bool      // there was nothing to send since the rate was measured last
-	credit    int       // chunks that may leave now,
-	nextSend  time.Time // and when more may
+	delivered int  // chunks known to be held
+	limited   bool // there was nothing to send since the rate was measured last
+	pacer
 
 	finished bool // the receiver said that it keeps the file
+}
+
+// A pacer spreads chunks over time.
+type pacer struct {
+	credit   int       // chunks that may leave now,
+	nextSend time.Time // and when more may
 }
 
 // A slot is what is known about one chunk.
@@ -89,12 +97,12 @@ const (
 
 // polled is what was so when a poll was sent, and answered.
 type polled struct {
-	number    uint32
-	sent      time.Time
-	answered  time.Time
-	clock     uint32 // the receiver's then, in microseconds
-	delivered int
-	probed    bool // what was sent before it was sent at more than the rate
+	number   uint32
+	sent     time.Time
+	answered time.Time
+	clock    uint32 // the receiver's then, in microseconds
+	received uint32 // packets that had arrived there
+	probed   bool   // what was sent before it was sent at more than the rate
 }
 
 // begin starts with a receiver that holds all chunks up to cum already, keeps window
@@ -150,7 +158,7 @@ func (f *flight) act(now time.Time, available uint32, all bool) (a act, seq uint
 		}
 	case f.underWay >= f.room():
 		a = nothing
-	case f.credit == 0 && now.Before(f.nextSend):
+	case f.holds(now):
 		return nothing, 0, f.earliest(f.nextSend)
 	default:
 		return a, seq, now
@@ -169,18 +177,11 @@ func (f *flight) earliest(t time.Time) time.Time {
 	return t
 }
 
-// interval is how many chunks are sent between polls: fewer where the window is small, or
-// where they take long.
-func (f *flight) interval() int {
-	n := min(pollEvery, f.room()/2)
-	if pace := f.cc.pace(); pace > 0 {
-		n = min(n, max(pollLeast, int(pace*max(2*f.cc.minRTT, pollTime).Seconds())))
-	}
-	return max(4, n)
-}
+// interval is how many chunks are sent between polls.
+func (f *flight) interval() int { return f.cc.interval() }
 
 // room is how many packets may be under way.
-func (f *flight) room() int { return max(2, f.cc.window()) }
+func (f *flight) room() int { return f.cc.room() }
 
 // pick returns the chunk to send next: a lost one first.
 func (f *flight) pick(available uint32) (act, uint32) {
@@ -190,6 +191,9 @@ func (f *flight) pick(available uint32) (act, uint32) {
 		}
 		return oldChunk, f.scan
 	}
+	for f.next <= f.overheard && f.next-f.cum <= uint32(len(f.slots)) && f.slot(f.next).state == held {
+		f.next++
+	}
 	if f.next != 0 && f.next <= available && f.next-f.cum <= uint32(len(f.slots)) {
 		return newChunk, f.next
 	}
@@ -198,51 +202,70 @@ func (f *flight) pick(available uint32) (act, uint32) {
 
 // sent notes that chunk seq was sent.
 func (f *flight) sent(now time.Time, seq uint32) {
+	f.noted(now, seq, f.lastPoll+1)
+	f.spend(now, f.cc.pace())
+}
+
+// noted notes that chunk seq was sent, perhaps not for this receiver alone. The answer to
+// the poll with the number given is the first that tells whether it arrived.
+func (f *flight) noted(now time.Time, seq, poll uint32) {
 	s := f.slot(seq)
 	if s.state == missing {
 		f.missing--
 	} else {
 		f.next++
 	}
-	*s = slot{flying, f.lastPoll + 1, now.Sub(f.start)}
+	*s = slot{flying, poll, now.Sub(f.start)}
 	if f.owed.IsZero() {
 		f.owed = now
 	}
 	f.underWay++
 	f.sincePoll++
-	if f.credit == 0 {
-		f.credit = f.quantum(now)
-	}
-	f.credit--
 }
 
+// spend takes one chunk from what may leave.
+func (p *pacer) spend(now time.Time, pace float64) {
+	if p.credit == 0 {
+		p.credit = p.quantum(now, pace)
+	}
+	p.credit--
+}
+
+// holds reports whether the next chunk must wait, until nextSend.
+func (p *pacer) holds(now time.Time) bool { return p.credit == 0 && now.Before(p.nextSend) }
+
 // quantum is how many chunks leave in one go, and moves nextSend behind them: what half
-// a millisecond takes, so that fast paths get batches and slow ones no bursts.
-func (f *flight) quantum(now time.Time) int {
-	pace := f.cc.pace()
+// a millisecond takes, so that fast paths get batches and slow ones no bursts. pace is in
+// chunks per second, 0 if nothing is known.
+func (p *pacer) quantum(now time.Time, pace float64) int {
 	if pace <= 0 {
 		return 1
 	}
 	n := max(1, min(32, int(pace/2000)))
 	d := time.Duration(float64(n) / pace * float64(time.Second))
 	// Who comes late may catch up with what a millisecond would have taken, no more.
-	if late := now.Add(-max(time.Millisecond, d)); f.nextSend.Before(late) {
-		f.nextSend = late
+	if late := now.Add(-max(time.Millisecond, d)); p.nextSend.Before(late) {
+		p.nextSend = late
 	}
-	f.nextSend = f.nextSend.Add(d)
+	p.nextSend = p.nextSend.Add(d)
 	return n
 }
 
 // asked notes that a poll was sent, and returns its number.
 func (f *flight) asked(now time.Time) uint32 {
-	f.lastPoll++
-	f.polls[f.lastPoll%pollMemory] = polled{number: f.lastPoll, sent: now, delivered: f.delivered, probed: f.cc.asked(now)}
+	f.askedAs(now, f.lastPoll+1)
+	return f.lastPoll
+}
+
+// askedAs notes that a poll was sent that has a number above all before.
+func (f *flight) askedAs(now time.Time, number uint32) {
+	f.lastPoll = number
+	f.polls[number%pollMemory] = polled{number: number, sent: now, probed: f.cc.asked(now)}
 	f.sincePoll = 0
 	if f.waiting, f.resting = true, false; f.askedAt.IsZero() {
 		f.askedAt = now
 	}
 	f.pollDue = now.Add(f.timer.RTO())
-	return f.lastPoll
 }
 
 // ending notes that poll number is a FIN.
@@ -266,14 +289,15 @@ func (f *flight) stalled() (since time.Time, stalls bool) {
 
 // plausible reports whether a status can be true: of what was sent and asked.
 func (f *flight) plausible(s *status) bool {
-	high := f.next - 1 // the highest chunk sent
+	high := max(f.next-1, f.overheard) // the highest chunk sent
 	held := len(bytes.TrimRight(s.held, "\x00"))
 	last := uint64(s.cum) + 1 + 8*uint64(held)
 	return s.number <= f.lastPoll && s.cum <= high && last < uint64(high)+8+1
 }
 
-// answer takes the receiver's answer to a poll.
-func (f *flight) answer(now time.Time, s *status) {
+// answer takes the receiver's answer to a poll, and returns what it tells of the path; ok
+// is false if that is nothing.
+func (f *flight) answer(now time.Time, s *status) (_ sample, ok bool) {
 	f.timer.Heard()
 	outage := f.silent >= asideAfter
 	f.silent = 0
@@ -283,12 +307,14 @@ func (f *flight) answer(now time.Time, s *status) {
 	before := f.delivered
 	lost := f.merge(s)
 	f.settle(now, f.delivered > before || s.progress == checking)
-	f.learnOrder(s)
+	if f.overheard == 0 { // what others lacked comes again through the group
+		f.learnOrder(s)
+	}
 	p := f.polls[s.number%pollMemory]
 	if s.number == 0 || p.number != s.number || !p.answered.IsZero() {
-		return // too old to measure, or measured already
+		return sample{}, false // too old to measure, or measured already
 	}
-	p.answered, p.clock = now, s.clock
+	p.answered, p.clock, p.received = now, s.clock, s.received
 	f.polls[s.number%pollMemory] = p
 	took := now.Sub(p.sent)
 	f.timer.Sample(took)
@@ -301,26 +327,27 @@ func (f *flight) answer(now time.Time, s *status) {
 		}
 	}
 	if s.number < f.answered {
-		return
+		return sample{}, false
 	}
 	f.answered = s.number
 	if outage { // what was between says nothing of the path
 		f.mark = polled{}
 	}
-	f.cc.update(now, sample{
+	m := sample{
 		poll: s.number, nextPoll: f.lastPoll + 1, rtt: took,
 		delivered: f.delivered - before, lost: lost,
 		rate: f.rate(p), limited: f.limited, probed: p.probed, underWay: f.underWay,
-	})
+	}
+	f.cc.update(now, m)
 	f.limited = false
+	return m, true
 }
 
 // rate measures from the last poll that served for it to p, just answered: how many
-// chunks arrived, over the time that it took to send them or to receive them, whichever
+// packets arrived, over the time that it took to send them or to receive them, whichever
 // is longer. By the receiver's clock, because answers may queue, too. 0 where that is
 // too short to tell.
 func (f *flight) rate(p polled) float64 {
-	p.delivered = f.delivered
 	if f.mark.number == 0 {
 		f.mark = p
 		return 0
@@ -329,7 +356,7 @@ func (f *flight) rate(p polled) float64 {
 	if d < max(f.cc.minRTT/2, 100*time.Microsecond) {
 		return 0
 	}
-	r := float64(p.delivered-f.mark.delivered) / d.Seconds()
+	r := float64(p.received-f.mark.received) / d.Seconds()
 	f.mark = p
 	return r
 }
@@ -343,6 +370,10 @@ func (f *flight) merge(s *status) (lost int) {
 		f.cum++
 	}
 	f.scan = max(f.scan, f.cum+1)
+	if f.next != 0 && f.next <= f.cum {
+		f.next = f.cum + 1
+	}
+	f.overhear(s)
 	for seq := f.cum + 1; seq != f.next; seq++ {
 		sl := f.slot(seq)
 		switch {
@@ -357,6 +388,15 @@ func (f *flight) merge(s *status) (lost int) {
 		}
 	}
 	return lost
+}
+
+// overhear takes over what the receiver holds and was never sent.
+func (f *flight) overhear(s *status) {
+	for seq := f.next; seq != 0 && seq <= f.overheard && seq-f.cum <= uint32(len(f.slots)); seq++ {
+		if s.has(seq - s.cum - 1) {
+			f.slot(seq).state = held
+		}
+	}
 }
 
 // settle notes whether there was progress, and since when the receiver owes some.

@@ -253,7 +253,7 @@ func TestFlightQuantum(t *testing.T) {
 		var f flight
 		f.cc = congestion{phase: probing, step: steady, best: [rateMemory]float64{tt.pace}}
 		f.nextSend = now.Add(-tt.late)
-		if n := f.quantum(now); n != tt.n || f.nextSend.Sub(now) != tt.next {
+		if n := f.quantum(now, f.cc.pace()); n != tt.n || f.nextSend.Sub(now) != tt.next {
 			t.Errorf("%v packets/s, %v late: %d, then %v; want %d, %v", tt.pace, tt.late, n, f.nextSend.Sub(now), tt.n, tt.next)
 		}
 	}
@@ -264,10 +264,10 @@ func TestFlightRate(t *testing.T) {
 	start := time.Unix(1000, 0)
 	f := flight{cc: congestion{minRTT: 20 * time.Millisecond}}
 	for _, tt := range []struct {
-		at        time.Duration
-		clock     uint32
-		delivered int
-		want      float64
+		at       time.Duration
+		clock    uint32
+		received uint32
+		want     float64
 	}{
 		{0, 1<<32 - 5000, 100, 0},                        // the first one
 		{9 * time.Millisecond, 4000, 120, 0},             // too soon to tell
@@ -275,8 +275,7 @@ func TestFlightRate(t *testing.T) {
 		{20 * time.Millisecond, 9000, 150, 0},            // nothing
 		{30 * time.Millisecond, 49_000, 190, 1000},       // sent in 10 ms, received in 40
 	} {
-		f.delivered = tt.delivered
-		if got := f.rate(polled{number: 1, sent: start.Add(tt.at), clock: tt.clock}); !near(got, tt.want) {
+		if got := f.rate(polled{number: 1, sent: start.Add(tt.at), clock: tt.clock, received: tt.received}); !near(got, tt.want) {
 			t.Errorf("at %v: %v, want %v", tt.at, got, tt.want)
 		}
 	}

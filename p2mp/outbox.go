@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/ferrygo/ferry/internal/datagram"
@@ -14,27 +15,37 @@ const outboxSize = 32
 
 // outgoing is what a packet in the outbox is, for the counters.
 type outgoing struct {
-	peer   int
+	peer   int    // everybody: it goes to the group
 	seq    uint32 // 0: no DATA
 	length int
 	again  bool
 }
 
-// post puts a packet into the outbox.
-func (t *sending) post(o outgoing, packet []byte) {
+// post puts a packet for one receiver into the outbox.
+func (t *sending) post(i int, packet []byte) { t.postTo(t.peers[i].addr, i, packet) }
+
+func (t *sending) postTo(to netip.AddrPort, i int, packet []byte) {
 	b := t.buffer()
-	t.out[len(t.out)-1] = datagram.Packet{Data: append(b, packet...), Addr: t.peers[o.peer].addr}
+	t.put(datagram.Packet{Data: append(b, packet...), Addr: to}, outgoing{peer: i})
+}
+
+// postMessage puts a packet of the extended mode for one receiver into the outbox.
+func (t *sending) postMessage(i int, c Category, body message) {
+	t.postMessageTo(t.peers[i].addr, i, c, body)
+}
+
+func (t *sending) postMessageTo(to netip.AddrPort, i int, c Category, body message) {
+	b := t.buffer()
+	t.put(datagram.Packet{Data: appendMessage(b, c, body), Addr: to}, outgoing{peer: i})
+}
+
+// put fills the entry that buffer has added.
+func (t *sending) put(p datagram.Packet, o outgoing) {
+	t.out[len(t.out)-1] = p
 	t.bulk = append(t.bulk, o)
 }
 
-// postMessage puts a packet of the extended mode into the outbox.
-func (t *sending) postMessage(i int, c Category, body message) {
-	b := t.buffer()
-	t.out[len(t.out)-1] = datagram.Packet{Data: appendMessage(b, c, body), Addr: t.peers[i].addr}
-	t.bulk = append(t.bulk, outgoing{peer: i})
-}
-
-// postChunk puts a chunk of the file into the outbox.
+// postChunk puts a chunk of the file into the outbox, for one receiver or for everybody.
 func (t *sending) postChunk(now time.Time, i int, seq uint32, again bool) error {
 	b := t.buffer()[:headerLen+t.mss]
 	n, err := t.store.chunk(seq, b[headerLen:])
@@ -46,8 +57,11 @@ func (t *sending) postChunk(now time.Time, i int, seq uint32, again bool) error 
 	binary.BigEndian.PutUint32(b, seq)
 	binary.BigEndian.PutUint32(b[4:], uint32(CategoryData)) // and a checksum of zero
 	seal(b, t.session)
-	t.out[len(t.out)-1] = datagram.Packet{Data: b, Addr: t.peers[i].addr}
-	t.bulk = append(t.bulk, outgoing{peer: i, seq: seq, length: n, again: again})
+	to := t.crowd.addr
+	if i != everybody {
+		to = t.peers[i].addr
+	}
+	t.put(datagram.Packet{Data: b, Addr: to}, outgoing{peer: i, seq: seq, length: n, again: again})
 	t.spend(now, len(b))
 	return nil
 }
@@ -108,22 +122,33 @@ func (t *sending) sent(o outgoing) {
 	if o.seq == 0 {
 		return
 	}
-	r := &t.report.Peers[o.peer]
-	r.Sent++
+	to, sent, again := t.crowd.addr, &t.report.GroupSent, &t.report.GroupSentAgain
+	if o.peer != everybody {
+		r := &t.report.Peers[o.peer]
+		to, sent, again = r.Addr, &r.Sent, &r.SentAgain
+	}
+	*sent++
 	if o.again {
-		r.SentAgain++
+		*again++
 	}
 	if t.trace.Sent != nil {
-		t.trace.Sent(r.Addr, o.seq, o.length, o.again)
+		t.trace.Sent(to, o.seq, o.length, o.again)
 	}
 }
 
 // writeFailed sorts what ends the transfer from what loses one packet.
 func (t *sending) writeFailed(i int, err error) error {
+	if datagram.Fatal(err) {
+		return fmt.Errorf("p2mp: sending: %w", err)
+	}
+	if i == everybody { // there may be no way to the group: then it reaches nobody
+		if t.trace.WriteFailed != nil {
+			t.trace.WriteFailed(t.crowd.addr, err)
+		}
+		return nil
+	}
 	p := &t.peers[i]
 	switch {
-	case datagram.Fatal(err):
-		return fmt.Errorf("p2mp: sending: %w", err)
 	case datagram.TooLong(err) && p.stage != over:
 		err = fmt.Errorf("an MSS of %d bytes is too long for the way: %w", t.mss, err)
 		t.leaveClassic(i)

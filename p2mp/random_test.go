@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"math/rand/v2"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,28 +16,30 @@ import (
 var randomSeed = flag.Uint64("p2mp.seed", 0, "run only this one of the random transfers")
 
 // TestRandomTransfers: whatever the network does, all receivers get every byte, and the
-// sender learns of it: in the classic mode, in the extended one, and with receivers of
-// both.
+// sender learns of it: in the classic mode, in the extended one, with receivers of both,
+// and through a group.
 func TestRandomTransfers(t *testing.T) {
 	for name, classic := range map[string]func(i int) bool{
 		"classic":  func(int) bool { return true },
 		"extended": func(int) bool { return false },
 		"mixed":    func(i int) bool { return i%2 == 1 },
+		"group":    func(i int) bool { return i%5 == 4 },
 	} {
 		t.Run(name, func(t *testing.T) {
+			grouped := name == "group"
 			const runs = 1000 / thorough
 			if *randomSeed != 0 {
-				randomTransfer(t, *randomSeed, classic)
+				randomTransfer(t, *randomSeed, classic, grouped)
 				return
 			}
 			for seed := uint64(1); seed <= runs && !t.Failed(); seed++ {
-				randomTransfer(t, seed, classic)
+				randomTransfer(t, seed, classic, grouped)
 			}
 		})
 	}
 }
 
-func randomTransfer(t *testing.T, seed uint64, classic func(i int) bool) {
+func randomTransfer(t *testing.T, seed uint64, classic func(i int) bool, grouped bool) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	mss := []int{1, 7, 100, 500, 1400}[r.IntN(5)]
 	size := []int{0, 1, mss - 1, mss, mss + 1, 10 * mss}[r.IntN(6)]
@@ -73,13 +76,18 @@ func randomTransfer(t *testing.T, seed uint64, classic func(i int) bool) {
 			// earlier one.
 			lossy.Jitter(delay/2, delay),
 		)
+		var group netip.AddrPort
+		if grouped {
+			group = testGroup
+			p.joinGroup(p.receivers[r.IntN(2):]...) // not always all
+		}
 		for i, m := range p.receivers {
 			if classic(i) {
 				m.forgetExtended()
 			}
 		}
 		p.receive(Receiver{Linger: 10 * time.Minute, GiveUp: time.Hour, Window: window})
-		s := Sender{MSS: mss, Window: window, JoinTimeout: 10 * time.Minute, GiveUp: 10 * time.Minute, Classic: classic(0) && classic(2)}
+		s := Sender{MSS: mss, Window: window, JoinTimeout: 10 * time.Minute, GiveUp: 10 * time.Minute, Classic: classic(0) && classic(2), Group: group}
 		report, err := s.Send(context.Background(), p.sender, p.to, source)
 		p.stop()
 		if err != nil {

@@ -48,7 +48,11 @@ type Report struct {
 	// Bad counts packets that could not be decoded or had no place in the transfer;
 	// Foreign counts those from addresses that take no part in it. Both were ignored.
 	Bad, Foreign uint64
-	// Peers are the receivers, in the order given to Send, or the one sender.
+	// GroupSent counts DATA packets sent to the group; GroupSentAgain, which it includes,
+	// those that repeat an earlier one.
+	GroupSent, GroupSentAgain uint64
+	// Peers are the receivers, in the order given to Send, or in which they joined, or the
+	// one sender.
 	Peers []PeerReport
 }
 
@@ -58,10 +62,12 @@ type PeerReport struct {
 	State State
 	// Extended says that the peer speaks the extended mode.
 	Extended bool
+	// Multicast says that the peer was sent to through the group, at least at first.
+	Multicast bool
 	// Bytes and Chunks that the receiver acknowledged, or that came from the sender.
 	Bytes  int64
 	Chunks uint32
-	// Sent counts packets sent to this peer; SentAgain, which it includes, those that
+	// Sent counts packets sent to this peer alone; SentAgain, which it includes, those that
 	// repeat an earlier one.
 	Sent, SentAgain uint64
 	// Duplicates counts packets from this peer that told nothing new.

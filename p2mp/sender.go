@@ -65,13 +65,21 @@ type Sender struct {
 	GiveUp time.Duration
 	// Policy says what happens then. The default is Drop.
 	Policy Policy
+	// Group is the address and port of a multicast group, to which each chunk is then sent
+	// once for all receivers that hear it; reports come by unicast. Each receiver must have
+	// joined the group and have its conn at the group's port. Those whom the group does
+	// not reach, or who come late, or hold up the others, are sent to by themselves. Send
+	// joins no group. The zero value sends to each receiver by itself.
+	Group netip.AddrPort
 	// Trace observes the transfers. Nil observes nothing.
 	Trace *Trace
 }
 
 // Send sends src to all receivers in to, over conn, and returns when each has said that
 // it keeps the whole file (in lock-step: has acknowledged the last chunk) or was given
-// up.
+// up. With a Group, to may be empty: then the receivers are those who answer an
+// invitation to the group within JoinTimeout, which Send then waits for; ErrNobody means
+// that there were none.
 //
 // conn stays the caller's: Send neither closes it nor keeps it. It sets read deadlines,
 // and clears them before it returns; it throws away what arrived before, and may raise
@@ -108,7 +116,11 @@ func (s *Sender) check(mss int, to []netip.AddrPort, src Source) error {
 		return fmt.Errorf("p2mp: %v is unknown", s.Policy)
 	case !(s.Rate >= 0):
 		return fmt.Errorf("p2mp: rate of %v bits per second", s.Rate)
-	case len(to) == 0:
+	case s.Group.IsValid() && (!s.Group.Addr().IsMulticast() || s.Group.Port() == 0):
+		return fmt.Errorf("p2mp: group %v is no multicast address and port", s.Group)
+	case s.Group.IsValid() && s.Classic:
+		return errors.New("p2mp: the classic mode knows no groups")
+	case len(to) == 0 && !s.Group.IsValid():
 		return errors.New("p2mp: no receivers")
 	case src.R == nil:
 		return errors.New("p2mp: no source")

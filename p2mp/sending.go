@@ -37,12 +37,16 @@ type sending struct {
 	mss    int
 	window int
 
+	timer      rtt.Config
+	invitation join // to the group
+
 	session  uint64
 	hello    []byte // the HELLO packet
 	store    *store
 	peers    []peer
 	index    map[netip.AddrPort]int // of peers and report.Peers
 	classic  classicSending
+	crowd    crowd
 	report   Report
 	stranger netip.AddrPort // the last one that a packet came from
 	failure  error          // what ends the transfer for all
@@ -65,7 +69,9 @@ type peer struct {
 	timer  rtt.Config
 	flight flight
 	aside  bool
-	unsent error // the last failure to write to it
+	// grouped: it is sent to with the crowd.
+	grouped bool
+	unsent  error // the last failure to write to it
 }
 
 type stage uint8
@@ -100,17 +106,21 @@ func (s *Sender) newSending(to []netip.AddrPort, src Source) (*sending, error) {
 	offer := hello{
 		session: t.session, version: version,
 		name: src.Name, size: src.Size, mode: src.Mode, mss: mss,
-		kind: digestSHA256, join: t.join,
+		kind: digestSHA256, join: t.join, group: datagram.Canonical(s.Group),
+	}
+	t.crowd.addr = offer.group
+	if len(to) == 0 {
+		t.invitation.until = t.start.Add(t.join)
 	}
 	if t.store.at != nil { // a source that is read once cannot skip what a receiver has
 		offer.digest = src.SHA256
 	}
 	t.hello = appendMessage(nil, CategoryHello, &offer)
-	timer := rtt.Config{Initial: initialTimeout, Fixed: s.Timeout}
+	t.timer = rtt.Config{Initial: initialTimeout, Fixed: s.Timeout}
 	for i, addr := range to {
 		addr = datagram.Canonical(addr)
 		t.index[addr] = i
-		t.peers = append(t.peers, peer{addr: addr, timer: timer, join: join{until: t.start.Add(t.join / 2)}})
+		t.peers = append(t.peers, peer{addr: addr, timer: t.timer, join: join{until: t.start.Add(t.join / 2)}})
 		t.report.Peers = append(t.report.Peers, PeerReport{Addr: addr})
 		if s.Classic {
 			t.peers[i].stage = classic
@@ -217,6 +227,9 @@ func (t *sending) drain(ctx context.Context) error {
 }
 
 func (t *sending) over() bool {
+	if t.inviting() {
+		return false
+	}
 	for i := range t.peers {
 		if t.peers[i].stage != over {
 			return false
@@ -227,7 +240,12 @@ func (t *sending) over() bool {
 
 // work fills the outbox with what is due, and says when more will be.
 func (t *sending) work(now time.Time) (wake time.Time, err error) {
-	undecided := false
+	undecided := t.inviting()
+	if undecided {
+		if wake, err = t.invite(now); err != nil {
+			return wake, err
+		}
+	}
 	for i := range t.peers {
 		if t.peers[i].stage == joining {
 			wake = earlier(wake, t.greet(now, i))
@@ -249,11 +267,18 @@ func (t *sending) work(now time.Time) (wake time.Time, err error) {
 			return wake, err
 		}
 	}
+	if t.crowd.addr.IsValid() {
+		w, err := t.workCrowd(now, undecided)
+		if err != nil {
+			return wake, err
+		}
+		wake = earlier(wake, w)
+	}
 	// Not always the same one first: there may be a rate to share.
 	t.turn++
 	for k := range t.peers {
 		i := (k + t.turn) % len(t.peers)
-		if t.peers[i].stage == extended {
+		if t.peers[i].stage == extended && !t.peers[i].grouped {
 			w, err := t.stream(now, i)
 			if err != nil {
 				return wake, err
@@ -273,7 +298,7 @@ func (t *sending) greet(now time.Time, i int) (wake time.Time) {
 		return now
 	}
 	if send {
-		t.post(outgoing{peer: i}, t.hello)
+		t.post(i, t.hello)
 	}
 	return wake
 }

@@ -69,12 +69,7 @@ func (t *sending) stream(now time.Time, i int) (wake time.Time, err error) {
 		}
 		switch what {
 		case askPoll:
-			if f.silent == asideAfter && !p.aside {
-				p.aside = true
-				if t.trace.SetAside != nil {
-					t.trace.SetAside(p.addr)
-				}
-			}
+			t.setAside(i)
 			if err := t.ask(now, i, known && f.next > total || known && f.next == 0); err != nil {
 				return wake, err
 			}
@@ -86,6 +81,18 @@ func (t *sending) stream(now time.Time, i int) (wake time.Time, err error) {
 		}
 	}
 	return now, nil // there is more, after the others' turn
+}
+
+// setAside notes that a receiver is only polled, if it is so.
+func (t *sending) setAside(i int) {
+	p := &t.peers[i]
+	if p.flight.silent < asideAfter || p.aside {
+		return
+	}
+	p.aside = true
+	if t.trace.SetAside != nil {
+		t.trace.SetAside(p.addr)
+	}
 }
 
 // ask polls a receiver; the poll is a FIN where all chunks were sent.

@@ -1,0 +1,254 @@
+package p2mp
+
+import (
+	"math"
+	"net/netip"
+	"time"
+)
+
+// A crowd decides what is sent to a multicast group, for all its members at once: each
+// chunk the first time, and again when two or more lack it; what one alone lacks goes to
+// that one. What each member has is in its own flight. It reads no socket and no clock.
+//
+// A member that falls silent, or holds up the others for long, leaves: it is sent to by
+// itself from then on, as are those whom the group does not reach. When all members hold
+// everything that was sent, and there is no more, the crowd is over.
+type crowd struct {
+	addr    netip.AddrPort // of the group; not valid: there is none
+	state   crowdState
+	members []int // of sending.peers
+	cc      congestion
+	pacer
+
+	next      uint32 // the lowest chunk that was never sent to the group
+	sincePoll int    // chunks sent since the latest poll
+	number    uint32 // of the latest poll
+	turn      int    // which part of the members answers it
+	asks      int    // polls sent while asking
+	due       time.Time
+	limited   bool
+
+	rounds    [pollMemory]round
+	concluded uint32 // the latest round that is
+	repairs   []repair
+
+	sent, again uint64 // chunks
+}
+
+type crowdState uint8
+
+const (
+	gatheringCrowd crowdState = iota // until it is known who takes part
+	askingCrowd                      // whom the group reaches
+	sendingCrowd
+	crowdOver
+)
+
+const (
+	// crowdAsks is how many polls to the group a receiver leaves unanswered before it is
+	// taken for one that the group does not reach.
+	crowdAsks = 3
+	// crowdAnswers is how many members answer a poll at most.
+	crowdAnswers = 32
+	// patience is how long a member may hold up the others, which have to wait for it
+	// because its window is full.
+	patience = time.Second
+	// mostJoining bounds those who join without being on the sender's list.
+	mostJoining = 4096
+)
+
+// A round is the answers to one poll to the group.
+type round struct {
+	number    uint32
+	want, got int
+	probed    bool
+	worst     sample // of what the members told: the highest loss, the longest round trip
+}
+
+// A repair is a chunk that is lacking: at one member, or at several.
+type repair struct {
+	seq uint32
+	to  int // everybody: the group
+}
+
+const everybody = -1
+
+// open reports whether the crowd still takes members.
+func (c *crowd) open() bool { return c.addr.IsValid() && c.state == gatheringCrowd }
+
+// parts is into how many parts the members are divided, one of which answers a poll. A
+// member must be asked before its window is full.
+func (c *crowd) parts(window int) int {
+	n := (len(c.members) + crowdAnswers - 1) / crowdAnswers
+	return max(1, min(n, window/(4*pollEvery)))
+}
+
+// asked notes that a poll with the next number was sent, to which want members are to
+// answer.
+func (c *crowd) asked(now time.Time, number uint32, want int) {
+	c.number, c.sincePoll = number, 0
+	c.rounds[number%pollMemory] = round{number: number, want: want, probed: c.cc.asked(now)}
+}
+
+// answered takes what a member's answer to a poll told. It reports whether it is time to
+// work out what is lacking: a round was concluded, or nobody else owes an answer, or the
+// poll went to that member alone.
+func (c *crowd) answered(now time.Time, peers []peer, s sample) (concluded bool) {
+	r := &c.rounds[s.poll%pollMemory]
+	if r.number != s.poll || s.poll <= c.concluded {
+		return true
+	}
+	r.add(s)
+	// Answers come in the order of the polls: those to earlier ones that are missing are
+	// lost.
+	for n := max(c.concluded+1, s.poll-min(s.poll, pollMemory-1)); n < s.poll; n++ {
+		if e := &c.rounds[n%pollMemory]; e.number == n && e.got > 0 {
+			c.conclude(now, peers, e)
+			concluded = true
+		}
+	}
+	if r.got >= r.want {
+		c.conclude(now, peers, r)
+		concluded = true
+	}
+	return concluded || !c.waiting(peers)
+}
+
+// add makes the worst of what was told so far and of s.
+func (r *round) add(s sample) {
+	w := &r.worst
+	if r.got++; r.got == 1 {
+		*w = s
+		return
+	}
+	if s.lost*(w.lost+w.delivered) > w.lost*(s.lost+s.delivered) {
+		w.lost, w.delivered = s.lost, s.delivered
+	}
+	w.rtt = max(w.rtt, s.rtt)
+	w.underWay = max(w.underWay, s.underWay)
+}
+
+// conclude tells the congestion control what a round told. The rate is that of the slowest
+// member, each one's being the best of some rounds: the lowest of many measurements would
+// be far too low.
+func (c *crowd) conclude(now time.Time, peers []peer, r *round) {
+	s := r.worst
+	s.rate = 0
+	for _, i := range c.members {
+		if f := &peers[i].flight; f.silent == 0 && (s.rate == 0 || f.cc.measured() < s.rate) {
+			s.rate = f.cc.measured()
+		}
+	}
+	s.nextPoll, s.limited, s.probed = c.number+1, c.limited, r.probed
+	c.cc.update(now, s)
+	c.concluded, c.limited = r.number, false
+}
+
+// lack works out what has to be sent again, and to whom: what all have had a chance to
+// say that they lack; now, what anybody is known to lack.
+func (c *crowd) lack(peers []peer, now bool) {
+	c.repairs = c.repairs[:0]
+	decided := uint32(math.MaxUint32)
+	for _, i := range c.members {
+		if f := &peers[i].flight; f.silent == 0 && !now {
+			decided = min(decided, f.answered)
+		}
+	}
+	at := make(map[uint32]int) // which repair is about a chunk
+	for _, i := range c.members {
+		f := &peers[i].flight
+		left := f.missing
+		for seq := f.scan; left > 0; seq++ {
+			s := f.slot(seq)
+			if s.state != missing {
+				continue
+			}
+			left--
+			k, known := at[seq]
+			switch {
+			case known:
+				c.repairs[k].to = everybody
+			case s.poll <= decided:
+				at[seq] = len(c.repairs)
+				c.repairs = append(c.repairs, repair{seq, i})
+			}
+		}
+	}
+}
+
+// pick returns the chunk to send next, and to whom: one that is lacking first. ok is
+// false if there is none; full says that a member's window is the reason.
+func (c *crowd) pick(peers []peer, available uint32) (seq uint32, to int, ok, full bool) {
+	for len(c.repairs) > 0 {
+		r := c.repairs[0]
+		for _, i := range c.members {
+			if (r.to == everybody || r.to == i) && peers[i].flight.lacks(r.seq) {
+				return r.seq, r.to, true, false
+			}
+		}
+		c.repairs = c.repairs[1:] // held by now, or its member has left
+	}
+	if c.next == 0 || c.next > available {
+		return 0, 0, false, false
+	}
+	for _, i := range c.members {
+		if f := &peers[i].flight; c.next-f.cum > uint32(len(f.slots)) {
+			return 0, 0, false, true
+		}
+	}
+	return c.next, everybody, true, false
+}
+
+// posted notes that a chunk was sent, to the group or to one.
+func (c *crowd) posted(now time.Time, peers []peer, seq uint32, to int) {
+	again := seq != c.next
+	for _, i := range c.members {
+		if f := &peers[i].flight; !again || (to == everybody || to == i) && f.lacks(seq) {
+			f.noted(now, seq, c.number+1)
+		}
+	}
+	if again {
+		c.repairs = c.repairs[1:]
+	} else {
+		c.next++
+	}
+	c.sincePoll++
+	c.spend(now, c.cc.pace())
+}
+
+// underWay is how many chunks are, at the member where it is most. One who is late with
+// an answer does not count.
+func (c *crowd) underWay(peers []peer) (n int) {
+	for _, i := range c.members {
+		if f := &peers[i].flight; f.silent == 0 {
+			n = max(n, f.underWay)
+		}
+	}
+	return n
+}
+
+// waiting reports whether a member owes an answer, and is not late with it.
+func (c *crowd) waiting(peers []peer) bool {
+	for _, i := range c.members {
+		if f := &peers[i].flight; f.waiting && f.silent == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// settled reports whether members hold everything that was sent: all of them, or those
+// that are not late with an answer.
+func (c *crowd) settled(peers []peer, all bool) bool {
+	for _, i := range c.members {
+		if f := &peers[i].flight; (all || f.silent == 0) && f.underWay+f.missing > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// lacks reports whether a chunk is known to be lost.
+func (f *flight) lacks(seq uint32) bool {
+	return f.missing > 0 && seq > f.cum && seq < f.next && f.slot(seq).state == missing
+}

@@ -1,0 +1,262 @@
+package p2mp
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+)
+
+// What a sending does with its crowd.
+
+// ErrNobody is what Send returns when nobody has joined whom it was to invite through
+// the group.
+var ErrNobody = errors.New("p2mp: nobody has joined")
+
+// inviting reports whether whoever hears of the transfer through the group may join.
+func (t *sending) inviting() bool { return t.invitation.until.After(t.start) }
+
+// invite sends HELLOs to the group while receivers may join.
+func (t *sending) invite(now time.Time) (wake time.Time, err error) {
+	j := &t.invitation
+	if !now.Before(j.until) {
+		j.until = t.start // the door is closed
+		if len(t.peers) == 0 {
+			return now, ErrNobody
+		}
+		return now, nil
+	}
+	if now.Before(j.due) {
+		return j.due, nil
+	}
+	j.tries++
+	j.due = earlier(now.Add(min(initialTimeout*time.Duration(j.tries), helloSpacing)), j.until)
+	t.postTo(t.crowd.addr, everybody, t.hello)
+	return j.due, nil
+}
+
+// welcome makes a receiver that answers an invitation one of the peers.
+func (t *sending) welcome(now time.Time, from netip.AddrPort, p Packet) bool {
+	if !t.inviting() || p.Category != CategoryReport || len(t.peers) >= mostJoining {
+		return false
+	}
+	s, err := parseStatus(p.Payload)
+	if err != nil || s.session != t.session || s.number != 0 {
+		return false
+	}
+	t.index[from] = len(t.peers)
+	t.peers = append(t.peers, peer{addr: from, timer: t.timer, join: join{until: now.Add(t.join / 2), due: now.Add(t.join)}})
+	t.report.Peers = append(t.report.Peers, PeerReport{Addr: from})
+	return true
+}
+
+// workCrowd does what is due in the group.
+func (t *sending) workCrowd(now time.Time, undecided bool) (wake time.Time, err error) {
+	c := &t.crowd
+	switch c.state {
+	case gatheringCrowd:
+		if undecided {
+			return time.Time{}, nil
+		}
+		c.state, c.due = askingCrowd, now
+		for _, i := range c.members {
+			c.number = max(c.number, t.peers[i].flight.lastPoll)
+		}
+	case askingCrowd:
+	case sendingCrowd:
+		return t.sendToCrowd(now)
+	default:
+		return time.Time{}, nil
+	}
+	return t.askAround(now)
+}
+
+// askAround finds out whom the group reaches: who answers a poll that went there.
+func (t *sending) askAround(now time.Time) (wake time.Time, err error) {
+	c := &t.crowd
+	silent, parts := 0, t.crowdParts()
+	rto := initialTimeout
+	for _, i := range c.members {
+		if f := &t.peers[i].flight; f.answered == 0 {
+			silent++
+			rto = max(rto, f.timer.RTO())
+		}
+	}
+	switch {
+	case len(c.members) < 2:
+		t.disperse(now)
+		return now, nil
+	case silent > 0 && c.asks < crowdAsks*parts, c.asks < parts:
+		if now.Before(c.due) {
+			return c.due, nil
+		}
+		c.asks++
+		if c.due = now.Add(rto); c.asks%parts != 0 {
+			c.due = now.Add(time.Millisecond) // the next part
+		}
+		t.pollCrowd(now)
+		return c.due, nil
+	case silent > 0 && now.Before(c.due):
+		return c.due, nil
+	}
+	c.state, c.next = sendingCrowd, 1
+	t.thin(now, func(p *peer) bool { return p.flight.answered > 0 })
+	for _, i := range c.members {
+		p := &t.peers[i]
+		t.report.Peers[i].Multicast = true
+		c.cc.slack = max(c.cc.slack, min(p.flight.cc.slack, 2*pollEvery))
+		c.cc.minRTT, c.cc.minAt = max(c.cc.minRTT, p.flight.timer.SRTT()), now
+	}
+	return now, nil
+}
+
+// thin has all those leave the crowd who are not to stay.
+func (t *sending) thin(now time.Time, stays func(*peer) bool) {
+	c := &t.crowd
+	kept := c.members[:0]
+	for _, i := range c.members {
+		p := &t.peers[i]
+		if p.stage == extended && stays(p) {
+			kept = append(kept, i)
+			continue
+		}
+		p.grouped = false
+		p.flight.nextSend = now
+	}
+	c.members = kept
+}
+
+// disperse ends the crowd: each member is sent to by itself.
+func (t *sending) disperse(now time.Time) {
+	t.thin(now, func(*peer) bool { return false })
+	t.crowd.state = crowdOver
+}
+
+// sendToCrowd sends what the crowd says, a batch at a time.
+func (t *sending) sendToCrowd(now time.Time) (wake time.Time, err error) {
+	c := &t.crowd
+	total, known := t.store.chunks()
+	t.thin(now, func(p *peer) bool {
+		f := &p.flight
+		return f.silent < asideAfter && !(known && f.cum == total)
+	})
+	wake, err = t.remind(now)
+	if err != nil {
+		return wake, err
+	}
+	for range outboxSize {
+		if len(c.members) < 2 {
+			t.disperse(now)
+			return now, nil
+		}
+		if c.sincePoll >= c.cc.interval() {
+			t.pollCrowd(now)
+			continue
+		}
+		seq, to, ok, full := c.pick(t.peers, t.store.available())
+		switch {
+		case !ok:
+			c.limited = true
+			if full {
+				t.leaveBehind(now)
+				if c.lack(t.peers, true); len(c.repairs) > 0 {
+					continue
+				}
+			}
+			fallthrough
+		case c.underWay(t.peers) >= c.cc.room():
+			switch {
+			case !ok && known && c.next > total && c.settled(t.peers, true):
+				t.disperse(now)
+				return now, nil
+			case !c.waiting(t.peers) && (c.sincePoll > 0 || !c.settled(t.peers, false)):
+				t.pollCrowd(now) // nothing else would open a window
+				continue
+			}
+			return wake, nil
+		case c.holds(now):
+			return earlier(wake, c.nextSend), nil
+		case t.rate > 0 && t.rateNext.After(now):
+			c.limited = true
+			return earlier(wake, t.rateNext), nil
+		}
+		again := seq != c.next
+		if err := t.postChunk(now, to, seq, again); err != nil {
+			return wake, err
+		}
+		c.posted(now, t.peers, seq, to)
+	}
+	return now, nil
+}
+
+// remind asks members that owe an answer, one by one, and says when the next one will.
+func (t *sending) remind(now time.Time) (wake time.Time, err error) {
+	for _, i := range t.crowd.members {
+		f := &t.peers[i].flight
+		if !f.waiting && !f.resting {
+			continue
+		}
+		if !now.Before(f.pollDue) {
+			if f.waiting {
+				f.timer.TimedOut()
+				f.silent++
+				t.setAside(i)
+			}
+			if err := t.ask(now, i, false); err != nil {
+				return wake, err
+			}
+		}
+		wake = earlier(wake, f.pollDue)
+	}
+	return wake, nil
+}
+
+// leaveBehind has members leave that hold up the others, who have to wait until there is
+// room in their windows.
+func (t *sending) leaveBehind(now time.Time) {
+	c := &t.crowd
+	t.thin(now, func(p *peer) bool {
+		f := &p.flight
+		full := c.next-f.cum > uint32(len(f.slots))
+		return !full || f.silent < 2 && (f.owed.IsZero() || now.Before(f.owed.Add(patience)))
+	})
+}
+
+// crowdParts is into how many parts the members are divided.
+func (t *sending) crowdParts() int {
+	window := maxWindow
+	for _, i := range t.crowd.members {
+		window = min(window, len(t.peers[i].flight.slots))
+	}
+	return t.crowd.parts(window)
+}
+
+// pollCrowd asks a part of the members, in turn, what they have.
+func (t *sending) pollCrowd(now time.Time) {
+	c := &t.crowd
+	number := c.number
+	for _, i := range c.members {
+		number = max(number, t.peers[i].flight.lastPoll)
+	}
+	number++
+	q := poll{session: t.session, number: number, highest: max(c.next, 1) - 1}
+	if parts := t.crowdParts(); parts > 1 {
+		c.turn = (c.turn + 1) % parts
+		q.modulus, q.remainder = uint16(parts), uint16(c.turn)
+	}
+	want := 0
+	for _, i := range c.members {
+		p := &t.peers[i]
+		if !q.asks(p.id) {
+			continue
+		}
+		want++
+		f := &p.flight
+		late, due := f.waiting, f.pollDue
+		if f.askedAs(now, number); late {
+			f.pollDue = due // it owes an answer since then
+		}
+	}
+	c.asked(now, number, want)
+	t.poll = q
+	t.postMessageTo(c.addr, everybody, CategoryPoll, &t.poll)
+}
