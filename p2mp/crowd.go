@@ -31,8 +31,6 @@ type crowd struct {
 	rounds    [pollMemory]round
 	concluded uint32 // the latest round that is
 	repairs   []repair
-
-	sent, again uint64 // chunks
 }
 
 type crowdState uint8

@@ -118,7 +118,7 @@
 //	5     kind of digest               1         1: SHA-256
 //	6     digest of the file           32        absent: comes with FIN
 //	7     FEC block                    2         absent or 0: no parity
-//	8     group address and port       6 or 18   absent: DATA by unicast
+//	8     group address and port       6 or 18   absent: DATA by unicast; see Groups
 //	9     join window, milliseconds    4
 //
 // MSS and kind of digest must be there. Fields of other types are skipped. A field that
@@ -202,6 +202,25 @@
 // From a [Source] that can be read again no receiver of the extended mode waits for
 // another. From one that is read once, data flow when joining is over, and all
 // receivers move within one window.
+//
+// # Groups
+//
+// With [Sender.Group] DATA and POLL go to a multicast group, and all else by unicast. Each
+// receiver has joined the group, at the port of its conn, and hears both on that conn:
+// package multicast opens such conns. Nothing is different for a receiver, but that it also
+// hears what others lacked.
+//
+// When all have answered their HELLO the sender polls the group. Who leaves three polls
+// unanswered is not reached, and is sent to by itself, as is who comes later, or holds a
+// part of the file already ([PeerReport.Multicast] says who was in the group). The others
+// are sent each chunk once. After each poll, what one of them lacks is sent again to that
+// one, and what two or more lack to the group. Of more than 32 members, a part answers each
+// poll, in turn. The rate is that of the slowest. A member that leaves four polls unanswered,
+// or has the others wait for a second for room in its window, is sent to by itself from
+// then on. So is everybody, at the end, with FIN.
+//
+// Without a list of receivers the HELLO goes to the group, again and again for
+// [Sender.JoinTimeout], and who answers it takes part.
 //
 // # Silence
 //

@@ -352,11 +352,11 @@ func (f *flight) rate(p polled) float64 {
 		f.mark = p
 		return 0
 	}
-	d := max(p.sent.Sub(f.mark.sent), time.Duration(p.clock-f.mark.clock)*time.Microsecond)
+	d := max(p.sent.Sub(f.mark.sent), time.Duration(int32(p.clock-f.mark.clock))*time.Microsecond)
 	if d < max(f.cc.minRTT/2, 100*time.Microsecond) {
 		return 0
 	}
-	r := float64(p.received-f.mark.received) / d.Seconds()
+	r := float64(int32(p.received-f.mark.received)) / d.Seconds() // below 0 if polls overtook each other
 	f.mark = p
 	return r
 }

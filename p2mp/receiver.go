@@ -40,6 +40,9 @@ type Receiver struct {
 	// nil. 0 means that it goes on until its context ends. Failed transfers do not
 	// count.
 	Transfers int
+	// NoOffload has the system hand over each packet by itself. Otherwise it may join
+	// those that have come together (Linux): nobody else may read conn meanwhile.
+	NoOffload bool
 	// Trace observes the transfers. Nil observes nothing.
 	Trace *Trace
 }

@@ -71,6 +71,10 @@ type Sender struct {
 	// not reach, or who come late, or hold up the others, are sent to by themselves. Send
 	// joins no group. The zero value sends to each receiver by itself.
 	Group netip.AddrPort
+	// NoOffload hands each packet to the system by itself. Otherwise several go in one
+	// piece where the system cuts them apart (Linux): the same on the wire, and several
+	// times as fast, but a filter in this host may take a piece for one packet.
+	NoOffload bool
 	// Trace observes the transfers. Nil observes nothing.
 	Trace *Trace
 }

@@ -37,6 +37,7 @@ type sending struct {
 	mss    int
 	window int
 
+	noOffload  bool
 	timer      rtt.Config
 	invitation join // to the group
 
@@ -97,6 +98,8 @@ func (s *Sender) newSending(to []netip.AddrPort, src Source) (*sending, error) {
 		window: orDefault(s.Window, defaultWindow(mss)),
 		index:  make(map[netip.AddrPort]int, len(to)),
 		rate:   s.Rate / 8,
+
+		noOffload: s.NoOffload,
 	}
 	if s.Trace != nil {
 		t.trace = *s.Trace
@@ -142,7 +145,7 @@ func newSession() uint64 {
 }
 
 func (t *sending) send(ctx context.Context, conn net.PacketConn) (Report, error) {
-	t.conn = datagram.Open(ctx, conn, datagram.Config{ReadSize: 2048, Batch: readBatch})
+	t.conn = datagram.Open(ctx, conn, datagram.Config{ReadSize: 2048, Batch: readBatch, NoOffload: t.noOffload})
 	defer t.conn.Release()
 	t.conn.SetBuffers(socketBuffer, socketBuffer) // as far as it goes; slower without
 	err := t.drain(ctx)

@@ -26,6 +26,8 @@ type serving struct {
 	wanted  int  // transfers to complete; 0: no end
 	only    bool // one transfer, whatever becomes of it: Receive
 
+	noOffload bool
+
 	conn      *datagram.Conn
 	buffer    int // the size of the socket's receive buffer; 0: unknown
 	seed      maphash.Seed
@@ -63,6 +65,7 @@ func (r *Receiver) newServing(h Handler) *serving {
 		linger:    max(0, orDefault(r.Linger, DefaultLinger)),
 		window:    min(max(r.Window, 0), maxWindow),
 		room:      r.MaxTransfers,
+		noOffload: r.NoOffload,
 		seed:      maphash.MakeSeed(),
 		transfers: make(map[netip.AddrPort]*transfer),
 		sessions:  make(map[sessionKey]*session),
@@ -83,7 +86,7 @@ func (r *Receiver) newServing(h Handler) *serving {
 // serve reads packets, feeds them to the transfers and writes the answers, until there
 // is nothing left to do.
 func (v *serving) serve(ctx context.Context, conn net.PacketConn) error {
-	v.conn = datagram.Open(ctx, conn, datagram.Config{Batch: readBatch})
+	v.conn = datagram.Open(ctx, conn, datagram.Config{Batch: readBatch, Join: true, NoOffload: v.noOffload})
 	defer v.conn.Release()
 	v.buffer, _, _ = v.conn.SetBuffers(socketBuffer, 0) // as far as it goes
 	for {

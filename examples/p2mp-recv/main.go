@@ -18,6 +18,9 @@ import (
 
 var (
 	listen    = flag.String("listen", ":7735", "`address` to receive at")
+	group     = flag.String("group", "", "also receive what is sent to the multicast group `ADDR:PORT`, whose port must be that of -listen")
+	iface     = flag.String("iface", "", "`name` of the interface to join on (default: the system's route decides)")
+	noOffload = flag.Bool("no-offload", false, "have the system hand over each packet by itself")
 	file      = flag.String("o", "", "keep what arrives as `FILE`, which is replaced")
 	dir       = flag.String("dir", "", "keep what arrives as files in `DIR`, under their senders' names (a classic sender tells none: its address and the time serve)")
 	resume    = flag.Bool("resume", false, "with -dir: keep what arrives of a file that is cut off, and go on from there")
@@ -39,6 +42,9 @@ func run(ctx context.Context) error {
 	if flag.NArg() > 0 || (*file == "") == (*dir == "") || *resume && *dir == "" {
 		return cli.Usagef("want either -o or -dir, -resume only with -dir, and no arguments")
 	}
+	if *iface != "" && *group == "" {
+		return cli.Usagef("-iface only with -group")
+	}
 	if err := cli.Probability("loss", *loss); err != nil {
 		return err
 	}
@@ -47,7 +53,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer root.Close()
-	conn, err := net.ListenPacket("udp", *listen)
+	conn, err := open()
 	if err != nil {
 		return err
 	}
@@ -56,7 +62,7 @@ func run(ctx context.Context) error {
 		fmt.Fprintln(os.Stderr, "receiving at", conn.LocalAddr())
 	}
 	serving, stop := context.WithCancelCause(ctx)
-	r := p2mp.Receiver{Transfers: count(), Trace: trace(stop)}
+	r := p2mp.Receiver{Transfers: count(), Trace: trace(stop), NoOffload: *noOffload}
 	err = r.Serve(serving, lose(conn, r.Trace), handler)
 	switch {
 	case ctx.Err() != nil && r.Transfers == 0:
@@ -65,6 +71,19 @@ func run(ctx context.Context) error {
 		return context.Cause(serving)
 	}
 	return err
+}
+
+// open opens the conn to receive at.
+func open() (net.PacketConn, error) {
+	if *group == "" {
+		return net.ListenPacket("udp", *listen)
+	}
+	conn, to, err := cli.ListenGroup(*group, *iface, *listen, true)
+	if err == nil && conn.LocalAddr().(*net.UDPAddr).AddrPort().Port() != to.Port() {
+		conn.Close()
+		return nil, cli.Usagef("-listen %s: want the port of the group, %d", *listen, to.Port())
+	}
+	return conn, err
 }
 
 func count() int {

@@ -21,6 +21,8 @@ import (
 
 var (
 	s       p2mp.Sender
+	group   = flag.String("group", "", "send each packet once, to the multicast group `ADDR:PORT`; without hosts, to those who join within five seconds")
+	iface   = flag.String("iface", "", "`name` of the interface to the group (default: the system's route decides)")
 	verbose = flag.Bool("v", false, "print every timeout, and no progress bars")
 )
 
@@ -32,12 +34,13 @@ func main() {
 	flag.DurationVar(&s.Timeout, "timeout", 0, "fix the retransmission timer (default: it follows the measured round trip)")
 	flag.DurationVar(&s.GiveUp, "giveup", p2mp.DefaultGiveUp, "silence of a receiver that is tolerated")
 	flag.TextVar(&s.Policy, "policy", p2mp.Drop, "what to do about a silent receiver: `drop` it and finish the others, fail for all, or wait")
-	cli.Main("p2mp-send [flags] FILE HOST:PORT...", run)
+	flag.BoolVar(&s.NoOffload, "no-offload", false, "hand each packet to the system by itself")
+	cli.Main("p2mp-send [flags] FILE [HOST:PORT...]", run)
 }
 
 func run(ctx context.Context) error {
-	if flag.NArg() < 2 {
-		return cli.Usagef("want a file and at least one receiver")
+	if flag.NArg() < 1 || flag.NArg() < 2 && *group == "" || *iface != "" && *group == "" {
+		return cli.Usagef("want a file and at least one receiver, or -group; -iface only with -group")
 	}
 	f, err := os.Open(flag.Arg(0))
 	if err != nil {
@@ -55,7 +58,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	conn, err := net.ListenPacket("udp", ":0")
+	conn, err := listen()
 	if err != nil {
 		return err
 	}
@@ -71,6 +74,15 @@ func run(ctx context.Context) error {
 	report, err := s.Send(ctx, conn, receivers, source)
 	wait()
 	return errors.Join(err, print(report))
+}
+
+// listen opens the conn to send through.
+func listen() (conn net.PacketConn, err error) {
+	if *group == "" {
+		return net.ListenPacket("udp", ":0")
+	}
+	conn, s.Group, err = cli.ListenGroup(*group, *iface, ":0", false)
+	return conn, err
 }
 
 // digest lets receivers resume a transfer that was cut off.
@@ -92,6 +104,9 @@ func print(r p2mp.Report) error {
 	for _, p := range r.Peers {
 		fmt.Fprintf(w, "%v\t%v\t%d\t%d\t%d\t%v\t%v\n", p.Addr, p.State, p.Bytes, p.Sent, p.SentAgain,
 			p.RTT.Round(time.Microsecond), p.Elapsed.Round(time.Millisecond))
+	}
+	if s.Group.IsValid() {
+		fmt.Fprintf(w, "%v\tgroup\t\t%d\t%d\t\t\n", s.Group, r.GroupSent, r.GroupSentAgain)
 	}
 	return w.Flush()
 }

@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/ferrygo/ferry/multicast"
 )
 
 // A usageError is a mistake on the command line.
@@ -70,4 +72,32 @@ func Resolve(hosts []string) ([]netip.AddrPort, error) {
 		addrs[i] = netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), a.AddrPort().Port())
 	}
 	return addrs, nil
+}
+
+// ListenGroup opens a conn for a multicast group through an interface (empty: the system's
+// route decides) at an address of this host; joined or not.
+func ListenGroup(group, iface, at string, join bool) (*multicast.Conn, netip.AddrPort, error) {
+	to, err := netip.ParseAddrPort(group)
+	if err != nil || !to.Addr().IsMulticast() || to.Port() == 0 {
+		return nil, to, Usagef("-group %s: want ADDR:PORT of a multicast group", group)
+	}
+	host, port, err := net.SplitHostPort(at)
+	if err != nil {
+		return nil, to, err
+	}
+	if host == "" {
+		if host = "0.0.0.0"; to.Addr().Is6() {
+			host = "::"
+		}
+	}
+	local, err := netip.ParseAddrPort(net.JoinHostPort(host, port))
+	if err != nil {
+		return nil, to, Usagef("%s: want ADDR:PORT of this host", at)
+	}
+	var groups []multicast.Membership
+	if join {
+		groups = append(groups, multicast.Membership{Group: to.Addr()})
+	}
+	conn, err := (&multicast.Config{Interface: iface, Unicast: true}).Listen(local, groups...)
+	return conn, to, err
 }
