@@ -2,7 +2,6 @@ package directory
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"errors"
 	"io/fs"
@@ -266,108 +265,6 @@ func TestFetchMajority(t *testing.T) {
 	sum := sha256.Sum256(wrong)
 	if got, _, err := fetch(t, &Fetcher{SHA256: &sum}, "f", a, b, c); err != nil || !bytes.Equal(got, wrong) {
 		t.Errorf("not what was asked for: %v", err)
-	}
-}
-
-// TestFetchResume: what one attempt left is not fetched again, with and without
-// digests.
-func TestFetchResume(t *testing.T) {
-	data := noise(4, 6*PieceLength+9)
-	old := openDir(t, map[string][]byte{"f": data})
-	tagged := wrapping(http.FileServerFS(old.FS()), func(w http.ResponseWriter, r *http.Request) bool {
-		w.Header().Set("Etag", `"v1"`)
-		return false
-	})
-	for name, h := range map[string]http.Handler{
-		"pieces": sharing(t, map[string][]byte{"f": data}),
-		"plain": wrapping(tagged, func(w http.ResponseWriter, r *http.Request) bool {
-			if strings.HasPrefix(r.URL.Path, "/pieces/") {
-				http.NotFound(w, r)
-				return true
-			}
-			return false
-		}),
-	} {
-		t.Run(name, func(t *testing.T) {
-			root := openDir(t, nil)
-			sources := Sources{serve(t, h)}
-			ctx, cancel := context.WithCancel(t.Context())
-			f := Fetcher{Trace: &Trace{Progress: func(_ Source, have, size int64) {
-				if have > size/2 {
-					cancel()
-				}
-			}}}
-			_, err := f.Fetch(ctx, root, "f", "", sources.Locate(ctx, "f"))
-			if !errors.Is(err, context.Canceled) {
-				t.Fatalf("the first attempt: %v", err)
-			}
-			if _, err := root.Stat("f"); !errors.Is(err, fs.ErrNotExist) {
-				t.Fatalf("half a file is under the name: %v", err)
-			}
-			report, err := (&Fetcher{}).Fetch(t.Context(), root, "f", "", sources.Locate(t.Context(), "f"))
-			got, _ := root.ReadFile("f")
-			if err != nil || !bytes.Equal(got, data) {
-				t.Fatalf("the second attempt: %d bytes, %v", len(got), err)
-			}
-			if report.Resumed < int64(len(data)/2) || report.Resumed+report.Sources[0].Bytes != int64(len(data)) {
-				t.Errorf("resumed with %d, and %d more of %d", report.Resumed, report.Sources[0].Bytes, len(data))
-			}
-			if left, _ := fs.ReadDir(root.FS(), "."); len(left) != 1 {
-				t.Errorf("left: %v", left)
-			}
-		})
-	}
-}
-
-// TestFetchBlames: all but the first piece of a request is verified at the end only. A
-// source that is found out then is dropped, loses what it is credited for, and what it
-// spoilt comes from another.
-func TestFetchBlames(t *testing.T) {
-	data := noise(5, 8*PieceLength)
-	files := map[string][]byte{"f": data}
-	asked := make(chan struct{}, 1)
-	bad := serve(t, wrapping(sharing(t, files), func(w http.ResponseWriter, r *http.Request) bool {
-		if r.URL.Path != "/f" {
-			return false
-		}
-		select {
-		case asked <- struct{}{}:
-		default: // its first answer alone is wrong
-			return false
-		}
-		wrong := bytes.Clone(data)
-		wrong[PieceLength+5]++ // one is of the bad one's first request and one of the good one's
-		wrong[5*PieceLength+5]++
-		w.Header().Set("Etag", r.Header.Get("If-Range"))
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(wrong))
-		return true
-	}))
-	spoilt := make(chan struct{}) // closed when the wrong piece has been taken
-	good := serve(t, wrapping(sharing(t, files), func(w http.ResponseWriter, r *http.Request) bool {
-		if r.URL.Path == "/f" {
-			<-spoilt
-		}
-		return false
-	}))
-	var have []int64
-	fromBad := 0
-	f := Fetcher{Trace: &Trace{Progress: func(src Source, h, _ int64) {
-		have = append(have, h)
-		if src == bad {
-			if fromBad++; fromBad == 2 {
-				close(spoilt)
-			}
-		}
-	}}}
-	root := openDir(t, nil)
-	report, err := f.Fetch(t.Context(), root, "f", "", Sources{bad, good}.Locate(t.Context(), "f"))
-	got, _ := root.ReadFile("f")
-	if err != nil || !bytes.Equal(got, data) || !report.Verified {
-		t.Fatalf("%d bytes, %+v, %v", len(got), report, err)
-	}
-	b, g := report.Sources[0], report.Sources[1]
-	if !errors.Is(b.Err, ErrDigest) || g.Err != nil || b.Bytes+g.Bytes != int64(len(data)) || have[len(have)-1] != int64(len(data)) {
-		t.Errorf("%+v; progress %d", report.Sources, have)
 	}
 }
 

@@ -139,14 +139,8 @@ func (g *fetching) failed(ctx context.Context, s *supplier, err error) (again bo
 	}
 	s.failures++
 	again = s.failures < 3 && transient(err)
-	wrapped := &SourceError{Source: s.source, Err: err}
 	g.mu.Lock()
-	if !again {
-		g.report.Sources[g.index[s]].Err = wrapped
-	}
-	if g.trace.Failed != nil {
-		g.trace.Failed(s.source, wrapped, again)
-	}
+	g.note(s, err, again)
 	g.mu.Unlock()
 	if !again {
 		return false
@@ -158,6 +152,17 @@ func (g *fetching) failed(ctx context.Context, s *supplier, err error) (again bo
 		return true
 	case <-ctx.Done():
 		return false
+	}
+}
+
+// note puts down a source's failure. mu is held.
+func (g *fetching) note(s *supplier, err error, again bool) {
+	wrapped := &SourceError{Source: s.source, Err: err}
+	if !again {
+		g.report.Sources[g.index[s]].Err = wrapped
+	}
+	if g.trace.Failed != nil {
+		g.trace.Failed(s.source, wrapped, again)
 	}
 }
 

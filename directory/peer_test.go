@@ -282,6 +282,36 @@ func TestPeerServesOnlyWhatIsShared(t *testing.T) {
 	}
 }
 
+// TestDigestsOfWhatMayChange: those of a file that was changed just now are computed
+// anew until a change would show.
+func TestDigestsOfWhatMayChange(t *testing.T) {
+	p := sharing(t, map[string][]byte{"f": []byte("hello, world")})
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		if err := os.Chtimes(filepath.Join(p.Root.Name(), "f"), now, now); err != nil {
+			t.Fatal(err)
+		}
+		computed := 0
+		open := func(want int) {
+			t.Helper()
+			f, _, _, err := p.shelf.item("f").open(t.Context(), p.Root, "f", func(int64, error) { computed++ })
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Close()
+			if computed != want {
+				t.Errorf("computed %d times, want %d", computed, want)
+			}
+		}
+		open(1)
+		time.Sleep(clockGrain)
+		open(2)
+		time.Sleep(1)
+		open(3)
+		open(3)
+	})
+}
+
 // TestPeerHeaders: ranges, validators and digests; and a file's digests are computed
 // once for each version.
 func TestPeerHeaders(t *testing.T) {

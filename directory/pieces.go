@@ -115,6 +115,16 @@ func parseSum(sum *[32]byte, s string) bool {
 	return err == nil
 }
 
+// sum is the digest of the pieces' digests, which tells whether two lists are the same.
+func (p *Pieces) sum() (sum [32]byte) {
+	h := sha256.New()
+	for i := range p.Sums {
+		h.Write(p.Sums[i][:])
+	}
+	h.Sum(sum[:0])
+	return sum
+}
+
 // digest reads a file and returns its digests. done ends it early.
 func digest(f *os.File, size int64, done <-chan struct{}) (*Pieces, error) {
 	p := &Pieces{Size: size}

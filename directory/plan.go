@@ -75,7 +75,7 @@ func (p *plan) untaken(most int) (start, end int, ok bool) {
 func (p *plan) split(s *supplier) (start, end int, ok bool) {
 	var victim *pieceRun
 	for other, r := range p.runs {
-		if other == s || r.at >= r.end || r.end-r.at == 1 && p.state[r.at].takers > 1 {
+		if other == s || r.end-r.at == 1 && (p.state[r.at].done || p.state[r.at].takers > 1) {
 			continue
 		}
 		if victim == nil || r.end-r.at > victim.end-victim.at || r.end-r.at == victim.end-victim.at && r.at < victim.at {
@@ -110,10 +110,10 @@ func (p *plan) claim(piece int) bool {
 // one.
 func (p *plan) fetched(s *supplier, claimed, sure bool) (more bool) {
 	r := p.runs[s]
-	p.state[r.at].takers--
 	if claimed {
 		p.finish(r.at, s, sure)
 	}
+	p.leave(r.at)
 	if r.at++; r.at < r.end {
 		return true
 	}
@@ -148,10 +148,16 @@ func (p *plan) release(s *supplier) {
 		return
 	}
 	for i := r.at; i < r.end; i++ {
-		p.state[i].takers--
-		if !p.state[i].done && p.state[i].takers == 0 {
-			p.first = min(p.first, i)
-		}
+		p.leave(i)
 	}
 	delete(p.runs, s)
+}
+
+// leave notes that a source is at a piece no more.
+func (p *plan) leave(piece int) {
+	st := &p.state[piece]
+	st.takers--
+	if !st.done && st.takers == 0 {
+		p.first = min(p.first, piece)
+	}
 }

@@ -78,3 +78,43 @@ func TestPlanRejects(t *testing.T) {
 		t.Errorf("left %d, ready %d, %+v", p.left, p.ready, p.state)
 	}
 }
+
+// TestPlanRejectsBesideACopy: a piece that is taken back while another source is about
+// to be done with a copy of it, which counted for nothing, is given to somebody again.
+func TestPlanRejectsBesideACopy(t *testing.T) {
+	a, b := new(supplier), new(supplier)
+	p := newPlan(2)
+	p.run(t, a, 0, 2)
+	p.store(t, a, true)
+	p.run(t, b, 1, 2)
+	p.store(t, a, true)
+	if p.claim(1) {
+		t.Fatal("claimed twice")
+	}
+	p.reject(1)
+	p.fetched(b, false, false)
+	p.run(t, b, 1, 2)
+	p.store(t, b, true)
+	if p.left != 0 || p.ready != 2 {
+		t.Errorf("left %d, ready %d", p.left, p.ready)
+	}
+}
+
+// TestPlanTakesNothingTwice: the copy of a piece that is there already is nothing to
+// take over, however long its source takes for it.
+func TestPlanTakesNothingTwice(t *testing.T) {
+	a, b, c := new(supplier), new(supplier), new(supplier)
+	p := newPlan(2)
+	a.run, c.run = 1, 1
+	p.run(t, a, 0, 1)
+	p.run(t, c, 1, 2)
+	p.run(t, b, 0, 1) // as a is at it, too
+	p.store(t, b, true)
+	p.run(t, b, 1, 2)
+	p.release(b)
+	p.run(t, b, 1, 2)
+	d := new(supplier)
+	if start, end, ok := p.take(d); ok {
+		t.Errorf("there is something to take: %d to %d", start, end)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -74,6 +75,40 @@ func trickle(data []byte, every time.Duration) func(w http.ResponseWriter, r *ht
 			}
 		}
 	}
+}
+
+// TestFetchPauses: a source that pauses again and again, each time for less than the
+// stall time, is waited for.
+func TestFetchPauses(t *testing.T) {
+	data := noise(9, 4*PieceLength)
+	slow := wrapping(sharing(t, map[string][]byte{"f": data}), func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/f" {
+			return false
+		}
+		w.Header().Set("Content-Range", fmt.Sprintf("bytes 0-%d/%d", len(data)-1, len(data)))
+		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+		w.WriteHeader(http.StatusPartialContent)
+		for part := range slices.Chunk(data, PieceLength/2) {
+			time.Sleep(DefaultStall - time.Second)
+			w.Write(part)
+			http.NewResponseController(w).Flush()
+		}
+		return true
+	})
+	root := openDir(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		on := street{}
+		src, stop := on.serve("10.0.0.2:80", slow)
+		defer stop()
+		tr := &http.Transport{DialContext: on.dial}
+		defer tr.CloseIdleConnections()
+		f := &Fetcher{Transport: tr, Trace: &Trace{Failed: func(_ Source, err error, _ bool) { t.Error(err) }}}
+		report, err := f.Fetch(t.Context(), root, "f", "", Sources{src}.Locate(t.Context(), "f"))
+		got, _ := root.ReadFile("f")
+		if err != nil || string(got) != string(data) || report.Elapsed < 3*DefaultStall {
+			t.Errorf("%d bytes, %+v, %v", len(got), report, err)
+		}
+	})
 }
 
 // TestFetchStalled: a source that stops in mid-file, and one that trickles, do not hold

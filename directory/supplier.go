@@ -19,25 +19,28 @@ type supplier struct {
 	stall  time.Duration
 
 	pieces *Pieces // nil: it has no piece list
-	size   int64   // of the file; -1 if it does not say
-	etag   string  // a strong one, or empty
+	list   [32]byte
+	size   int64  // of the file; -1 if it does not say
+	etag   string // a strong one, or empty
 	digest *[32]byte
 
-	run      int   // the length of the next run
-	failures int   // in a row
-	wrong    error // a piece that it delivered turned out to be wrong; under the fetching's mu
+	run      int  // the length of the next run
+	failures int  // in a row
+	blamed   bool // a piece that it delivered turned out to be wrong; under the fetching's mu
 }
 
-// key tells whether two sources have the same file.
+// key tells whether two sources have the same file: the pieces, too, or one that lies
+// about them would speak for the others.
 type key struct {
 	pieces bool
+	list   [32]byte // the digest of the pieces' digests
 	size   int64
 	digest [32]byte
 	etag   string
 }
 
 func (s *supplier) key() key {
-	k := key{pieces: s.pieces != nil, size: s.size}
+	k := key{pieces: s.pieces != nil, list: s.list, size: s.size}
 	switch {
 	case s.digest != nil:
 		k.digest = *s.digest
@@ -133,7 +136,7 @@ func (s *supplier) ask(ctx context.Context) error {
 	if b.StatusCode == http.StatusOK {
 		p, err := ReadPieces(b)
 		if err == nil {
-			s.pieces, s.size, s.digest, s.etag = p, p.Size, &p.SHA256, p.etag()
+			s.pieces, s.list, s.size, s.digest, s.etag = p, p.sum(), p.Size, &p.SHA256, p.etag()
 			return nil
 		}
 		// A server that answers everything with some page.
@@ -200,7 +203,8 @@ func (s *supplier) part(ctx context.Context, from, length int64) (*body, error) 
 
 // rest asks for everything from an offset on; validator, if not empty, is the
 // condition. It returns the offset from which the bytes really come: 0 where the server
-// sends all. The caller closes the body.
+// sends all, because it has another version, or does not understand ranges. The caller
+// closes the body.
 func (s *supplier) rest(ctx context.Context, from int64, validator string) (b *body, offset int64, err error) {
 	header := http.Header{}
 	if from > 0 && validator != "" {
@@ -211,30 +215,34 @@ func (s *supplier) rest(ctx context.Context, from int64, validator string) (b *b
 	if err != nil {
 		return nil, 0, err
 	}
+	ranged := header.Get("Range") != ""
 	switch {
 	case b.StatusCode == http.StatusOK && b.Header.Get("Content-Encoding") == "":
 		s.describe(b.Response)
 		return b, 0, nil
-	case b.StatusCode == http.StatusPartialContent && header.Get("Range") != "":
-		if err = s.continued(b.Response, from, validator); err == nil {
-			return b, from, nil
-		}
-	default:
-		err = StatusError(b.StatusCode)
+	case ranged && b.StatusCode == http.StatusPartialContent && s.continued(b.Response, from, validator):
+		return b, from, nil
 	}
 	b.close()
-	return nil, 0, err
+	switch {
+	case ranged && (b.StatusCode == http.StatusPartialContent || b.StatusCode == http.StatusRequestedRangeNotSatisfiable):
+		// Not the range that was asked for, or there is none: it is begun anew.
+		return s.rest(ctx, 0, "")
+	case b.StatusCode == http.StatusOK:
+		return nil, 0, fmt.Errorf("%w: it is compressed", ErrResponse)
+	}
+	return nil, 0, StatusError(b.StatusCode)
 }
 
 // continued checks that a response begins where it should.
-func (s *supplier) continued(r *http.Response, from int64, validator string) error {
+func (s *supplier) continued(r *http.Response, from int64, validator string) bool {
 	span, total, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Content-Range"), "bytes "), "/")
 	size, err := strconv.ParseInt(total, 10, 64)
 	if err != nil || span != fmt.Sprintf("%d-%d", from, size-1) || r.ContentLength >= 0 && r.ContentLength != size-from ||
 		r.Header.Get("Content-Encoding") != "" || r.Header.Get("Etag") != "" && r.Header.Get("Etag") != validator {
-		return fmt.Errorf("%w: the wrong range", ErrResponse)
+		return false
 	}
 	s.describe(r)
 	s.size, s.etag = size, validator
-	return nil
+	return true
 }

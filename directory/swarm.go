@@ -69,8 +69,11 @@ func (g *fetching) swarm(ctx context.Context, file *wholefile.File, have int64, 
 func (w *swarm) resume(ctx context.Context, have int64) error {
 	buf := make([]byte, min(PieceLength, w.want.Size))
 	for i := range w.want.Sums {
-		if int64(i)*PieceLength >= have || ctx.Err() != nil {
+		if int64(i)*PieceLength >= have {
 			break
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx) // and nothing is lost of what was not looked at
 		}
 		b := buf[:w.want.length(i)]
 		n, err := w.file.ReadAt(b, int64(i)*PieceLength)
@@ -106,13 +109,7 @@ func (w *swarm) work(ctx context.Context, s *supplier) {
 		g.mu.Unlock()
 	}()
 	var buf []byte
-	for w.err == nil && ctx.Err() == nil {
-		if s.wrong != nil {
-			g.mu.Unlock()
-			g.failed(ctx, s, s.wrong)
-			g.mu.Lock()
-			return
-		}
+	for w.err == nil && !s.blamed && ctx.Err() == nil {
 		start, end, ok := w.plan.take(s)
 		if !ok {
 			changed := g.changed
@@ -132,13 +129,15 @@ func (w *swarm) work(ctx context.Context, s *supplier) {
 		g.mu.Lock()
 		w.plan.release(s)
 		g.notify()
-		if err == nil {
+		switch {
+		case err == nil:
 			s.run = min(2*s.run, lastRun)
 			continue
-		}
-		if isLocal(err) {
+		case isLocal(err):
 			w.err = err
 			return
+		case s.blamed:
+			return // that is said already
 		}
 		g.mu.Unlock()
 		again := g.failed(ctx, s, err)
@@ -195,21 +194,20 @@ func (w *swarm) isStrict() bool {
 // store keeps a piece. It reports whether the source shall go on.
 func (w *swarm) store(s *supplier, i int, piece []byte, sure bool) (more bool, err error) {
 	w.g.mu.Lock()
-	claimed := w.plan.claim(i)
-	w.g.mu.Unlock()
-	if claimed {
-		if _, err := w.file.WriteAt(piece, int64(i)*PieceLength); err != nil {
-			return false, localError{err}
-		}
-	}
-	w.g.mu.Lock()
 	defer w.g.mu.Unlock()
 	s.failures = 0
-	more = w.plan.fetched(s, claimed, sure)
-	if claimed {
-		w.have += int64(len(piece))
-		w.g.progress(s, len(piece), w.have)
+	if !w.plan.claim(i) {
+		return w.plan.fetched(s, false, false), nil
 	}
+	w.g.mu.Unlock()
+	_, err = w.file.WriteAt(piece, int64(i)*PieceLength)
+	w.g.mu.Lock()
+	if err != nil {
+		return false, localError{err}
+	}
+	more = w.plan.fetched(s, true, sure)
+	w.have += int64(len(piece))
+	w.g.progress(s, len(piece), w.have)
 	w.g.notify()
 	return more, nil
 }
@@ -284,13 +282,16 @@ func (w *swarm) recheck(ctx context.Context) (wrong int, err error) {
 	return wrong, nil
 }
 
-// reject takes a wrong piece back. mu is held.
+// reject takes a wrong piece back, and drops the source that it came from. mu is held.
 func (w *swarm) reject(i, n int) {
 	s := w.plan.state[i].from
-	s.wrong = wrongPiece(i)
 	w.plan.reject(i)
 	w.have -= int64(n)
 	w.g.progress(s, -n, w.have)
+	if !s.blamed {
+		s.blamed = true
+		w.g.note(s, wrongPiece(i), false)
+	}
 	w.g.notify()
 }
 
