@@ -43,7 +43,8 @@
 // A group is joined on one interface, and packets for it leave through one. Name it
 // ([Config.Interface]) where a host has more than one: otherwise the system's route to
 // the group decides, which may lead into a VPN. If the interface goes and another of
-// the same name comes, a Conn joins its groups again there, within a second or so.
+// the same name comes, a Conn joins its groups again there, and sends through it,
+// within a second or so.
 //
 // # Limits
 //
