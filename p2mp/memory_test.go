@@ -87,6 +87,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		h.session &^= 0xffff
 		for i := range 20 {
 			h.session++
+			h.size = int64(i%2) * 10000
 			in(CategoryHello, &h)
 			if i%2 == 1 { // and this one fails
 				in(CategoryAbort, &abort{h.session, ReasonCanceled})
