@@ -38,6 +38,10 @@ type Receiver struct {
 	// nil. 0 means that it goes on until its context ends. Failed transfers do not
 	// count. Senders beyond that number are told that the receiver is busy.
 	Transfers int
+	// NoOffload hands each packet to the system, and takes it, by itself. Otherwise
+	// several go in one piece where the system cuts them apart (Linux): the same on the
+	// wire, but a filter in this host may take a piece for one packet.
+	NoOffload bool
 	// Trace observes the transfers. Nil observes nothing.
 	Trace *Trace
 }

@@ -40,6 +40,10 @@ type Sender struct {
 	// octoblock in memory and a file open. Beyond it a receiver is told that the server
 	// is busy. 0 means DefaultMaxTransfers.
 	MaxTransfers int
+	// NoOffload hands each packet to the system, and takes it, by itself. Otherwise
+	// several go in one piece where the system cuts them apart (Linux): the same on the
+	// wire, but a filter in this host may take a piece for one packet.
+	NoOffload bool
 	// Trace observes the transfers. Nil observes nothing.
 	Trace *Trace
 }

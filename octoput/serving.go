@@ -29,6 +29,8 @@ type serving struct {
 	question *question // Get's, until it is answered
 	asked    key       // whom Get asked, in which session; zero if it did not
 
+	noOffload bool
+
 	conn      *datagram.Conn
 	transfers map[key]*transfer // under way, and remembered
 	active    int               // those under way
@@ -50,6 +52,7 @@ func (r *Receiver) newServing(h Handler) *serving {
 		giveUp:    orDefault(r.GiveUp, DefaultGiveUp),
 		linger:    max(0, orDefault(r.Linger, DefaultLinger)),
 		room:      r.MaxTransfers,
+		noOffload: r.NoOffload,
 		transfers: make(map[key]*transfer),
 	}
 	if v.room <= 0 {
@@ -77,7 +80,7 @@ func (v *serving) one(ctx context.Context, conn net.PacketConn) (Report, error) 
 // serve reads packets, feeds them to the transfers and writes their
 // acknowledgements, until there is nothing left to do.
 func (v *serving) serve(ctx context.Context, conn net.PacketConn) error {
-	v.conn = datagram.Open(ctx, conn, datagram.Config{ReadSize: maxPacket})
+	v.conn = datagram.Open(ctx, conn, datagram.Config{ReadSize: maxPacket, Join: true, NoOffload: v.noOffload})
 	defer v.conn.Release()
 	if v.question != nil {
 		v.asked = key{v.question.to, v.question.session}

@@ -61,6 +61,10 @@ type Client struct {
 	Wide bool
 	// Strategy is how a Wide client sends. Nil means Adaptive.
 	Strategy Strategy
+	// NoOffload hands each packet to the system, and takes it, by itself. Otherwise
+	// several go in one piece where the system cuts them apart (Linux): the same on the
+	// wire, but a filter in this host may take a piece for one packet.
+	NoOffload bool
 	// Trace observes the transfers. Nil observes nothing.
 	Trace *Trace
 }
@@ -98,6 +102,7 @@ func (c *Client) Get(ctx context.Context, conn net.PacketConn, server netip.Addr
 	t.open(ctx, conn, datagram.Config{
 		ReadSize: headerLen(c.Wide) + max(want.BlockSize, smallPacket),
 		Batch:    batchFor(want.WindowSize, c.Wide),
+		Join:     worthJoining(want.WindowSize, c.Wide), NoOffload: c.NoOffload,
 	})
 	defer t.link.Release()
 	if !c.Wide {
@@ -125,7 +130,7 @@ func (c *Client) Put(ctx context.Context, conn net.PacketConn, server netip.Addr
 	case src.R == nil:
 		return Report{}, errors.New("tftp: no source")
 	}
-	t.open(ctx, conn, datagram.Config{ReadSize: smallPacket, Batch: batchFor(t.want.WindowSize, c.Wide)})
+	t.open(ctx, conn, datagram.Config{ReadSize: smallPacket, Batch: batchFor(t.want.WindowSize, c.Wide), NoOffload: c.NoOffload})
 	defer t.link.Release()
 	t.want.WindowSize = min(t.want.WindowSize, windowFor(usualBuffer, t.want.BlockSize))
 	_, _, _ = t.link.SetBuffers(t.ackBuffer(), t.want.WindowSize*footprint(t.want.BlockSize))
@@ -148,7 +153,10 @@ func batchFor(window int, wide bool) int {
 	return min(max(window, 4), 32)
 }
 
-// A asking is one call of Get or Put.
+// worthJoining reports whether so much arrives at once that longer buffers pay.
+func worthJoining(window int, wide bool) bool { return wide || window >= 8 }
+
+// An asking is one call of Get or Put.
 type asking struct {
 	conversation
 	client *Client

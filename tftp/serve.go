@@ -67,7 +67,7 @@ func (t *service) serve() error {
 }
 
 // open opens the transfer's conn.
-func (t *service) open(readSize, batch, buffer int) error {
+func (t *service) open(cfg datagram.Config, buffer int) error {
 	t.heard = time.Now() // the Handler may have taken its time
 	if b := t.session.branch; b != nil {
 		t.link = b
@@ -77,7 +77,8 @@ func (t *service) open(readSize, batch, buffer int) error {
 	if err != nil {
 		return fmt.Errorf("tftp: opening a port for a transfer: %w", err)
 	}
-	conn := datagram.Open(t.ctx, pc, datagram.Config{ReadSize: readSize, Batch: batch})
+	cfg.NoOffload = t.v.server.NoOffload
+	conn := datagram.Open(t.ctx, pc, cfg)
 	_, _, _ = conn.SetBuffers(buffer, 0)
 	t.link = conn
 	t.close = func() {
@@ -105,7 +106,7 @@ func (t *service) read() error {
 		window:    func(blockSize int) int { return min(t.v.maxWindow(), windowFor(usualBuffer, blockSize)) },
 		size:      src.Size, op: RRQ, netascii: t.request.Mode == Netascii,
 	})
-	if err := t.open(smallPacket, batchFor(s.WindowSize, t.num.wide), t.ackBuffer()); err != nil {
+	if err := t.open(datagram.Config{ReadSize: smallPacket, Batch: batchFor(s.WindowSize, t.num.wide)}, t.ackBuffer()); err != nil {
 		return err
 	}
 	t.adopt(s)
@@ -164,7 +165,10 @@ func (t *service) write() error {
 		op:        WRQ, netascii: t.request.Mode == Netascii,
 	})
 	readSize := headerLen(t.num.wide) + max(s.BlockSize, smallPacket)
-	if err := t.open(readSize, batchFor(s.WindowSize, t.num.wide), t.writeBuffer(s)); err != nil {
+	cfg := datagram.Config{
+		ReadSize: readSize, Batch: batchFor(s.WindowSize, t.num.wide), Join: worthJoining(s.WindowSize, t.num.wide),
+	}
+	if err := t.open(cfg, t.writeBuffer(s)); err != nil {
 		sink.Abort(err)
 		return err
 	}

@@ -63,6 +63,10 @@ type Server struct {
 	// Strategy is how a Wide server sends. Nil means Adaptive. Clients that are not
 	// Wide say by their windowsize what they want.
 	Strategy Strategy
+	// NoOffload hands each packet to the system, and takes it, by itself. Otherwise
+	// several go in one piece where the system cuts them apart (Linux): the same on the
+	// wire, but a filter in this host may take a piece for one packet.
+	NoOffload bool
 	// Trace observes the transfers. Nil observes nothing.
 	Trace *Trace
 

@@ -76,7 +76,7 @@ func (v *serving) serve(ctx context.Context, conn net.PacketConn) error {
 	defer stopReading(nil)
 	wg.Go(func() { v.watch(reading, stopReading) })
 
-	cfg := datagram.Config{ReadSize: longestRequest}
+	cfg := datagram.Config{ReadSize: longestRequest, NoOffload: v.server.NoOffload}
 	if v.server.SinglePort {
 		cfg.ReadSize = headerLen(v.server.Wide) + v.blockLimit(netip.IPv6Unspecified()) + 20
 		cfg.ReadSize = max(cfg.ReadSize, longestRequest)
