@@ -28,9 +28,9 @@ import (
 // announcers is how many peers there are.
 const announcers = 10_000
 
-// BenchmarkAnnounce is the CPU time that a server takes for one keep-alive: directoryd's, and that of
-// opentracker for an announce of BEP 15, which is the same job. Each server has the same core for itself,
-// and they take turns.
+// BenchmarkAnnounce is the CPU time that a server takes for one keep-alive:
+// directoryd's, and that of opentracker for an announce of BEP 15, which is the same
+// job. Each server has the same core for itself, and they take turns.
 func BenchmarkAnnounce(b *testing.B) {
 	tracker, err := exec.LookPath("opentracker")
 	if err != nil {
@@ -143,8 +143,8 @@ func (l *load) open() {
 	})
 }
 
-// run returns the server's CPU time for each of n requests in nanoseconds, and how many were answered in
-// a second.
+// run returns the server's CPU time for each of n requests in nanoseconds, and how many
+// were answered in a second.
 func (l *load) run(n int) (cpuTime, rate float64) {
 	const window = 192 // what a socket holds at its default size
 	bufs := make([][]byte, window)
@@ -202,7 +202,8 @@ func (l *load) connect() uint64 {
 	return 0
 }
 
-// appendAnnounce is the announce of peer i, who has one of a thousand torrents and wants no peers.
+// appendAnnounce is the announce of peer i, who has one of a thousand torrents and
+// wants no peers.
 func appendAnnounce(b []byte, id uint64, i int) []byte {
 	b = binary.BigEndian.AppendUint64(b, id)
 	b = binary.BigEndian.AppendUint32(b, 1) // announce
@@ -216,8 +217,9 @@ func appendAnnounce(b []byte, id uint64, i int) []byte {
 	return binary.BigEndian.AppendUint16(b, uint16(1024+i))
 }
 
-// BenchmarkFetch fetches a file of 1 GiB from three peers and verifies it: `peer -get`, and aria2 with the same
-// three sources and the digest. It also measures the CPU time that the peers take for it.
+// BenchmarkFetch fetches a file of 1 GiB from three peers and verifies it: `peer -get`,
+// and aria2 with the same three sources and the digest. It also measures the CPU time
+// that the peers take for it.
 func BenchmarkFetch(b *testing.B) {
 	aria, err := exec.LookPath("aria2c")
 	if err != nil {

@@ -188,7 +188,7 @@ func (c *Client) ask(ctx context.Context, typ Type, key string, body []byte) (an
 
 // run writes what the exchange wants sent, and feeds it what arrives.
 func (c *Client) run(ctx context.Context, x *exchange, to netip.AddrPort) error {
-	conn := datagram.Open(ctx, c.Conn, datagram.Config{ReadSize: 2048, Batch: 4})
+	conn := datagram.Open(ctx, c.Conn, datagram.Config{ReadSize: readSize, Batch: 4})
 	defer conn.Release()
 	buf := make([]byte, 0, MaxDatagram)
 	for {

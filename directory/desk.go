@@ -1,7 +1,6 @@
 package directory
 
 import (
-	"bytes"
 	"container/heap"
 	"hash/maphash"
 	"net/netip"
@@ -65,6 +64,8 @@ func (d *desk) arrived(now time.Time, from netip.AddrPort, b []byte) {
 	}
 	p, err := parsePacket(b)
 	switch {
+	case len(b) > readSize:
+		err = ErrTooLong
 	case err != nil:
 	case p.isAck():
 		err = d.acked(now, from, p, len(b))
@@ -205,80 +206,6 @@ func (d *desk) view(now time.Time, s *session, n int) {
 	}
 	for most := d.limits.answer; !s.setAnswer(Listing, d.listing(now, key, most), n, &d.tokens); {
 		most /= 2
-	}
-}
-
-// obey does what a request asks for, and returns the answer to a look-up, or the code
-// with which the request is refused.
-func (d *desk) obey(now time.Time, from netip.AddrPort, typ Type, body []byte) (answer []byte, code Code, ok bool) {
-	switch typ {
-	case Lookup:
-		return d.lookup(now, from, body)
-	case View:
-		d.stats.Views++
-		return nil, 0, true
-	}
-	peer, files, ok := d.subject(from, body)
-	switch {
-	case !ok:
-		return nil, CodeMalformed, false
-	case !d.anyAddress && peer.Addr() != from.Addr().WithZone(""):
-		return nil, CodeForbidden, false
-	case typ == Exit:
-		d.exit(peer)
-		return nil, 0, true
-	}
-	d.stats.Updates++
-	if d.registry.touch(now, peer, files) {
-		return nil, 0, true
-	}
-	if code, ok := d.registry.update(now, peer, files); !ok {
-		return nil, code, false
-	}
-	if d.trace.Updated != nil {
-		d.trace.Updated(peer, d.registry.files(peer))
-	}
-	return nil, 0, true
-}
-
-// subject takes the address of the peer that an update or exit is about from its body.
-// An unspecified IP stands for the one that the request came from.
-func (d *desk) subject(from netip.AddrPort, body []byte) (peer netip.AddrPort, files []byte, ok bool) {
-	ip, rest := nextWord(body)
-	word, files := nextWord(rest)
-	port := 0
-	for _, c := range word {
-		if c < '0' || c > '9' || port > 65535 {
-			return peer, nil, false
-		}
-		port = port*10 + int(c-'0')
-	}
-	if port < 1 || port > 65535 || word[0] == '0' {
-		return peer, nil, false
-	}
-	own := from.Addr().WithZone("")
-	// Nearly always it is the address that the request came from: comparing spares
-	// the parsing.
-	d.scratch = own.AppendTo(d.scratch[:0])
-	if bytes.Equal(d.scratch, ip) {
-		return netip.AddrPortFrom(own, uint16(port)), files, true
-	}
-	addr, err := netip.ParseAddr(string(ip))
-	addr = addr.Unmap()
-	switch {
-	case err != nil, addr.Zone() != "", addr.IsMulticast():
-		return peer, nil, false
-	case addr.IsUnspecified():
-		addr = own
-	}
-	return netip.AddrPortFrom(addr, uint16(port)), files, true
-}
-
-// exit forgets a peer. That there is none is as good.
-func (d *desk) exit(peer netip.AddrPort) {
-	d.stats.Exits++
-	if d.registry.remove(peer) && d.trace.Removed != nil {
-		d.trace.Removed(peer, false)
 	}
 }
 

@@ -113,6 +113,7 @@ func TestDeskIgnores(t *testing.T) {
 		"", "hello", "4 1 1", "7  1 1", "5  1 1", "4  1 0", "4  2 1", "4  3 2", "4  2 2", "1 10.0.0.2 80  2 3", "1 10.0.0.2 80  1 1000000",
 		"1 10.0.0.2 80  1 999999",                            // never to be completed
 		"6 tok  1 2", "8 tok  1 2", "9 tok  1 2", "6 a  2 1", // answers, and their acknowledgements
+		"1 10.0.0.2 80 " + strings.Repeat("f ", readSize/2) + " 1 1", // longer than is read
 		strings.Repeat("x", 5000), "1 10.0.0.2 80  2 1", "\xff\xfe  1 1",
 	} {
 		if out := x.gets(h2, b); len(out) != 0 {

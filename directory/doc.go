@@ -58,7 +58,8 @@
 // The first fragment of an answer holds a random token alone, and is no longer than the
 // request was. Until it is acknowledged, with the token, at most three times the bytes
 // of the request go to the address (RFC 9000, section 8.1): a host that pretends to be
-// another cannot turn the directory on it.
+// another cannot turn the directory on it, as far as it cannot guess the token; see
+// Limits.
 //
 // A peer updates every 7 s, or sooner when something changed, and is forgotten 21 s
 // after its last update. It registers its own IP address only, unless the operator
@@ -79,6 +80,10 @@
 // speak for it, and who can read the traffic can pretend to be anybody. Digests come
 // from the same peers as the bytes. Where that is not enough, set [Fetcher.SHA256] from
 // a source that you trust.
+//
+// The token has 48 random bits where the request has 15 bytes, and less where it is
+// shorter: none where it is the shortest, "4  1 1". Whoever guesses it, in the name of
+// another host, can have one datagram of the answer sent there, again and again for 5 s.
 //
 // Nothing in an update says which of two is the later one. If the network delivers a
 // late copy of an old one, what it says holds until the next, 7 s at most.

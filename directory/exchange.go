@@ -114,6 +114,8 @@ func (x *exchange) flying() int {
 func (x *exchange) arrived(now time.Time, b, ack []byte) ([]byte, error) {
 	p, err := parsePacket(b)
 	switch {
+	case len(b) > readSize:
+		return ack, ErrTooLong
 	case err != nil:
 		return ack, err
 	case p.isAck():

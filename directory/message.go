@@ -56,6 +56,9 @@ const (
 	// MaxDatagram is the length of the longest datagram that is sent. It passes every
 	// path of today, tunnels included, without being cut up on the way.
 	MaxDatagram = 1200
+	// readSize is the length of the longest datagram that is taken. What is longer
+	// arrives cut off, and is not looked at.
+	readSize = 2048
 	// maxNumber bounds SEQ and TOTAL: one more than the largest TOTAL, since an
 	// acknowledgement counts one further.
 	maxNumber = 1_000_000

@@ -234,7 +234,7 @@ func (p *Peer) digestAll(ctx context.Context, changed <-chan struct{}) {
 }
 
 // digested returns the hook for a file's digests.
-func (p *Peer) digested(name string) func(int64, error) {
+func (p *Peer) digested(name string) digestHook {
 	return func(size int64, err error) {
 		p.hook(func(t *Trace) {
 			if t.Digested != nil {

@@ -54,7 +54,8 @@ func (g *fetching) plainFrom(ctx context.Context, file *wholefile.File, s *suppl
 		return err
 	}
 	if offset == 0 && *have > 0 {
-		g.chosen(s.size, 0, g.fetcher.SHA256 != nil || s.digest != nil) // from the beginning: it is another version, or there are no ranges
+		// From the beginning: it is another version, or there are no ranges.
+		g.chosen(s.size, 0, g.fetcher.SHA256 != nil || s.digest != nil)
 	}
 	*have, *validator = offset, s.etag
 	if err := g.startPlain(file, *have, *validator); err != nil {

@@ -69,7 +69,7 @@ type Server struct {
 // One goroutine serves all requests. None of them waits for another: an answer of
 // several datagrams, or a request that comes in several, goes on beside all others.
 func (s *Server) Serve(ctx context.Context, conn net.PacketConn) (Stats, error) {
-	c := datagram.Open(ctx, conn, datagram.Config{ReadSize: 2048})
+	c := datagram.Open(ctx, conn, datagram.Config{ReadSize: readSize})
 	defer c.Release()
 	// What comes in a burst waits in the socket. If the system does not give as much,
 	// it is lost, and comes again.

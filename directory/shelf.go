@@ -32,6 +32,9 @@ type item struct {
 	pieces  *Pieces
 }
 
+// A digestHook is told that a file of size bytes was digested, or why not. It may be nil.
+type digestHook func(size int64, err error)
+
 // errBusy is for a file that changes while it is being read.
 var errBusy = errors.New("directory: the file keeps changing")
 
@@ -102,7 +105,9 @@ func sameVersion(a, b fs.FileInfo) bool {
 
 // open opens a shared file and returns it with its digests, which it computes where
 // they are not known. The caller closes the file.
-func (it *item) open(ctx context.Context, root *os.Root, name string, digested func(size int64, err error)) (f *os.File, info fs.FileInfo, p *Pieces, err error) {
+func (it *item) open(ctx context.Context, root *os.Root, name string, digested digestHook) (
+	f *os.File, info fs.FileInfo, p *Pieces, err error,
+) {
 	// What is no file any more (a pipe, say) must not be opened: that could block.
 	if info, err = root.Stat(name); err != nil {
 		return nil, nil, nil, gone(err)
@@ -129,7 +134,7 @@ func gone(err error) error { return fmt.Errorf("%w: %w", fs.ErrNotExist, err) }
 
 // digests returns the digests of the open file. One goroutine computes, the others wait
 // for it.
-func (it *item) digests(ctx context.Context, f *os.File, info fs.FileInfo, digested func(size int64, err error)) (*Pieces, error) {
+func (it *item) digests(ctx context.Context, f *os.File, info fs.FileInfo, digested digestHook) (*Pieces, error) {
 	if p := it.known(info); p != nil {
 		return p, nil
 	}

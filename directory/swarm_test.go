@@ -76,10 +76,7 @@ func TestFetchBlames(t *testing.T) {
 // whole was wrong once. Then everything is, and what is wrong is not even stored.
 func TestSwarmStrict(t *testing.T) {
 	data := noise(6, 4*PieceLength)
-	wrong := bytes.Clone(data)
-	for i := range wrong[PieceLength : 3*PieceLength] {
-		wrong[PieceLength+i] ^= 1
-	}
+	wrong := noise(7, len(data))
 	liar := serve(t, wrapping(sharing(t, map[string][]byte{"f": data}), func(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path == "/f" {
 			w.Header().Set("Etag", r.Header.Get("If-Range"))
@@ -92,6 +89,14 @@ func TestSwarmStrict(t *testing.T) {
 	w.want = s.pieces
 	defer w.g.client.CloseIdleConnections()
 	buf := make([]byte, PieceLength)
+	w.plan.run(t, s, 0, 4)
+	if err := w.fetchRun(t.Context(), s, 0, 4, buf); !errors.Is(err, ErrDigest) || w.have != 0 {
+		t.Fatalf("of another file: %d bytes, %v", w.have, err)
+	}
+	w.plan.release(s)
+	wrong = bytes.Clone(data)
+	wrong[PieceLength] ^= 1
+	wrong[2*PieceLength] ^= 1
 	w.plan.run(t, s, 0, 4)
 	if err := w.fetchRun(t.Context(), s, 0, 4, buf); err != nil || w.have != int64(len(data)) {
 		t.Fatalf("at first %d bytes, %v", w.have, err)

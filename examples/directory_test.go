@@ -70,8 +70,8 @@ const (
 	menu   = "Menu\n1.Receive a file\n2.Add sharing file\n3.Delete sharing file\n4.List all files being shared\n5.Exit\n6.View Directory\n" + prompt
 )
 
-// A demonstration is the one of CEN 502 project 2, part II, 3: a directory and three peers, each on a host of its
-// own. Here hosts are addresses of the loopback network.
+// A demonstration is the one of CEN 502 project 2, part II, 3: a directory and three
+// peers, each on a host of its own. Here hosts are addresses of the loopback network.
 type demonstration struct {
 	t     *testing.T
 	at    string       // of the directory
@@ -141,7 +141,7 @@ func (d *demonstration) share(i int, name string) {
 	}
 }
 
-// listed replaces in what a program printed the ports by 80, the loopback addresses by the
+// asInDocument replaces in what a program printed the ports by 80, the loopback addresses by the
 // document's, and the time stamps by T.
 func (d *demonstration) asInDocument(s string) string {
 	for i := 2; i <= 4; i++ {

@@ -1,6 +1,7 @@
 // Peer shares files with other peers, which find each other through a directory (see
-// directoryd), and gets files from them. With no other flag it shows a menu on standard output
-// and takes choices from standard input; when that ends it serves on until it is interrupted.
+// directoryd), and gets files from them. With no other flag it shows a menu on standard
+// output and takes choices from standard input; when that ends it serves on until it is
+// interrupted.
 package main
 
 import (
@@ -160,8 +161,8 @@ func servePeer(ctx context.Context, to netip.AddrPort) error {
 	return err
 }
 
-// addresses returns the address that others reach l at, and a conn that sends from there: the
-// directory takes no other host's word for it.
+// addresses returns the address that others reach l at, and a conn that sends from
+// there: the directory takes no other host's word for it.
 func addresses(l net.Listener, to netip.AddrPort) (netip.AddrPort, net.PacketConn, error) {
 	own := l.Addr().(*net.TCPAddr).AddrPort()
 	ip := own.Addr().Unmap()

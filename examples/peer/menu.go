@@ -96,7 +96,8 @@ func (m *menu) do(ctx context.Context, choice string) error {
 		return m.announce(ctx)
 	case "4":
 		fmt.Fprintln(m.out, "Getting the list of files...")
-		fmt.Fprintln(m.out, strings.Join(append([]string{"1", m.addr.Addr().String(), strconv.Itoa(int(m.addr.Port()))}, m.peer.Files()...), " "))
+		update := []string{"1", m.addr.Addr().String(), strconv.Itoa(int(m.addr.Port()))}
+		fmt.Fprintln(m.out, strings.Join(append(update, m.peer.Files()...), " "))
 	case "6":
 		return show(ctx, m.out, m.client)
 	}
@@ -106,8 +107,8 @@ func (m *menu) do(ctx context.Context, choice string) error {
 // patience is how long the user waits for the directory.
 const patience = 5 * time.Second
 
-// announce tells the directory at once, so that the others see it at once. If that fails it is told later; the
-// Trace says so.
+// announce tells the directory at once, so that the others see it at once. If that
+// fails it is told later; the Trace says so.
 func (m *menu) announce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -148,8 +149,8 @@ func (m *menu) receive(ctx context.Context) error {
 	return m.download(ctx, name, sources)
 }
 
-// pick takes a peer as the document does, by address and port, whether it is in the list or not; by
-// its number; or, for an empty line, all.
+// pick takes a peer as the document does, by address and port, whether it is in the
+// list or not; by its number; or, for an empty line, all.
 func pick(answer string, found []netip.AddrPort) (directory.Sources, error) {
 	var sources directory.Sources
 	if answer == "" {
@@ -195,8 +196,8 @@ func (m *menu) download(ctx context.Context, name string, sources directory.Sour
 	return nil
 }
 
-// show prints what the directory holds as the document's program, which is written in Python, prints its
-// list.
+// show prints what the directory holds as the document's program, which is written in
+// Python, prints its list.
 func show(ctx context.Context, w io.Writer, c *directory.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
