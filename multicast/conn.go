@@ -32,6 +32,7 @@ type Conn struct {
 
 	writing sync.Mutex
 	batch   datagram.BatchWriter // nil until it is needed
+	whole   bool                 // it hands over each packet by itself
 	checked map[netip.Addr]struct{}
 	holds   map[netip.Addr]*holding // with a TTL of 0: the groups sent to
 
@@ -48,6 +49,7 @@ var (
 	_ net.PacketConn       = (*Conn)(nil)
 	_ datagram.BatchReader = (*Conn)(nil)
 	_ datagram.BatchWriter = (*Conn)(nil)
+	_ datagram.Offloader   = (*Conn)(nil)
 )
 
 // ReadFrom reads one packet: see [Conn.ReadInfo].
@@ -73,7 +75,7 @@ func (c *Conn) ReadInfo(b []byte) (n int, info Info, err error) {
 
 // ReadBatch waits for one packet, takes whatever else is there already, and fills
 // bufs[:n]: sizes[i] bytes, which came from from[i]. The four slices are of one length.
-// segments[i] is set to 0: each buffer holds one packet.
+// segments[i] is set to 0: each buffer holds one packet; but see [Conn.Offload].
 func (c *Conn) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (n int, err error) {
 	if len(bufs) == 0 {
 		return 0, nil
@@ -85,9 +87,26 @@ func (c *Conn) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.Addr
 		return 0, err
 	}
 	for i := range n {
-		segments[i], from[i] = 0, infos[i].Source
+		segments[i], from[i] = infos[i].segment, infos[i].Source
 	}
 	return n, nil
+}
+
+// Offload says whether packets of one length for one destination, of those that
+// WriteBatch is given, may go to the system in one piece, and whether ReadBatch may fill a
+// buffer with several packets, of the length that segments[i] then tells, the last of
+// which may be shorter. It reports whether the latter will happen, as it does on Linux:
+// then buffers must be of 64 KiB, and nothing else may read. At first only the former is
+// so. What is on the wire is the same.
+func (c *Conn) Offload(write, read bool) (joined bool) {
+	c.reading.Lock()
+	joined = c.in.joins(read)
+	c.reading.Unlock()
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.whole = !write
+	c.batch = nil // made anew
+	return joined
 }
 
 // read reads until it has a packet that is wanted, and moves those that are to the front.
@@ -177,7 +196,7 @@ func (c *Conn) writeAll(bufs [][]byte, to []netip.AddrPort) (n int, err error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	if c.batch == nil {
-		if _, c.batch = datagram.Batches(c.udp); c.batch == nil {
+		if c.batch = datagram.Writer(c.udp, !c.whole); c.batch == nil {
 			c.batch = oneByOne{c}
 		}
 	}

@@ -21,6 +21,7 @@ type Info struct {
 
 	index     int  // of Interface
 	broadcast bool // Destination is a broadcast address
+	segment   int  // the length of the packets that came in one piece; 0: it is one
 }
 
 // A filter decides which packets a Conn delivers. It is not changed once it is made.

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"unsafe"
 
+	"github.com/ferrygo/ferry/internal/datagram"
 	"golang.org/x/sys/unix"
 )
 
@@ -52,6 +53,12 @@ func newReader(s *socket) *reader {
 		}
 	}
 	return r
+}
+
+// joins says whether the kernel may join packets, and reports whether it does.
+func (r *reader) joins(on bool) bool {
+	raw, err := r.s.udp.SyscallConn()
+	return err == nil && datagram.Join(raw, on) && on
 }
 
 // scratch returns infos for n packets.
@@ -157,6 +164,8 @@ func (i *Info) take(level, kind int, data []byte) {
 	case level == unix.IPPROTO_IP && kind == unix.IP_TTL && len(data) >= 4,
 		level == unix.IPPROTO_IPV6 && kind == unix.IPV6_HOPLIMIT && len(data) >= 4:
 		i.TTL = number(data)
+	case level == unix.SOL_UDP && kind == unix.UDP_GRO && len(data) >= 4:
+		i.segment = number(data)
 	case level == unix.IPPROTO_IPV6 && kind == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
 		i.Destination = netip.AddrFrom16([16]byte(data[:16]))
 		i.index = number(data[16:])

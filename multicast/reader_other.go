@@ -25,6 +25,9 @@ type reader struct {
 
 func newReader(s *socket) *reader { return &reader{s: s} }
 
+// joins has packets joined, which only Linux does here.
+func (r *reader) joins(bool) bool { return false }
+
 func (r *reader) scratch(int) []Info {
 	if r.infos == nil {
 		r.infos = make([]Info, 1)

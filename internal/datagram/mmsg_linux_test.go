@@ -62,7 +62,7 @@ func (r *eagerRaw) Write(f func(fd uintptr) bool) error {
 // The kernel may be interrupted, not ready, or not inclined to take all at once.
 func TestSendmmsg(t *testing.T) {
 	c, _, w, other := pair(t, Config{})
-	w.whole()
+	w.segments(false)
 	raw := &eagerRaw{RawConn: w.raw}
 	w.raw = raw
 	var calls []int

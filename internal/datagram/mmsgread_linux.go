@@ -66,9 +66,10 @@ func (r *mmsgReader) pollBatch(bufs [][]byte, sizes, segments []int, from []neti
 	return r.answer(sizes, segments, from)
 }
 
-// joins is that of joiner. Nobody reads meanwhile.
+// joins says whether the kernel may join datagrams, and reports whether it does. Nobody
+// reads meanwhile.
 func (r *mmsgReader) joins(on bool) bool {
-	r.join = join(r.raw, on) && on
+	r.join = Join(r.raw, on) && on
 	return r.join
 }
 

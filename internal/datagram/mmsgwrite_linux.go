@@ -20,6 +20,7 @@ type mmsgWriter struct {
 	zones  zones
 	msgs   messages
 
+	able    bool  // the kernel can cut messages apart, as far as is known
 	segment bool  // datagrams of one length go in one message
 	counts  []int // how many are in each
 
@@ -33,7 +34,7 @@ type mmsgWriter struct {
 
 func newMmsgWriter(conn *net.UDPConn, raw syscall.RawConn, family int, segment bool) *mmsgWriter {
 	w := &mmsgWriter{
-		conn: conn, raw: raw, family: family, remote: addrPort(conn.RemoteAddr()), segment: segment, call: sendmmsg,
+		conn: conn, raw: raw, family: family, remote: addrPort(conn.RemoteAddr()), able: segment, segment: segment, call: sendmmsg,
 	}
 	w.wait = func(fd uintptr) bool { w.send(fd); return w.errno != unix.EAGAIN }
 	return w
@@ -60,8 +61,9 @@ func (w *mmsgWriter) WriteBatch(bufs [][]byte, to []netip.AddrPort) (n int, err 
 	return n, nil
 }
 
-// whole is that of segmenter.
-func (w *mmsgWriter) whole() { w.segment = false }
+// segments says whether datagrams of one length may go in one message, where the kernel
+// can cut it apart.
+func (w *mmsgWriter) segments(on bool) { w.segment = on && w.able }
 
 // write sends one packet or more, or says what is wrong with the first.
 func (w *mmsgWriter) write(bufs [][]byte, to []netip.AddrPort) (int, error) {
@@ -74,7 +76,7 @@ func (w *mmsgWriter) write(bufs [][]byte, to []netip.AddrPort) (int, error) {
 		return 0, err
 	}
 	if w.errno != 0 && w.counts[0] > 1 && refusesSegments(w.errno) {
-		w.segment = false // for good
+		w.able, w.segment = false, false // for good
 		return w.write(bufs, to)
 	}
 	if w.errno != 0 {

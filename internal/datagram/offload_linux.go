@@ -73,9 +73,9 @@ func refusesSegments(errno syscall.Errno) bool {
 	return false
 }
 
-// join has the kernel join datagrams that are received, or not. It reports whether it
-// does what it was told.
-func join(raw syscall.RawConn, on bool) bool {
+// Join has the kernel join datagrams that are received at a socket, or not. It reports
+// whether it does what it was told.
+func Join(raw syscall.RawConn, on bool) bool {
 	value := 0
 	if on {
 		value = 1

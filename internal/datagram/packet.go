@@ -31,3 +31,12 @@ type BatchWriter interface {
 	// of them. n were sent; err, which is nil if that is all, is about bufs[n].
 	WriteBatch(bufs [][]byte, to []netip.AddrPort) (n int, err error)
 }
+
+// An Offloader is a net.PacketConn, with batches, that can have the system take several
+// datagrams in one piece, or hand them over so.
+type Offloader interface {
+	// Offload says whether what WriteBatch is given may go to the system in one piece,
+	// and whether ReadBatch may fill a buffer with several datagrams. It reports whether
+	// the latter will happen.
+	Offload(write, read bool) (joined bool)
+}

@@ -18,6 +18,16 @@ func Batches(pc net.PacketConn) (BatchReader, BatchWriter) {
 	return r, w
 }
 
+// Writer is the second of [Batches]; offload says whether it may hand over several
+// datagrams in one piece.
+func Writer(pc net.PacketConn, offload bool) BatchWriter {
+	_, w := Batches(pc)
+	if s, ok := w.(interface{ segments(on bool) }); ok {
+		s.segments(offload)
+	}
+	return w
+}
+
 // paths finds the fastest ways to read and to write pc. undo, unless it is nil, leaves
 // the conn as it was.
 func paths(pc net.PacketConn, cfg *Config) (in reader, out writer, undo func()) {
@@ -28,13 +38,15 @@ func paths(pc net.PacketConn, cfg *Config) (in reader, out writer, undo func()) 
 		in, out = newPlain(pc, cfg)
 	}
 	r, w := Batches(pc)
-	if s, ok := w.(segmenter); ok && cfg.NoOffload {
-		s.whole()
-	}
-	joined := false
-	if j, ok := r.(joiner); ok && cfg.Join && !cfg.NoOffload {
-		joined = j.joins(true)
-		undo = func() { j.joins(false) }
+	var joined bool
+	switch o := offloader(pc, r, w); {
+	case o == nil:
+	case cfg.NoOffload:
+		o.Offload(false, false)
+		undo = func() { o.Offload(true, false) }
+	case cfg.Join:
+		joined = o.Offload(true, true)
+		undo = func() { o.Offload(true, false) }
 	}
 	if r != nil {
 		in = newBatchReader(r, cfg, joined)
@@ -45,14 +57,24 @@ func paths(pc net.PacketConn, cfg *Config) (in reader, out writer, undo func()) 
 	return in, out, undo
 }
 
-// A joiner is a BatchReader that can have the system join datagrams.
-type joiner interface {
-	// joins turns that on or off, and reports whether it is on.
-	joins(on bool) bool
+// offloader finds what decides about offload: the conn, or the system's way to read and
+// write it. It returns nil if there is nothing to decide.
+func offloader(pc net.PacketConn, r BatchReader, w BatchWriter) Offloader {
+	if o, ok := pc.(Offloader); ok {
+		return o
+	}
+	in, ok1 := r.(interface{ joins(on bool) bool })
+	out, ok2 := w.(interface{ segments(on bool) })
+	if !ok1 || !ok2 {
+		return nil
+	}
+	return offload(func(write, read bool) bool {
+		out.segments(write)
+		return in.joins(read)
+	})
 }
 
-// A segmenter is a BatchWriter that may hand over several datagrams in one piece.
-type segmenter interface {
-	// whole has it hand over each by itself.
-	whole()
-}
+// An offload is an Offloader.
+type offload func(write, read bool) (joined bool)
+
+func (o offload) Offload(write, read bool) bool { return o(write, read) }
