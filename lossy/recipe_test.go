@@ -14,12 +14,15 @@ import (
 )
 
 // virtually runs f in virtual time, as synctest.Test does in a test. It keeps
-// go test -v from printing among the example's output that there is a test.
+// go test -v from printing among the example's output that there is a test, and
+// go test -skip from skipping it.
 func virtually(f func()) {
-	verbose := flag.Lookup("test.v").Value
-	before := verbose.String()
-	verbose.Set("false")
-	defer verbose.Set(before)
+	for name, off := range map[string]string{"test.v": "false", "test.skip": ""} {
+		option := flag.Lookup(name).Value
+		before := option.String()
+		option.Set(off)
+		defer option.Set(before)
+	}
 	testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{
 		Name: "example",
 		F:    func(t *testing.T) { synctest.Test(t, func(*testing.T) { f() }) },
