@@ -144,6 +144,7 @@ func TestFetchBeginsAnew(t *testing.T) {
 		})},
 		{"the wrong range", 2000, tag, answer(func(w http.ResponseWriter, r *http.Request) {
 			r.Header.Set("Range", "bytes=5-")
+			w.Header().Set("Etag", tag)
 			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 		})},
 	} {

@@ -1,0 +1,160 @@
+package directory
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A memoryPeer serves on connections in memory. It lives in a synctest bubble.
+type memoryPeer struct {
+	t      *testing.T
+	l      *pipeListener
+	cancel context.CancelFunc
+	done   chan error
+}
+
+func serveInMemory(t *testing.T, p *Peer) *memoryPeer {
+	p.wake = nil // that it has is not of the bubble
+	m := &memoryPeer{t: t, done: make(chan error, 1)}
+	m.l = &pipeListener{quietListener{addr: net.TCPAddrFromAddrPort(httpAt("10.0.0.2")), done: make(chan struct{})}, make(chan net.Conn)}
+	ctx, cancel := context.WithCancel(t.Context())
+	m.cancel = cancel
+	go func() { m.done <- p.Serve(ctx, m.l) }()
+	synctest.Wait()
+	return m
+}
+
+// dial connects, and returns nil if nobody accepts.
+func (m *memoryPeer) dial() net.Conn {
+	near, far := net.Pipe()
+	select {
+	case m.l.conns <- far:
+		return near
+	default:
+		return nil
+	}
+}
+
+// get asks for a file, and returns the response, of which the body is still to come.
+func (m *memoryPeer) get(c net.Conn, name string) *http.Response {
+	m.t.Helper()
+	io.WriteString(c, "GET /"+name+" HTTP/1.1\r\nHost: x\r\n\r\n")
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return resp
+}
+
+// A diary is a Publisher that writes down when a peer left.
+type diary struct{ left time.Time }
+
+func (d *diary) Publish(context.Context, netip.AddrPort, []string) error { return nil }
+
+func (d *diary) Withdraw(context.Context, netip.AddrPort) error {
+	d.left = time.Now()
+	return nil
+}
+
+// TestPeerEnding: at the end the directory is told at once, a download that is under way
+// may end, and nobody waits longer than Grace.
+func TestPeerEnding(t *testing.T) {
+	data := noise(1, 1<<20)
+	for _, tt := range []struct {
+		name  string
+		grace time.Duration
+		after time.Duration // until the rest is read
+		whole bool
+		least time.Duration // that Serve takes to end
+		most  time.Duration
+	}{
+		{"in time", 0, 2 * time.Second, true, 2 * time.Second, 3 * time.Second},
+		{"too late", 0, time.Minute, false, DefaultGrace, DefaultGrace},
+		{"a longer grace", time.Hour, time.Minute, true, time.Minute, time.Minute + time.Second},
+		{"none", -1, time.Second, false, 0, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := sharing(t, map[string][]byte{"f": data})
+			p.Grace = tt.grace
+			synctest.Test(t, func(t *testing.T) {
+				d := new(diary)
+				p.Publisher = d
+				m := serveInMemory(t, p)
+				c := m.dial()
+				defer c.Close()
+				resp := m.get(c, "f")
+				got := make([]byte, len(data))
+				if _, err := io.ReadFull(resp.Body, got[:len(data)/2]); err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				m.cancel()
+				whole := make(chan bool)
+				go func() {
+					time.Sleep(tt.after)
+					_, err := io.ReadFull(resp.Body, got[len(data)/2:])
+					c.Close()
+					whole <- err == nil && bytes.Equal(got, data)
+				}()
+				if err := <-m.done; !errors.Is(err, context.Canceled) {
+					t.Errorf("Serve: %v", err)
+				}
+				if took := time.Since(start); took < tt.least || took > tt.most {
+					t.Errorf("it took %v", took)
+				}
+				if w := <-whole; w != tt.whole {
+					t.Errorf("the download is whole: %v", w)
+				}
+				if !d.left.Equal(start) {
+					t.Errorf("left the directory at %v, ended at %v", d.left, start)
+				}
+			})
+		})
+	}
+}
+
+// TestPeerMaxConns: no more connections are accepted than may be served; another is when
+// one has ended.
+func TestPeerMaxConns(t *testing.T) {
+	p := sharing(t, map[string][]byte{"f": []byte("hello")})
+	p.MaxConns = 2
+	synctest.Test(t, func(t *testing.T) {
+		m := serveInMemory(t, p)
+		var conns []net.Conn
+		for range 2 {
+			c := m.dial()
+			m.get(c, "f").Body.Close()
+			conns = append(conns, c)
+			synctest.Wait()
+		}
+		for range 3 {
+			if m.dial() != nil {
+				t.Fatal("one connection too many")
+			}
+			conns[0].Close()
+			synctest.Wait()
+			c := m.dial()
+			if c == nil {
+				t.Fatal("no other connection when one has ended")
+			}
+			conns = append(conns[1:], c)
+			synctest.Wait()
+		}
+		m.cancel()
+		for _, c := range conns {
+			c.Close()
+		}
+		if err := <-m.done; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+}
