@@ -402,3 +402,27 @@ func TestFlightLateAnswer(t *testing.T) {
 		t.Errorf("it holds all up to %d, %d in all; waiting %v", f.cum, f.delivered, f.waiting)
 	}
 }
+
+// TestFlightAfterOutage: what was not sent during one does not make the path a slow one.
+func TestFlightAfterOutage(t *testing.T) {
+	for _, outage := range []bool{false, true} {
+		f, now := newFlight()
+		f.send(now, 8, 100)
+		f.asked(now)
+		now = now.Add(20 * time.Millisecond)
+		f.answer(now, &status{number: 1, cum: 8, received: 8})
+		f.send(now, 8, 100)
+		f.asked(now)
+		for outage && f.silent < asideAfter {
+			a, _, wake := f.act(now, 16, false) // there is no more
+			if now = wake; a == askPoll {
+				f.asked(now)
+			}
+		}
+		now = now.Add(20 * time.Millisecond)
+		f.answer(now, &status{number: f.lastPoll, cum: 16, received: 16, clock: uint32(now.Sub(f.start).Microseconds())})
+		if known := f.cc.measured() > 0; known == outage {
+			t.Errorf("outage %v: %v packets/s", outage, f.cc.measured())
+		}
+	}
+}
