@@ -3,10 +3,13 @@ package p2mp
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,13 +61,43 @@ func TestGroup(t *testing.T) {
 					sent += peer.Sent
 				}
 				per := float64(sent) / chunks
-				t.Logf("%.3f transmissions per chunk, %d to the group, %v", per, report.GroupSent, report.Elapsed)
+				var answers uint64
+				for _, m := range p.receivers {
+					answers = max(answers, m.report.Peers[0].Sent)
+				}
+				feedback := float64(answers) / float64(sent)
+				t.Logf("%.3f transmissions per chunk, %d to the group, %.2f %% feedback at most, %v", per, report.GroupSent, 100*feedback, report.Elapsed)
+				if feedback > 0.02 {
+					t.Errorf("%.2f %% feedback", 100*feedback)
+				}
 				if per > tt.most {
 					t.Errorf("%.3f transmissions per chunk, want at most %.3f", per, tt.most)
 				}
 			})
 		})
 	}
+}
+
+// TestGroupThousand: 64 KiB to a thousand.
+func TestGroupThousand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := lossy.NewNetwork(lossy.Seed(1), lossy.Delay(5*time.Millisecond), lossy.Loss(0.01))
+		p := &party{t: t, net: n, sender: listenAt(t, n, 0)}
+		for i := range 1000 / thorough {
+			m := &member{conn: listenAt(t, n, i+1), cancel: func() {}, done: closed}
+			p.receivers = append(p.receivers, m)
+			p.to = append(p.to, addrOf(m.conn))
+		}
+		p.joinGroup(p.receivers...)
+		p.receive(Receiver{})
+		data := noise(1, 64<<10)
+		report, err := p.send(Sender{Group: testGroup}, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.check(data)
+		t.Logf("%v, %d packets to the group", report.Elapsed, report.GroupSent)
+	})
 }
 
 // TestGroupUnreached: who does not hear the group is served all the same, and the report
@@ -191,4 +224,97 @@ func TestGroupBad(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A routelessConn has no way to groups.
+type routelessConn struct{ net.PacketConn }
+
+func (c routelessConn) WriteTo(b []byte, addr net.Addr) (int, error) {
+	if addr.(*net.UDPAddr).IP.IsMulticast() {
+		return 0, &net.OpError{Op: "write", Net: "udp", Err: syscall.ENETUNREACH}
+	}
+	return c.PacketConn.WriteTo(b, addr)
+}
+
+// TestGroupNoRoute: where nothing can be sent to the group all are served by themselves,
+// and the trace says why.
+func TestGroupNoRoute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 3, lossy.Delay(time.Millisecond))
+		p.joinGroup(p.receivers...)
+		p.receive(Receiver{})
+		data := noise(1, 10_000)
+		failed := 0
+		s := Sender{MSS: 100, Group: testGroup, Trace: &Trace{WriteFailed: func(to netip.AddrPort, err error) {
+			if to != testGroup || !errors.Is(err, syscall.ENETUNREACH) {
+				t.Errorf("to %v: %v", to, err)
+			}
+			failed++
+		}}}
+		report, err := s.Send(t.Context(), routelessConn{p.sender}, p.to, Source{R: bytes.NewReader(data), Size: int64(len(data))})
+		p.stop()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.check(data)
+		if failed == 0 || report.GroupSent != 0 || report.Peers[0].Multicast {
+			t.Errorf("%d failures, %+v", failed, report)
+		}
+	})
+}
+
+// TestGroupNonsense: neither strangers nor a receiver that tells nonsense hold up the
+// others.
+func TestGroupNonsense(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 4, lossy.Delay(time.Millisecond), lossy.Rate(20e6, 100))
+		p.joinGroup(p.receivers...)
+		liar := p.receivers[3]
+		p.receivers = p.receivers[:3]
+		p.receive(Receiver{})
+		stranger := p.listen()
+		ended := make(chan struct{})
+		go func() { // it answers everything, with what cannot be
+			defer close(ended)
+			buf := make([]byte, 2000)
+			for i := uint32(0); ; i++ {
+				n, from, err := liar.conn.ReadFrom(buf)
+				if err != nil {
+					return
+				}
+				q, err := ParsePacket(buf[:n])
+				if err != nil || len(q.Payload) < 12 {
+					continue
+				}
+				s := status{session: binary.BigEndian.Uint64(q.Payload), id: 7, space: 8000, burst: 100}
+				if q.Category != CategoryHello {
+					s.number, s.cum = binary.BigEndian.Uint32(q.Payload[8:])+i%3, i*i*997
+					s.held = bytes.Repeat([]byte{0xff}, int(i%100))
+				}
+				b := appendMessage(nil, CategoryReport, &s)
+				liar.conn.WriteTo(b, from)
+				stranger.WriteTo(b, from)
+			}
+		}()
+		data := noise(1, 1_000_000)
+		s := Sender{Group: testGroup, GiveUp: 2 * time.Second}
+		report, err := s.Send(t.Context(), p.sender, p.to, Source{R: bytes.NewReader(data), Size: int64(len(data))})
+		p.stop()
+		liar.conn.Close()
+		stranger.Close()
+		<-ended
+		var incomplete *IncompleteError
+		if !errors.As(err, &incomplete) || len(incomplete.Peers) != 1 || incomplete.Peers[0].Peer != p.to[3] {
+			t.Errorf("%v; want the liar given up, and nobody else", err)
+		}
+		p.check(data)
+		if report.Foreign == 0 || report.Bad == 0 {
+			t.Errorf("%d foreign packets, %d bad ones", report.Foreign, report.Bad)
+		}
+		for i, peer := range report.Peers[:3] {
+			if peer.Elapsed > 2*time.Second {
+				t.Errorf("receiver %d had to wait %v", i, peer.Elapsed)
+			}
+		}
+	})
 }

@@ -147,7 +147,8 @@ func newSession() uint64 {
 func (t *sending) send(ctx context.Context, conn net.PacketConn) (Report, error) {
 	t.conn = datagram.Open(ctx, conn, datagram.Config{ReadSize: 2048, Batch: readBatch, NoOffload: t.noOffload})
 	defer t.conn.Release()
-	t.conn.SetBuffers(socketBuffer, socketBuffer) // as far as it goes; slower without
+	got, _, _ := t.conn.SetBuffers(socketBuffer, socketBuffer) // as far as it goes; slower without
+	t.trace.smallBuffer(got)
 	err := t.drain(ctx)
 	if err == nil {
 		err = t.run(ctx)

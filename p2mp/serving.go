@@ -89,6 +89,7 @@ func (v *serving) serve(ctx context.Context, conn net.PacketConn) error {
 	v.conn = datagram.Open(ctx, conn, datagram.Config{Batch: readBatch, Join: true, NoOffload: v.noOffload})
 	defer v.conn.Release()
 	v.buffer, _, _ = v.conn.SetBuffers(socketBuffer, 0) // as far as it goes
+	v.trace.smallBuffer(v.buffer)
 	for {
 		if err := v.read(ctx); err != nil {
 			return v.end(err)

@@ -55,10 +55,21 @@ type Trace struct {
 
 	// Both.
 
+	// SmallBuffer: the conn's receive buffer is smaller than it should be, and the system
+	// does not let it grow (on Linux: net.core.rmem_max), in bytes. All works, but more
+	// packets are lost in the socket when the process is held up.
+	SmallBuffer func(got, want int)
 	// Bad: a packet was ignored. err is ErrTruncated, ErrChecksum, ErrCategory,
 	// ErrSequence, ErrLength, ErrSession, ErrForeign or ErrBusy, or says that a body is
 	// malformed.
 	Bad func(from netip.AddrPort, err error)
+}
+
+// smallBuffer says that a buffer is small, if it is; 0 is not known.
+func (t *Trace) smallBuffer(got int) {
+	if got > 0 && got < socketBuffer && t.SmallBuffer != nil {
+		t.SmallBuffer(got, socketBuffer)
+	}
 }
 
 // Lost tells the trace of a packet that a simulated network, such as package lossy's,
@@ -129,6 +140,9 @@ func LogTrace(l *slog.Logger) *Trace {
 		},
 		Finished: func(o Offer, r Report, err error) {
 			l.LogAttrs(ctx, slog.LevelInfo, "transfer ended", peerAttr(o.From), slog.Int64("bytes", r.Bytes), errAttr(err))
+		},
+		SmallBuffer: func(got, want int) {
+			l.LogAttrs(ctx, slog.LevelWarn, "small receive buffer", slog.Int("got", got), slog.Int("want", want))
 		},
 		Bad: func(from netip.AddrPort, err error) {
 			l.LogAttrs(ctx, slog.LevelDebug, "bad packet", peerAttr(from), errAttr(err))

@@ -97,3 +97,16 @@ func TestLostExtended(t *testing.T) {
 		t.Errorf("printed %q", b.String())
 	}
 }
+
+// TestSmallBuffer: a buffer that does not grow is told of, and harms nothing else.
+func TestSmallBuffer(t *testing.T) {
+	var got []int
+	trace := Trace{SmallBuffer: func(n, want int) { got = append(got, n, want) }}
+	for _, n := range []int{0, socketBuffer - 1, socketBuffer} {
+		trace.smallBuffer(n)
+	}
+	(&Trace{}).smallBuffer(1)
+	if len(got) != 2 || got[0] != socketBuffer-1 || got[1] != socketBuffer {
+		t.Errorf("told %d", got)
+	}
+}

@@ -1,0 +1,194 @@
+package p2mp
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// newCrowd returns a crowd of some members with windows, and the peers that they are.
+func newCrowd(now time.Time, windows ...int) (*crowd, []peer) {
+	c := &crowd{state: sendingCrowd, next: 1}
+	peers := make([]peer, len(windows))
+	for i, w := range windows {
+		peers[i].stage = extended
+		peers[i].flight.begin(now, 0, w, 64, 10*time.Millisecond)
+		c.members = append(c.members, i)
+	}
+	return c, peers
+}
+
+// post has chunks up to n sent to the group.
+func (c *crowd) post(t *testing.T, now time.Time, peers []peer, n uint32) {
+	t.Helper()
+	for c.next <= n {
+		c.credit = 1
+		seq, to, ok, _ := c.pick(peers, n)
+		if !ok || to != everybody || seq != c.next {
+			t.Fatalf("pick = %d to %d, %v; want %d to everybody", seq, to, ok, c.next)
+		}
+		c.posted(now, peers, seq, to)
+	}
+}
+
+// poll has all members asked, and those answer that are given: with what they hold.
+func (c *crowd) poll(now time.Time, peers []peer, answers map[int]status) (concluded bool) {
+	number := c.number + 1
+	for _, i := range c.members {
+		peers[i].flight.askedAs(now, number)
+	}
+	c.asked(now, number, len(c.members))
+	for i := range peers {
+		s, ok := answers[i]
+		if !ok {
+			continue
+		}
+		s.number = number
+		if m, ok := peers[i].flight.answer(now.Add(10*time.Millisecond), &s); ok {
+			concluded = c.answered(now.Add(10*time.Millisecond), peers, m)
+		}
+	}
+	return concluded
+}
+
+// holding is a status of one who holds all chunks up to cum, and some of the next ones.
+func holding(cum uint32, bits byte) status { return status{cum: cum, held: []byte{bits}} }
+
+// TestCrowdRepairs: what one member lacks goes to that one, what several lack to all, and
+// nothing before all have had their say.
+func TestCrowdRepairs(t *testing.T) {
+	now := time.Unix(1000, 0)
+	c, peers := newCrowd(now, 100, 100, 100)
+	c.post(t, now, peers, 10)
+	// Chunk 2 is lost for 0 and 1, chunk 5 for 2.
+	concluded := c.poll(now, peers, map[int]status{0: holding(1, 0xff), 1: holding(1, 0xff), 2: holding(4, 0xf8)})
+	if !concluded {
+		t.Error("all have answered, and the round is not concluded")
+	}
+	c.lack(peers, false)
+	if got := fmt.Sprint(c.repairs); got != "[{2 -1} {5 2}]" {
+		t.Fatalf("to be sent again: %s", got)
+	}
+	for _, want := range []repair{{2, everybody}, {5, 2}} {
+		seq, to, ok, _ := c.pick(peers, 10)
+		if !ok || seq != want.seq || to != want.to {
+			t.Fatalf("pick = %d to %d, %v; want %+v", seq, to, ok, want)
+		}
+		c.posted(now, peers, seq, to)
+	}
+	if _, _, ok, full := c.pick(peers, 10); ok || full {
+		t.Error("there is something left to send")
+	}
+	if c.settled(peers, true) || peers[2].flight.underWay != 1 || peers[0].flight.underWay != 1 {
+		t.Errorf("under way: %d, %d, %d", peers[0].flight.underWay, peers[1].flight.underWay, peers[2].flight.underWay)
+	}
+	// One does not answer: what it may lack, too, waits for it.
+	c.poll(now, peers, map[int]status{0: holding(1, 0xff), 2: holding(10, 0)})
+	if c.lack(peers, false); len(c.repairs) != 0 {
+		t.Errorf("to be sent again, with 1 still silent: %v", c.repairs)
+	}
+	if c.lack(peers, true); fmt.Sprint(c.repairs) != "[{2 0}]" {
+		t.Errorf("to be sent again at once: %v", c.repairs)
+	}
+	peers[1].flight.silent = 1 // it is late
+	if c.lack(peers, false); fmt.Sprint(c.repairs) != "[{2 0}]" {
+		t.Errorf("to be sent again, with 1 late: %v", c.repairs)
+	}
+	// By the next poll the chunk has come after all.
+	c.poll(now, peers, map[int]status{0: holding(10, 0), 1: holding(10, 0), 2: holding(10, 0)})
+	if seq, _, ok, _ := c.pick(peers, 10); ok {
+		t.Errorf("chunk %d is sent again, which all hold", seq)
+	}
+	if !c.settled(peers, true) || c.waiting(peers) {
+		t.Error("all hold everything, and it does not show")
+	}
+}
+
+// TestCrowdWindow: nobody is sent what it cannot keep.
+func TestCrowdWindow(t *testing.T) {
+	now := time.Unix(1000, 0)
+	c, peers := newCrowd(now, 100, 4)
+	c.post(t, now, peers, 4)
+	if seq, _, ok, full := c.pick(peers, 10); ok || !full {
+		t.Errorf("pick = %d, %v, full %v", seq, ok, full)
+	}
+	c.poll(now, peers, map[int]status{0: holding(4, 0), 1: holding(3, 0)})
+	c.lack(peers, false)
+	if seq, to, ok, _ := c.pick(peers, 10); !ok || seq != 4 || to != 1 {
+		t.Errorf("pick = %d to %d, %v", seq, to, ok)
+	}
+}
+
+// TestCrowdRounds: a poll whose answers are lost in part is concluded by those to a later
+// one, and none twice.
+func TestCrowdRounds(t *testing.T) {
+	now := time.Unix(1000, 0)
+	c, peers := newCrowd(now, 100, 100, 100)
+	c.post(t, now, peers, 10)
+	if c.poll(now, peers, map[int]status{0: holding(10, 0)}) {
+		t.Error("concluded with one answer of three")
+	}
+	if c.concluded != 0 {
+		t.Errorf("round %d is concluded", c.concluded)
+	}
+	now = now.Add(time.Second)
+	if !c.poll(now, peers, map[int]status{1: holding(10, 0)}) || c.concluded != 1 {
+		t.Errorf("round %d is concluded, want 1", c.concluded)
+	}
+	now = now.Add(time.Second)
+	if !c.poll(now, peers, map[int]status{0: holding(10, 0), 1: holding(10, 0), 2: holding(10, 0)}) || c.concluded != 3 {
+		t.Errorf("round %d is concluded, want 3", c.concluded)
+	}
+}
+
+func TestCrowdParts(t *testing.T) {
+	for _, tt := range []struct{ members, window, want int }{
+		{2, 8192, 1}, {32, 8192, 1}, {33, 8192, 2}, {1000, 8192, 21}, {1000, 100, 1}, {10_000, 8192, 21},
+	} {
+		c := crowd{members: make([]int, tt.members)}
+		if got := c.parts(tt.window); got != tt.want {
+			t.Errorf("%d members, window %d: %d parts, want %d", tt.members, tt.window, got, tt.want)
+		}
+	}
+}
+
+// TestCrowdWorst: of a round the highest loss counts, and the longest round trip.
+func TestCrowdWorst(t *testing.T) {
+	var r round
+	r.add(sample{poll: 1, delivered: 90, lost: 10, rtt: 5, underWay: 3})
+	r.add(sample{poll: 1, delivered: 9, lost: 2, rtt: 3, underWay: 7})
+	r.add(sample{poll: 1, delivered: 100, lost: 0, rtt: 4})
+	if w := r.worst; w.delivered != 9 || w.lost != 2 || w.rtt != 5 || w.underWay != 7 || r.got != 3 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestFlightOverhears: what a receiver has heard though it was meant for others is not
+// sent to it.
+func TestFlightOverhears(t *testing.T) {
+	now := time.Unix(1000, 0)
+	var f flight
+	f.begin(now, 0, 20, 64, time.Millisecond)
+	f.overheard = 12
+	s := holding(2, 0b1011_0000) // 1, 2, 4, 6, 7
+	if !f.plausible(&s) {
+		t.Fatal("not believed")
+	}
+	f.answer(now, &s)
+	var sent []uint32
+	for range 10 {
+		what, seq := f.pick(10)
+		if what != newChunk {
+			break
+		}
+		sent = append(sent, seq)
+		f.sent(now, seq)
+	}
+	if got := fmt.Sprint(sent); got != "[3 5 8 9 10]" {
+		t.Errorf("sent %s", got)
+	}
+	f.overheard = 0
+	if s := holding(15, 0); f.plausible(&s) {
+		t.Error("believed, though nobody has sent so much")
+	}
+}
