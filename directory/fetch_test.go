@@ -268,6 +268,30 @@ func TestFetchMajority(t *testing.T) {
 	}
 }
 
+// TestFetchPrefersPieces: a source whose bytes can be verified comes before any number of
+// others.
+func TestFetchPrefersPieces(t *testing.T) {
+	data, other := noise(1, 1000), noise(2, 1000)
+	plain := http.FileServerFS(openDir(t, map[string][]byte{"f": other}).FS())
+	answered := make(chan struct{}, 2)
+	sources := Sources{serve(t, plain), serve(t, plain)}
+	sources = append(sources, serve(t, wrapping(sharing(t, map[string][]byte{"f": data}), func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/f" {
+			<-answered
+			<-answered
+		}
+		return false
+	})))
+	f := Fetcher{Trace: &Trace{Responded: func(src Source, _ int) {
+		if src != sources[2] {
+			answered <- struct{}{}
+		}
+	}}}
+	if got, report, err := fetch(t, &f, "f", sources...); err != nil || !bytes.Equal(got, data) || !report.Verified {
+		t.Errorf("%d bytes, %+v, %v", len(got), report, err)
+	}
+}
+
 func TestFetchNobody(t *testing.T) {
 	if _, _, err := fetch(t, &Fetcher{}, "f"); !errors.Is(err, ErrNoSource) || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no source: %v", err)

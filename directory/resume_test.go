@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"strings"
@@ -166,5 +167,40 @@ func TestFetchBeginsAnew(t *testing.T) {
 				t.Errorf("left: %v", left)
 			}
 		})
+	}
+}
+
+// TestFetchEndsEarly: the rest of a file that is not as long as it should be, though the
+// server says that this is all, is not the file.
+func TestFetchEndsEarly(t *testing.T) {
+	data := noise(8, 5000)
+	asked := 0
+	src := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/f" {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Etag", `"v1"`)
+		if r.Method == http.MethodGet {
+			var from int
+			fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from)
+			asked++
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-4999/5000", from))
+			w.WriteHeader(http.StatusPartialContent)
+			http.NewResponseController(w).Flush() // so that no length is announced
+			w.Write(data[from:min(from+1500, len(data))])
+			return
+		}
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
+	}))
+	root := openDir(t, map[string][]byte{".f.part": data[:1000]})
+	g := &fetching{root: root, as: "f"}
+	if err := root.WriteFile(g.validatorName(), []byte(`"v1"`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report, err := new(Fetcher).Fetch(t.Context(), root, "f", "", Sources{src}.Locate(t.Context(), "f"))
+	got, _ := root.ReadFile("f")
+	if err != nil || !bytes.Equal(got, data) || report.Resumed != 1000 || asked != 3 {
+		t.Errorf("%d bytes, %+v, %v, asked %d times", len(got), report, err, asked)
 	}
 }
