@@ -217,10 +217,12 @@
 // one, and what two or more lack to the group. Of more than 32 members, a part answers each
 // poll, in turn. The rate is that of the slowest. A member that leaves four polls unanswered,
 // or has the others wait for a second for room in its window, is sent to by itself from
-// then on. So is everybody, at the end, with FIN.
+// then on, and so may one that is slow ([Sender.MinRate]). So is everybody, at the end, with
+// FIN.
 //
 // Without a list of receivers the HELLO goes to the group, again and again for
-// [Sender.JoinTimeout], and who answers it takes part.
+// [Sender.JoinTimeout], and who answers it takes part. Later it goes there each second, and
+// who answers is sent to by itself.
 //
 // # Silence
 //

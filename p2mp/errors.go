@@ -33,6 +33,8 @@ var (
 	// ErrStalled: the receiver answers, and yet nothing that is sent to it arrives:
 	// the chunks may be too long for the path.
 	ErrStalled = errors.New("p2mp: stalled")
+	// ErrSlow: the receiver held up the others in the group; see Sender.MinRate.
+	ErrSlow = errors.New("p2mp: slow")
 	// ErrUnconfirmed: everything was sent and acknowledged, but for the end (in
 	// lock-step, the last chunk), so the receiver may well have the whole file.
 	ErrUnconfirmed = errors.New("p2mp: sent, not confirmed")
@@ -60,7 +62,7 @@ type PeerError struct {
 	Seq uint32
 	// Silence is how long the sender waited for an answer to its first try.
 	Silence time.Duration
-	// Err is ErrNoAnswer, ErrSilent or ErrUnconfirmed, or an *AbortError with what the
+	// Err is ErrNoAnswer, ErrSilent, ErrStalled, ErrSlow or ErrUnconfirmed, or an *AbortError with what the
 	// receiver said, joined with the last error of writing to it if there was one.
 	Err error
 }
@@ -76,6 +78,8 @@ func (e *PeerError) Error() string {
 		fmt.Fprintf(&b, "sent, not confirmed: after chunk %d, the last, it knows nothing of the transfer", e.Seq)
 	case errors.Is(e.Err, ErrUnconfirmed):
 		fmt.Fprintf(&b, "sent, not confirmed: no answer to the end, after chunk %d, in %v", e.Seq, e.Silence)
+	case errors.Is(e.Err, ErrSlow):
+		fmt.Fprintf(&b, "too slow for the others, lacks chunk %d and what follows", e.Seq)
 	case errors.Is(e.Err, ErrStalled):
 		fmt.Fprintf(&b, "answers, but chunk %d and what follows did not arrive in %v", e.Seq, e.Silence)
 	case errors.Is(e.Err, ErrSilent):

@@ -150,6 +150,64 @@ func TestGroupInvites(t *testing.T) {
 	})
 }
 
+// TestGroupLateJoin: who hears of the transfer when it is under way gets the whole file.
+func TestGroupLateJoin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 3, lossy.Delay(time.Millisecond), lossy.Rate(10e6, 100))
+		p.joinGroup(p.receivers...)
+		late := p.receivers[2]
+		p.receivers = p.receivers[:2]
+		p.receive(Receiver{})
+		time.AfterFunc(2*time.Second, func() {
+			late.start(func(ctx context.Context) error {
+				_, err := (&Receiver{}).Receive(ctx, late.conn, &late.got)
+				return err
+			})
+		})
+		p.to = nil
+		data := noise(1, 5<<20) // four seconds
+		report, err := p.send(Sender{Group: testGroup, JoinTimeout: time.Second}, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-late.done
+		late.conn.Close()
+		p.receivers = append(p.receivers, late)
+		p.check(data)
+		if len(report.Peers) != 3 || report.Peers[2].Multicast || !report.Peers[1].Multicast {
+			t.Errorf("%+v", report.Peers)
+		}
+	})
+}
+
+// TestGroupMinRate: one behind a slow link is given up, or sent to by itself, so that the
+// others need not wait.
+func TestGroupMinRate(t *testing.T) {
+	for _, policy := range []Policy{Drop, Wait} {
+		t.Run(policy.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newParty(t, 4, lossy.Delay(5*time.Millisecond), lossy.Rate(100e6, 100))
+				p.joinGroup(p.receivers...)
+				slow := p.receivers[1]
+				slow.conn = lossy.Wrap(slow.conn, lossy.Ingress(lossy.Rate(1e6, 50)))
+				p.receive(Receiver{})
+				data := noise(1, 8<<20)
+				report, err := p.send(Sender{Group: testGroup, MinRate: 10e6, Policy: policy}, data)
+				var incomplete *IncompleteError
+				if policy == Wait && err != nil || policy == Drop && (!errors.As(err, &incomplete) || !errors.Is(err, ErrSlow) || len(incomplete.Peers) != 1 || incomplete.Peers[0].Peer != p.to[1]) {
+					t.Errorf("%v", err)
+				}
+				for i, peer := range report.Peers {
+					t.Logf("%v %v", peer.State, peer.Elapsed)
+					if i != 1 && (!bytes.Equal(p.receivers[i].got.Bytes(), data) || peer.Elapsed > 15*time.Second) {
+						t.Errorf("receiver %d: %d bytes, %v", i, p.receivers[i].got.Len(), peer.Elapsed)
+					}
+				}
+			})
+		})
+	}
+}
+
 // TestGroupMemberKilled: the others finish as if it had not been there.
 func TestGroupMemberKilled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -12,35 +12,44 @@ import (
 // the group.
 var ErrNobody = errors.New("p2mp: nobody has joined")
 
-// inviting reports whether whoever hears of the transfer through the group may join.
+// lateHello is how often the group is told of a transfer that is under way already.
+const lateHello = time.Second
+
+// inviting reports whether the transfer still waits for those who will join.
 func (t *sending) inviting() bool { return t.invitation.until.After(t.start) }
 
-// invite sends HELLOs to the group while receivers may join.
+// invite sends HELLOs to the group: often while the transfer waits for receivers, and then,
+// if they can still have the whole file, now and then.
 func (t *sending) invite(now time.Time) (wake time.Time, err error) {
 	j := &t.invitation
-	if !now.Before(j.until) {
-		j.until = t.start // the door is closed
+	if t.inviting() && !now.Before(j.until) {
+		j.until, j.due = t.start, now.Add(lateHello) // begin without the rest
 		if len(t.peers) == 0 {
 			return now, ErrNobody
 		}
-		return now, nil
+	}
+	if !t.inviting() && t.store.at == nil {
+		return time.Time{}, nil
 	}
 	if now.Before(j.due) {
 		return j.due, nil
 	}
-	j.tries++
-	j.due = earlier(now.Add(min(initialTimeout*time.Duration(j.tries), helloSpacing)), j.until)
+	if j.tries++; t.inviting() {
+		j.due = earlier(now.Add(min(initialTimeout*time.Duration(j.tries), helloSpacing)), j.until)
+	} else {
+		j.due = now.Add(lateHello)
+	}
 	t.postTo(t.crowd.addr, everybody, t.hello)
 	return j.due, nil
 }
 
 // welcome makes a receiver that answers an invitation one of the peers.
 func (t *sending) welcome(now time.Time, from netip.AddrPort, p Packet) bool {
-	if !t.inviting() || p.Category != CategoryReport || len(t.peers) >= mostJoining {
+	if !t.listless || p.Category != CategoryReport || len(t.peers) >= mostJoining {
 		return false
 	}
 	s, err := parseStatus(p.Payload)
-	if err != nil || s.session != t.session || s.number != 0 {
+	if err != nil || s.session != t.session || s.number != 0 || !t.inviting() && t.store.at == nil {
 		return false
 	}
 	t.index[from] = len(t.peers)
@@ -139,6 +148,7 @@ func (t *sending) sendToCrowd(now time.Time) (wake time.Time, err error) {
 		f := &p.flight
 		return f.silent < asideAfter && !(known && f.cum == total)
 	})
+	t.shed(now)
 	wake, err = t.remind(now)
 	if err != nil {
 		return wake, err
@@ -186,6 +196,31 @@ func (t *sending) sendToCrowd(now time.Time) (wake time.Time, err error) {
 		c.posted(now, t.peers, seq, to)
 	}
 	return now, nil
+}
+
+// shed has the slowest member leave when the rate is below what the caller wants. That is
+// the one before which packets queue; the rates that they measure are all that of the group.
+func (t *sending) shed(now time.Time) {
+	c := &t.crowd
+	rate := 8 * float64(headerLen+t.mss) * c.cc.rate()
+	if t.minRate == 0 || rate >= t.minRate || c.cc.phase != probing || len(c.members) == 0 {
+		return
+	}
+	slowest, longest := c.members[0], time.Duration(0)
+	for _, i := range c.members {
+		f := &t.peers[i].flight
+		if queue := f.timer.SRTT() - f.cc.minRTT; queue > longest {
+			slowest, longest = i, queue
+		}
+	}
+	// What the others can take is found out from the beginning.
+	c.cc = congestion{slack: c.cc.slack, minRTT: c.cc.minRTT, minAt: c.cc.minAt, ends: c.number + 1}
+	p := &t.peers[slowest]
+	if t.policy != Wait {
+		t.tell(slowest, ReasonGivenUp)
+		t.drop(slowest, &PeerError{Peer: p.addr, Seq: p.flight.cum + 1, Err: ErrSlow})
+	}
+	t.thin(now, func(q *peer) bool { return q != p })
 }
 
 // remind asks members that owe an answer, one by one, and says when the next one will.

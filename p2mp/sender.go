@@ -71,6 +71,11 @@ type Sender struct {
 	// not reach, or who come late, or hold up the others, are sent to by themselves. Send
 	// joins no group. The zero value sends to each receiver by itself.
 	Group netip.AddrPort
+	// MinRate is how slow the group may become for the sake of a receiver, in bits of
+	// datagrams per second. Where it is slower the slowest is given up ([ErrSlow]), or,
+	// under the policy Wait, sent to by itself; then, if that is not enough, the next. 0
+	// means as slow as it takes.
+	MinRate float64
 	// NoOffload hands each packet to the system by itself. Otherwise several go in one
 	// piece where the system cuts them apart (Linux): the same on the wire, and several
 	// times as fast, but a filter in this host may take a piece for one packet.
@@ -82,8 +87,8 @@ type Sender struct {
 // Send sends src to all receivers in to, over conn, and returns when each has said that
 // it keeps the whole file (in lock-step: has acknowledged the last chunk) or was given
 // up. With a Group, to may be empty: then the receivers are those who answer an
-// invitation to the group within JoinTimeout, which Send then waits for; ErrNobody means
-// that there were none.
+// invitation to the group within JoinTimeout, which Send then waits for ([ErrNobody] means
+// that there were none), or later, if src can be read again.
 //
 // conn stays the caller's: Send neither closes it nor keeps it. It sets read deadlines,
 // and clears them before it returns; it throws away what arrived before, and may raise
@@ -118,8 +123,8 @@ func (s *Sender) check(mss int, to []netip.AddrPort, src Source) error {
 		return errors.New("p2mp: negative time; the policy Wait waits for ever")
 	case s.Policy < Drop || s.Policy > Wait:
 		return fmt.Errorf("p2mp: %v is unknown", s.Policy)
-	case !(s.Rate >= 0):
-		return fmt.Errorf("p2mp: rate of %v bits per second", s.Rate)
+	case !(s.Rate >= 0) || !(s.MinRate >= 0):
+		return fmt.Errorf("p2mp: rate of %v bits per second, %v at least", s.Rate, s.MinRate)
 	case s.Group.IsValid() && (!s.Group.Addr().IsMulticast() || s.Group.Port() == 0):
 		return fmt.Errorf("p2mp: group %v is no multicast address and port", s.Group)
 	case s.Group.IsValid() && s.Classic:

@@ -39,7 +39,9 @@ type sending struct {
 
 	noOffload  bool
 	timer      rtt.Config
+	listless   bool // whoever hears of the transfer through the group takes part
 	invitation join // to the group
+	minRate    float64
 
 	session  uint64
 	hello    []byte // the HELLO packet
@@ -100,6 +102,7 @@ func (s *Sender) newSending(to []netip.AddrPort, src Source) (*sending, error) {
 		rate:   s.Rate / 8,
 
 		noOffload: s.NoOffload,
+		minRate:   s.MinRate,
 	}
 	if s.Trace != nil {
 		t.trace = *s.Trace
@@ -113,6 +116,7 @@ func (s *Sender) newSending(to []netip.AddrPort, src Source) (*sending, error) {
 	}
 	t.crowd.addr = offer.group
 	if len(to) == 0 {
+		t.listless = true
 		t.invitation.until = t.start.Add(t.join)
 	}
 	if t.store.at != nil { // a source that is read once cannot skip what a receiver has
@@ -245,7 +249,7 @@ func (t *sending) over() bool {
 // work fills the outbox with what is due, and says when more will be.
 func (t *sending) work(now time.Time) (wake time.Time, err error) {
 	undecided := t.inviting()
-	if undecided {
+	if t.listless {
 		if wake, err = t.invite(now); err != nil {
 			return wake, err
 		}

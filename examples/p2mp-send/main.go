@@ -30,6 +30,7 @@ func main() {
 	flag.IntVar(&s.MSS, "mss", p2mp.DefaultMSS, "payload of a packet in `bytes`")
 	flag.IntVar(&s.Window, "window", 0, "`chunks` under way at once, at most (default: what fits into 8 MiB)")
 	flag.Float64Var(&s.Rate, "rate", 0, "send no more than this many `bits` per second (default: what the network takes)")
+	flag.Float64Var(&s.MinRate, "min-rate", 0, "with -group: give up receivers for whose sake all would get less than this many `bits` per second")
 	flag.BoolVar(&s.Classic, "classic", false, "speak the classic protocol only: one chunk at a time, in lock-step")
 	flag.DurationVar(&s.Timeout, "timeout", 0, "fix the retransmission timer (default: it follows the measured round trip)")
 	flag.DurationVar(&s.GiveUp, "giveup", p2mp.DefaultGiveUp, "silence of a receiver that is tolerated")
