@@ -215,6 +215,9 @@ func TestProxyIdle(t *testing.T) {
 		if again := hello(a); again != first {
 			t.Errorf("before a minute of silence the client has another socket")
 		}
+		time.Sleep(59 * time.Second) // since it sent something
+		x.server.WriteToUDPAddrPort([]byte("and now?"), first)
+		from(t, a)
 		send(t, b, x.conn, "hello")
 		time.Sleep(time.Second)
 		if r := x.refusals(); len(r) != 1 || !strings.HasSuffix(r[0], ": "+lossy.ErrTooMany.Error()) {
