@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -20,13 +21,16 @@ func TestCountSegments(t *testing.T) {
 // TestTimelessDeadline: models that need no clock do not keep a deadline for
 // writing from passing.
 func TestTimelessDeadline(t *testing.T) {
-	n := NewNetwork()
-	w := Wrap(must(n.NewConn(netip.AddrPort{})), Loss(1))
-	if !w.(*wrapped).out.timeless {
-		t.Fatal("Loss needs the clock")
-	}
-	w.SetWriteDeadline(time.Now().Add(-time.Second))
-	if _, err := w.WriteTo([]byte("x"), w.LocalAddr()); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("after the deadline: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		n := NewNetwork()
+		w := Wrap(must(n.NewConn(netip.AddrPort{})), Loss(1))
+		if !w.(*wrapped).out.timeless {
+			t.Fatal("Loss needs the clock")
+		}
+		w.SetWriteDeadline(time.Now().Add(time.Second))
+		time.Sleep(time.Second)
+		if _, err := w.WriteTo([]byte("x"), w.LocalAddr()); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("after the deadline: %v", err)
+		}
+	})
 }
