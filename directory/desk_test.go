@@ -368,3 +368,21 @@ func TestDeskRetransmits(t *testing.T) {
 		t.Errorf("%+v", x.d.stats)
 	}
 }
+
+// TestDeskMeasures: what was sent twice is not measured (Karn).
+func TestDeskMeasures(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		x := newDeskTest(t, Server{})
+		x.gets(h3, "1 10.0.0.3 80 new.txt  1 1")
+		out := x.gets(h2, "2 new.txt  1 1")
+		if again {
+			x.check(x.after(initialTimeout, h2), out[1])
+		}
+		x.now = x.now.Add(30 * time.Millisecond)
+		x.gets(h2, ackFor(t, out[1]))
+		s := x.d.sessions[netip.MustParseAddrPort(h2)]
+		if s == nil || s.timer.measured == again || !again && s.timer.est != 30*time.Millisecond {
+			t.Errorf("sent again: %v, %+v", again, s)
+		}
+	}
+}

@@ -292,6 +292,32 @@ func TestFetchPrefersPieces(t *testing.T) {
 	}
 }
 
+// TestFetchTooLarge: whether a source says how long the file is, or just goes on.
+func TestFetchTooLarge(t *testing.T) {
+	data := noise(1, 5000)
+	endless := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/f" {
+			http.NotFound(w, r)
+			return
+		}
+		http.NewResponseController(w).Flush() // so that no length is announced
+		w.Write(data)
+	})
+	for name, h := range map[string]http.Handler{
+		"pieces":  sharing(t, map[string][]byte{"f": data}),
+		"plain":   http.FileServerFS(openDir(t, map[string][]byte{"f": data}).FS()),
+		"endless": endless,
+	} {
+		src := serve(t, h)
+		if _, _, err := fetch(t, &Fetcher{MaxSize: 4999}, "f", src); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got, _, err := fetch(t, &Fetcher{MaxSize: 5000}, "f", src); err != nil || !bytes.Equal(got, data) {
+			t.Errorf("%s, allowed: %d bytes, %v", name, len(got), err)
+		}
+	}
+}
+
 func TestFetchNobody(t *testing.T) {
 	if _, _, err := fetch(t, &Fetcher{}, "f"); !errors.Is(err, ErrNoSource) || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no source: %v", err)
