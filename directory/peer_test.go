@@ -226,6 +226,31 @@ func TestClientErrors(t *testing.T) {
 	})
 }
 
+// TestClientIgnoresStrangers: only the directory can acknowledge.
+func TestClientIgnoresStrangers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newTown(t, &Server{})
+		v.shut()
+		c := v.client("10.0.0.2")
+		foreign := 0
+		c.Trace = &Trace{Bad: func(from netip.AddrPort, err error) {
+			if errors.Is(err, ErrForeign) && from.Addr().String() == "10.0.0.7" {
+				foreign++
+			}
+		}}
+		stranger := v.listen("10.0.0.7")
+		time.AfterFunc(time.Second, func() {
+			stranger.WriteTo([]byte("3 10.0.0.2 80  2 1"), c.Conn.LocalAddr())
+		})
+		if err := c.Withdraw(t.Context(), httpAt("10.0.0.2")); !errors.Is(err, ErrNoAnswer) || foreign != 1 {
+			t.Errorf("%v, %d datagrams from strangers", err, foreign)
+		}
+		for _, conn := range v.conns {
+			conn.Close()
+		}
+	})
+}
+
 // TestPeerServesOnlyWhatIsShared: nothing leaves the directory, and nothing in it that
 // is not shared.
 func TestPeerServesOnlyWhatIsShared(t *testing.T) {
@@ -280,36 +305,6 @@ func TestPeerServesOnlyWhatIsShared(t *testing.T) {
 			t.Errorf("shared %q", name)
 		}
 	}
-}
-
-// TestDigestsOfWhatMayChange: those of a file that was changed just now are computed
-// anew until a change would show.
-func TestDigestsOfWhatMayChange(t *testing.T) {
-	p := sharing(t, map[string][]byte{"f": []byte("hello, world")})
-	synctest.Test(t, func(t *testing.T) {
-		now := time.Now()
-		if err := os.Chtimes(filepath.Join(p.Root.Name(), "f"), now, now); err != nil {
-			t.Fatal(err)
-		}
-		computed := 0
-		open := func(want int) {
-			t.Helper()
-			f, _, _, err := p.shelf.item("f").open(t.Context(), p.Root, "f", func(int64, error) { computed++ })
-			if err != nil {
-				t.Fatal(err)
-			}
-			f.Close()
-			if computed != want {
-				t.Errorf("computed %d times, want %d", computed, want)
-			}
-		}
-		open(1)
-		time.Sleep(clockGrain)
-		open(2)
-		time.Sleep(time.Nanosecond)
-		open(3)
-		open(3)
-	})
 }
 
 // TestPeerHeaders: ranges, validators and digests; and a file's digests are computed

@@ -204,3 +204,35 @@ func TestFetchEndsEarly(t *testing.T) {
 		t.Errorf("%d bytes, %+v, %v, asked %d times", len(got), report, err, asked)
 	}
 }
+
+// TestFetchForgetsValidator: what is there from a source without digests, and a validator
+// beside it, is not taken for its file any more when one with digests has added to it.
+func TestFetchForgetsValidator(t *testing.T) {
+	data := noise(9, 2*PieceLength)
+	root := openDir(t, map[string][]byte{".f.part": data[:PieceLength]})
+	g := &fetching{root: root, as: "f"}
+	if err := root.WriteFile(g.validatorName(), []byte(`"v1"`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dies := serve(t, wrapping(sharing(t, map[string][]byte{"f": data}), func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/f" {
+			http.Error(w, "no", http.StatusForbidden)
+		}
+		return r.URL.Path == "/f"
+	}))
+	if _, err := new(Fetcher).Fetch(t.Context(), root, "f", "", Sources{dies}.Locate(t.Context(), "f")); !errors.Is(err, fs.ErrPermission) {
+		t.Fatal(err)
+	}
+	plain := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/f" {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Etag", `"v1"`)
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
+	}))
+	_, err := new(Fetcher).Fetch(t.Context(), root, "f", "", Sources{plain}.Locate(t.Context(), "f"))
+	if got, _ := root.ReadFile("f"); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
