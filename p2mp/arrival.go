@@ -116,7 +116,7 @@ func (t *sending) ended(f *flight, s *status) bool {
 func (t *sending) joined(now time.Time, i int, s *status) error {
 	p, r := &t.peers[i], &t.report.Peers[i]
 	total, known := t.store.chunks()
-	if s.number != 0 || s.space == 0 || s.cum > 0 && (!known || s.cum > total || t.store.src.SHA256 == nil) {
+	if !t.mayJoin(s) {
 		return ErrSequence
 	}
 	if p.stage == classic {
@@ -139,6 +139,13 @@ func (t *sending) joined(now time.Time, i int, s *status) error {
 		t.trace.Joined(p.addr, true)
 	}
 	return nil
+}
+
+// mayJoin reports whether a status can be the answer to a HELLO.
+func (t *sending) mayJoin(s *status) bool {
+	total, known := t.store.chunks()
+	resumes := known && s.cum <= total && t.store.src.SHA256 != nil
+	return s.number == 0 && s.space > 0 && (s.cum == 0 || resumes)
 }
 
 // leaveClassic takes a receiver out of the lock-step that was taken for one of the

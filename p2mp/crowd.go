@@ -10,9 +10,10 @@ import (
 // chunk the first time, and again when two or more lack it; what one alone lacks goes to
 // that one. What each member has is in its own flight. It reads no socket and no clock.
 //
-// A member that falls silent, or holds up the others for long, leaves: it is sent to by
-// itself from then on, as are those whom the group does not reach. When all members hold
-// everything that was sent, and there is no more, the crowd is over.
+// A member that falls silent, or lets nothing arrive, or holds up the others for long,
+// leaves: it is sent to by itself from then on, as are those whom the group does not
+// reach. When all members hold everything that was sent, and there is no more, the crowd
+// is over.
 type crowd struct {
 	addr    netip.AddrPort // of the group; not valid: there is none
 	state   crowdState
@@ -202,7 +203,7 @@ func (c *crowd) posted(now time.Time, peers []peer, seq uint32, to int) {
 	again := seq != c.next
 	for _, i := range c.members {
 		if f := &peers[i].flight; !again || (to == everybody || to == i) && f.lacks(seq) {
-			f.noted(now, seq, c.number+1)
+			f.noted(now, seq, max(c.number, f.lastPoll)+1)
 		}
 	}
 	if again {
@@ -244,6 +245,13 @@ func (c *crowd) settled(peers []peer, all bool) bool {
 		}
 	}
 	return true
+}
+
+// deaf reports whether a member answers and nothing that it lacks arrives, though it was
+// sent again and again: the group may carry polls, and no chunks.
+func (f *flight) deaf(now time.Time) bool {
+	since, stalls := f.stalled()
+	return stalls && !now.Before(since.Add(max(patience, 4*f.timer.RTO())))
 }
 
 // lacks reports whether a chunk is known to be lost.

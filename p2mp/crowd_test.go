@@ -104,6 +104,23 @@ func TestCrowdRepairs(t *testing.T) {
 	}
 }
 
+// TestCrowdReminded: one who was asked by itself, with a number that the others have not
+// reached, tells nothing of chunks that left after that.
+func TestCrowdReminded(t *testing.T) {
+	now := time.Unix(1000, 0)
+	c, peers := newCrowd(now, 100, 100)
+	c.post(t, now, peers, 4)
+	c.poll(now, peers, map[int]status{1: holding(4, 0)})
+	f := &peers[0].flight
+	s := holding(4, 0)
+	s.number = f.asked(now)
+	c.post(t, now, peers, 8)
+	f.answer(now, &s)
+	if f.missing != 0 || f.underWay != 4 {
+		t.Errorf("%d chunks under way and %d missing, want 4 and 0", f.underWay, f.missing)
+	}
+}
+
 // TestCrowdWindow: nobody is sent what it cannot keep.
 func TestCrowdWindow(t *testing.T) {
 	now := time.Unix(1000, 0)

@@ -216,9 +216,9 @@
 // are sent each chunk once. After each poll, what one of them lacks is sent again to that
 // one, and what two or more lack to the group. Of more than 32 members, a part answers each
 // poll, in turn. The rate is that of the slowest. A member that leaves four polls unanswered,
-// or has the others wait for a second for room in its window, is sent to by itself from
-// then on, and so may one that is slow ([Sender.MinRate]). So is everybody, at the end, with
-// FIN.
+// or has the others wait for a second for room in its window, or answers for a second and
+// gets nothing that it lacks, is sent to by itself from then on, and so may one that is
+// slow ([Sender.MinRate]). So is everybody, at the end, with FIN.
 //
 // Without a list of receivers the HELLO goes to the group, again and again for
 // [Sender.JoinTimeout], and who answers it takes part. Later it goes there each second, and

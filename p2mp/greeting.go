@@ -17,6 +17,7 @@ func (v *serving) greeted(now time.Time, from netip.AddrPort, h *hello, length i
 	key := sessionKey{from, h.session}
 	if s := v.sessions[key]; s != nil {
 		s.heard(length)
+		v.extendSession(now, s, v.patience(s)) // the sender may wait long for others to join
 		v.answer(now, s, 0)
 		return nil
 	}

@@ -49,7 +49,7 @@ func (t *sending) welcome(now time.Time, from netip.AddrPort, p Packet) bool {
 		return false
 	}
 	s, err := parseStatus(p.Payload)
-	if err != nil || s.session != t.session || s.number != 0 || !t.inviting() && t.store.at == nil {
+	if err != nil || s.session != t.session || !t.mayJoin(&s) || !t.inviting() && t.store.at == nil {
 		return false
 	}
 	t.index[from] = len(t.peers)
@@ -146,7 +146,7 @@ func (t *sending) sendToCrowd(now time.Time) (wake time.Time, err error) {
 	total, known := t.store.chunks()
 	t.thin(now, func(p *peer) bool {
 		f := &p.flight
-		return f.silent < asideAfter && !(known && f.cum == total)
+		return f.silent < asideAfter && !f.deaf(now) && !(known && f.cum == total)
 	})
 	t.shed(now)
 	wake, err = t.remind(now)
