@@ -338,31 +338,6 @@ func timedRun(b *testing.B, name string, args ...string) (took, cpu float64) {
 	return time.Since(began).Seconds(), (c.ProcessState.UserTime() + c.ProcessState.SystemTime()).Seconds()
 }
 
-// sendsFile is set in the environment of a process that is to send a file to whoever
-// connects.
-const sendsFile = "FERRY_BENCH_SENDS_FILE"
-
-// bareSender sends a file to each connection with nothing but io.Copy, which is sendfile.
-func bareSender(listen, name string) {
-	l, err := net.Listen("tcp", listen)
-	if err != nil {
-		panic(err)
-	}
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			panic(err)
-		}
-		f, err := os.Open(name)
-		if err != nil {
-			panic(err)
-		}
-		io.Copy(c, f)
-		f.Close()
-		c.Close()
-	}
-}
-
 // BenchmarkServe is the CPU time that `peer` takes to serve 1 GiB over one connection, beside
 // that of a process that does nothing but sendfile.
 func BenchmarkServe(b *testing.B) {

@@ -19,18 +19,6 @@ import (
 // copyTo is set in the environment of a process that is to be a bare pair of io.Copy.
 const copyTo = "FERRY_BENCH_COPY_TO"
 
-func TestMain(m *testing.M) {
-	if to := os.Getenv(copyTo); to != "" {
-		barePair(os.Args[1], to)
-		return
-	}
-	if file := os.Getenv(sendsFile); file != "" {
-		bareSender(os.Args[1], file)
-		return
-	}
-	os.Exit(m.Run())
-}
-
 // barePair forwards from listen to another host with nothing but io.Copy.
 func barePair(listen, to string) {
 	l, err := net.Listen("tcp", listen)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -136,4 +137,58 @@ func TestBranchEnds(t *testing.T) {
 	if _, err := b.Read(time.Now().Add(time.Hour)); !errors.Is(err, errEnd) {
 		t.Error(err)
 	}
+}
+
+// TestSenderThatWaitsAnew: tftp-hpa's client sends a block again when it has heard
+// nothing for five seconds, and an ACK that it knows is something. Ours must leave it so
+// much time.
+func TestSenderThatWaitsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		// Block 3 is lost, once.
+		p := newStage(t, lossy.Delay(ms), lossy.DropIf(func(p lossy.Packet) bool { return p.From.Addr() == clientAddr.Addr() && p.Payload[1] == 3 && p.N == 3 }))
+		p.start()
+		defer p.end()
+		conn := p.client()
+		defer conn.Close()
+		send := func(b []byte, to netip.AddrPort) {
+			if _, err := conn.WriteTo(b, net.UDPAddrFromAddrPort(to)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		send([]byte("\x00\x02new\x00octet\x00"), p.addr)
+		data := noise(1, 5*512+7)
+		start := time.Now()
+		buf := make([]byte, 1000)
+		var server netip.AddrPort
+		for block := 0; block < 6; {
+			conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+			n, from, err := conn.ReadFrom(buf)
+			switch {
+			case time.Since(start) > 25*time.Second:
+				t.Fatalf("block %d was not sent again in %v", block, time.Since(start))
+			case err == nil && (n != 4 || buf[1] != 4):
+				t.Fatalf("received %x", buf[:n])
+			case err == nil && int(buf[3]) != block:
+				continue
+			case err == nil:
+				server = from.(*net.UDPAddr).AddrPort()
+				block++
+			}
+			b := []byte{0, 3, 0, byte(block)}
+			send(append(b, data[(block-1)*512:min(block*512, len(data))]...), server)
+		}
+		conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		for { // the last ACK
+			n, _, err := conn.ReadFrom(buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n == 4 && buf[3] == 6 {
+				break
+			}
+		}
+		if got, _ := p.files.get("new"); !bytes.Equal(got, data) {
+			t.Errorf("%d bytes arrived", len(got))
+		}
+	})
 }

@@ -16,12 +16,13 @@ type receiving struct {
 	out  *bufio.Writer // to the sink
 	text *netasciiWriter
 
-	opener  []byte    // repeated while there is no block to acknowledge; nil: ACK 0
-	opening knock     // its timer, and its bounds
-	repeat  time.Time // when to say the latest ACK again
-	latest  int64     // the block of that ACK
-	again   bool      // a block that came again is to be acknowledged again
-	done    bool      // the sink has committed
+	opener  []byte        // repeated while there is no block to acknowledge; nil: ACK 0
+	opening knock         // its timer, and its bounds
+	repeat  time.Time     // when to say the latest ACK again
+	pause   time.Duration // how long that is after it was said last
+	latest  int64         // the block of that ACK
+	again   bool          // a block that came again is to be acknowledged again
+	done    bool          // the sink has committed
 }
 
 // writeBehind is how much is gathered before it is written to the sink.
@@ -131,7 +132,14 @@ func (t *receiving) acknowledge(now time.Time, block int64, again bool) {
 	t.ack(block)
 	t.in.acknowledged(now, block, again)
 	t.latest = block
-	t.repeat = now.Add(2 * t.in.timer.RTO())
+	// Each repetition waits twice as long, with no end: there are senders (tftp-hpa's
+	// client) that wait anew for their own timer, of five seconds, whenever they are told
+	// what they know.
+	if t.pause *= 2; !again {
+		t.pause = 0
+	}
+	t.pause = max(t.pause, 2*t.in.timer.RTO())
+	t.repeat = now.Add(t.pause)
 	t.report.Sent++
 	if again {
 		t.report.SentAgain++
@@ -168,7 +176,8 @@ func (t *receiving) arrived(now time.Time, p Packet) error {
 	case keep, deliver:
 		t.hear(now)
 		t.touch()
-		t.repeat = now.Add(2 * t.in.timer.RTO())
+		t.pause = 2 * t.in.timer.RTO()
+		t.repeat = now.Add(t.pause)
 		if verdict == deliver {
 			if err := t.deliver(now, p.Payload); err != nil {
 				return err
