@@ -97,3 +97,21 @@ func TestGroupNoJoin(t *testing.T) {
 		p.check(data)
 	})
 }
+
+// TestGroupInvitesReadOnce: a source that is read once is sent, too, when the time for
+// joining is over, though nothing arrives then.
+func TestGroupInvitesReadOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 2, lossy.Delay(time.Millisecond))
+		p.joinGroup(p.receivers...)
+		p.receive(Receiver{})
+		p.to = nil
+		data := noise(1, 10_000)
+		_, err, _ := p.sendFor(t, time.Minute, p.sender, Sender{Group: testGroup}, Source{R: bytes.NewBuffer(bytes.Clone(data)), Size: -1})
+		p.stop()
+		if err != nil {
+			t.Error(err)
+		}
+		p.check(data)
+	})
+}

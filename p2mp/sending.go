@@ -248,12 +248,12 @@ func (t *sending) over() bool {
 
 // work fills the outbox with what is due, and says when more will be.
 func (t *sending) work(now time.Time) (wake time.Time, err error) {
-	undecided := t.inviting()
 	if t.listless {
 		if wake, err = t.invite(now); err != nil {
 			return wake, err
 		}
 	}
+	undecided := t.inviting()
 	for i := range t.peers {
 		if t.peers[i].stage == joining {
 			wake = earlier(wake, t.greet(now, i))
