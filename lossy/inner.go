@@ -19,6 +19,7 @@ type inner struct {
 	single      addrPortConn
 	batchReader datagram.BatchReader
 	batchWriter datagram.BatchWriter
+	offloader   datagram.Offloader
 
 	// The batches of a socket are for one goroutine at a time. Those of other
 	// conns are not locked: a goroutine that waits for a mutex would keep the
@@ -48,6 +49,22 @@ func (c *inner) open(pc net.PacketConn) {
 		c.single = pc
 	}
 	c.batchReader, c.batchWriter = datagram.Batches(pc)
+	c.offloader = datagram.Offloading(pc, c.batchReader, c.batchWriter)
+}
+
+// offload says whether a batch of writeBatch may go to the system in one piece. Nothing
+// is read so. Nobody reads meanwhile.
+func (c *inner) offload(write bool) {
+	if c.offloader == nil {
+		return
+	}
+	if c.socket {
+		c.reading.Lock()
+		defer c.reading.Unlock()
+		c.writing.Lock()
+		defer c.writing.Unlock()
+	}
+	c.offloader.Offload(write, false)
 }
 
 // read reads one datagram. The address is that of a UDP conn, or else a

@@ -65,6 +65,7 @@ var (
 	_ net.PacketConn       = (*wrapped)(nil)
 	_ datagram.BatchReader = (*wrapped)(nil)
 	_ datagram.BatchWriter = (*wrapped)(nil)
+	_ datagram.Offloader   = (*wrapped)(nil)
 )
 
 func newWrapped(pc net.PacketConn, c *config) *wrapped {

@@ -82,6 +82,13 @@ func (w *wrapped) writeEach(bufs [][]byte, to []netip.AddrPort) (int, error) {
 	return len(bufs), nil
 }
 
+// Offload says whether what WriteBatch lets pass may go to the system in one piece, if
+// the inner conn has such a choice. What is read never comes so.
+func (w *wrapped) Offload(write, _ bool) (joined bool) {
+	w.inner.offload(write)
+	return false
+}
+
 // ReadBatch waits for a datagram that the models let pass, and returns it and
 // others that are there: sizes[i] bytes from from[i] in bufs[i]. Where
 // segments[i] is positive, they are several datagrams of that size, of which

@@ -39,7 +39,7 @@ func paths(pc net.PacketConn, cfg *Config) (in reader, out writer, undo func()) 
 	}
 	r, w := Batches(pc)
 	var joined bool
-	switch o := offloader(pc, r, w); {
+	switch o := Offloading(pc, r, w); {
 	case o == nil:
 	case cfg.NoOffload:
 		o.Offload(false, false)
@@ -57,9 +57,9 @@ func paths(pc net.PacketConn, cfg *Config) (in reader, out writer, undo func()) 
 	return in, out, undo
 }
 
-// offloader finds what decides about offload: the conn, or the system's way to read and
-// write it. It returns nil if there is nothing to decide.
-func offloader(pc net.PacketConn, r BatchReader, w BatchWriter) Offloader {
+// Offloading finds what decides about offload: the conn, or the system's way to read and
+// write it, as [Batches] found it. It returns nil if there is nothing to decide.
+func Offloading(pc net.PacketConn, r BatchReader, w BatchWriter) Offloader {
 	if o, ok := pc.(Offloader); ok {
 		return o
 	}
