@@ -169,7 +169,8 @@
 //	size                    8 bytes
 //	SHA-256                 32 bytes
 //
-// ABORT (0x6996), from either, ends the session and is never answered:
+// ABORT (0x6996), from either, ends the session and is never answered. A receiver says no
+// oftener than every 50 ms that it has no part in a session which it is asked about:
 //
 //	session                 8 bytes
 //	reason                  2 bytes    see [Reason], which counts from 1

@@ -98,6 +98,26 @@ func TestGroupNoJoin(t *testing.T) {
 	})
 }
 
+// TestGroupBystander: who hears a group and takes no part says so now and then, and not
+// at each poll.
+func TestGroupBystander(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 3, lossy.Delay(time.Millisecond), lossy.Rate(10e6, 100))
+		p.joinGroup(p.receivers...)
+		p.receive(Receiver{})
+		p.to = p.to[:2]
+		data := noise(1, 2_000_000)
+		report, err := p.send(Sender{MSS: 1000, Group: testGroup}, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%d packets to the group in %v, %d foreign ones", report.GroupSent, report.Elapsed, report.Foreign)
+		if most := uint64(report.Elapsed/refuseSpacing) + 1; report.Foreign == 0 || report.Foreign > most {
+			t.Errorf("%d packets of the bystander in %v, want 1 to %d", report.Foreign, report.Elapsed, most)
+		}
+	})
+}
+
 // TestGroupInvitesReadOnce: a source that is read once is sent, too, when the time for
 // joining is over, though nothing arrives then.
 func TestGroupInvitesReadOnce(t *testing.T) {

@@ -48,6 +48,9 @@ type serving struct {
 	status status
 	abort  abort
 
+	refused   sessionKey // what was refused last when it was asked about,
+	refuseDue time.Time  // and when it may be again
+
 	begun      bool    // a transfer was begun
 	lastReport *Report // the latest transfer's: Receive's
 	stray      Report  // counts packets that belong to no transfer

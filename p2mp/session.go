@@ -101,7 +101,7 @@ func (s *session) heard(length int) { s.in += length }
 // answer sends a REPORT, or an ABORT if the session has failed.
 func (v *serving) answer(now time.Time, s *session, number uint32) {
 	if s.state == failed {
-		v.refuse(s.key.from, s.key.id, s.reason)
+		v.refuseAsked(now, s.key, s.reason)
 		return
 	}
 	if s.state == whole {
@@ -125,6 +125,19 @@ func (v *serving) answer(now time.Time, s *session, number uint32) {
 	}
 	s.report.Peers[0].Sent++
 	v.post(s.key.from, CategoryReport, &v.status)
+}
+
+// refuseSpacing is how often a sender is told why it gets no REPORT, at the most: all who
+// hear a group hear its polls, though they may have no part in the transfer.
+const refuseSpacing = 50 * time.Millisecond
+
+// refuseAsked sends an ABORT in answer, unless the same was said a moment ago.
+func (v *serving) refuseAsked(now time.Time, key sessionKey, r Reason) {
+	if key == v.refused && now.Before(v.refuseDue) {
+		return
+	}
+	v.refused, v.refuseDue = key, now.Add(refuseSpacing)
+	v.refuse(key.from, key.id, r)
 }
 
 func (v *serving) refuse(to netip.AddrPort, id uint64, r Reason) {
