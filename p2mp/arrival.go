@@ -87,6 +87,9 @@ func (t *sending) reported(now time.Time, i int, s *status) error {
 	}
 	before := p.flight.cum
 	p.aside = false
+	if p.grouped {
+		t.crowd.broken(t.peers)
+	}
 	if m, ok := p.flight.answer(now, s); ok && p.grouped && t.crowd.answered(now, t.peers, m) {
 		t.crowd.lack(t.peers, false)
 	}

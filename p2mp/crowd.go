@@ -216,14 +216,36 @@ func (c *crowd) posted(now time.Time, peers []peer, seq uint32, to int) {
 }
 
 // underWay is how many chunks are, at the member where it is most. One who is late with
-// an answer does not count.
+// an answer does not count, unless all are.
 func (c *crowd) underWay(peers []peer) (n int) {
+	all := c.silence(peers) > 0
 	for _, i := range c.members {
-		if f := &peers[i].flight; f.silent == 0 {
+		if f := &peers[i].flight; f.silent == 0 || all {
 			n = max(n, f.underWay)
 		}
 	}
 	return n
+}
+
+// silence is how many polls in a row every member has left unanswered. If it is not 0 no
+// member is the reason, and nobody leaves because of it.
+func (c *crowd) silence(peers []peer) int {
+	least := math.MaxInt
+	for _, i := range c.members {
+		least = min(least, peers[i].flight.silent)
+	}
+	return least
+}
+
+// broken notes that a member is about to answer. If it is the first, the others have
+// their chance, too.
+func (c *crowd) broken(peers []peer) {
+	if c.silence(peers) == 0 {
+		return
+	}
+	for _, i := range c.members {
+		peers[i].flight.silent = 1
+	}
 }
 
 // waiting reports whether a member owes an answer, and is not late with it.

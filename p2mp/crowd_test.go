@@ -121,6 +121,91 @@ func TestCrowdReminded(t *testing.T) {
 	}
 }
 
+// TestCrowdRepairOfOne: what was to be sent again to one member is neither sent nor noted
+// for another.
+func TestCrowdRepairOfOne(t *testing.T) {
+	now := time.Unix(1000, 0)
+	c, peers := newCrowd(now, 100, 100)
+	c.post(t, now, peers, 4)
+	c.poll(now, peers, map[int]status{0: holding(1, 0xff), 1: holding(1, 0xff)})
+	c.repairs = []repair{{2, 1}}
+	c.posted(now, peers, 2, 1)
+	if a, b := &peers[0].flight, &peers[1].flight; !a.lacks(2) || b.lacks(2) {
+		t.Error("noted for the wrong one")
+	}
+	c.repairs = []repair{{2, 1}}
+	if seq, to, ok, _ := c.pick(peers, 4); ok {
+		t.Errorf("pick = %d to %d, which does not lack it", seq, to)
+	}
+}
+
+// TestCrowdLate: one who is late with an answer is not waited for, and what it told
+// earlier does not count.
+func TestCrowdLate(t *testing.T) {
+	now := time.Unix(1000, 0)
+	c, peers := newCrowd(now, 100, 100, 100)
+	c.post(t, now, peers, 10)
+	peers[2].flight.silent = 1
+	for i, rate := range []float64{300, 200, 100} {
+		peers[i].flight.cc.best[5] = rate
+	}
+	if !c.poll(now, peers, map[int]status{0: holding(10, 0), 1: holding(10, 0)}) {
+		t.Error("nobody else owes an answer in time, and what is lacking is not worked out")
+	}
+	if c.waiting(peers) || c.concluded != 0 {
+		t.Errorf("waiting %v, concluded %d", c.waiting(peers), c.concluded)
+	}
+	c.poll(now.Add(time.Second), peers, map[int]status{0: holding(10, 0)})
+	if c.concluded != 1 || c.cc.measured() != 200 {
+		t.Errorf("round %d is concluded, the rate is %v; want 1 and 200", c.concluded, c.cc.measured())
+	}
+	// The late answer concludes the round no second time.
+	s := holding(10, 0)
+	s.number = 1
+	if m, ok := peers[2].flight.answer(now.Add(2*time.Second), &s); !ok || !c.answered(now, peers, m) || c.rounds[1].got != 2 {
+		t.Errorf("%v, %+v", ok, c.rounds[1])
+	}
+}
+
+// TestCrowdLimited: what is measured while there is little to send says nothing of what the
+// path carries, in that round alone.
+func TestCrowdLimited(t *testing.T) {
+	now := time.Unix(1000, 0)
+	c, peers := newCrowd(now, 100, 100)
+	c.cc.best[0] = 500
+	for i, want := range []float64{500, 0} { // rounds that are limited keep what is known
+		c.limited = i == 0
+		c.cc.best[c.cc.round%rateMemory] = 500
+		c.post(t, now, peers, uint32(i+1))
+		c.poll(now, peers, map[int]status{0: holding(uint32(i+1), 0), 1: holding(uint32(i+1), 0)})
+		if got := c.cc.best[c.cc.round%rateMemory]; got != want || c.limited {
+			t.Errorf("round %d: %v is kept, want %v; limited %v", i, got, want, c.limited)
+		}
+		now = now.Add(time.Second)
+	}
+}
+
+// TestCrowdSilence: a silence of all is nobody's, and ends for all when one answers.
+func TestCrowdSilence(t *testing.T) {
+	c, peers := newCrowd(time.Unix(1000, 0), 100, 100)
+	peers[0].flight.silent = 5
+	if c.silence(peers) != 0 {
+		t.Error("one is heard")
+	}
+	c.broken(peers)
+	if got := peers[0].flight.silent; got != 5 {
+		t.Errorf("silent: %d", got)
+	}
+	peers[1].flight.silent, peers[1].flight.underWay = 4, 7
+	if c.silence(peers) != 4 || c.underWay(peers) != 7 {
+		t.Errorf("silence %d, under way %d", c.silence(peers), c.underWay(peers))
+	}
+	c.broken(peers)
+	if a, b := peers[0].flight.silent, peers[1].flight.silent; a != 1 || b != 1 {
+		t.Errorf("silent: %d, %d", a, b)
+	}
+}
+
 // TestCrowdWindow: nobody is sent what it cannot keep.
 func TestCrowdWindow(t *testing.T) {
 	now := time.Unix(1000, 0)

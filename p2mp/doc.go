@@ -169,8 +169,8 @@
 //	size                    8 bytes
 //	SHA-256                 32 bytes
 //
-// ABORT (0x6996), from either, ends the session and is never answered. A receiver says no
-// oftener than every 50 ms that it has no part in a session which it is asked about:
+// ABORT (0x6996), from either, ends the session and is never answered. A receiver sends it in
+// answer to POLLs no oftener than every 50 ms:
 //
 //	session                 8 bytes
 //	reason                  2 bytes    see [Reason], which counts from 1
@@ -219,7 +219,8 @@
 // poll, in turn. The rate is that of the slowest. A member that leaves four polls unanswered,
 // or has the others wait for a second for room in its window, or answers for a second and
 // gets nothing that it lacks, is sent to by itself from then on, and so may one that is
-// slow ([Sender.MinRate]). So is everybody, at the end, with FIN.
+// slow ([Sender.MinRate]). So is everybody, at the end, with FIN. While nobody answers, nobody
+// leaves.
 //
 // Without a list of receivers the HELLO goes to the group, again and again for
 // [Sender.JoinTimeout], and who answers it takes part. Later it goes there each second, and

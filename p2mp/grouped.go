@@ -144,13 +144,16 @@ func (t *sending) disperse(now time.Time) {
 func (t *sending) sendToCrowd(now time.Time) (wake time.Time, err error) {
 	c := &t.crowd
 	total, known := t.store.chunks()
+	silence := c.silence(t.peers)
 	t.thin(now, func(p *peer) bool {
 		f := &p.flight
-		return f.silent < asideAfter && !f.deaf(now) && !(known && f.cum == total)
+		since, owes := f.unanswered()
+		gone := f.silent >= asideAfter && silence == 0 || owes && !now.Before(since.Add(t.giveUp))
+		return !gone && !f.deaf(now) && !(known && f.cum == total)
 	})
 	t.shed(now)
 	wake, err = t.remind(now)
-	if err != nil {
+	if err != nil || silence >= asideAfter && len(c.members) > 0 {
 		return wake, err
 	}
 	for range outboxSize {
@@ -241,6 +244,9 @@ func (t *sending) remind(now time.Time) (wake time.Time, err error) {
 			}
 		}
 		wake = earlier(wake, f.pollDue)
+		if since, owes := f.unanswered(); owes {
+			wake = earlier(wake, since.Add(t.giveUp))
+		}
 	}
 	return wake, nil
 }
@@ -249,6 +255,9 @@ func (t *sending) remind(now time.Time) (wake time.Time, err error) {
 // room in their windows.
 func (t *sending) leaveBehind(now time.Time) {
 	c := &t.crowd
+	if c.silence(t.peers) > 0 {
+		return
+	}
 	t.thin(now, func(p *peer) bool {
 		f := &p.flight
 		full := c.next-f.cum > uint32(len(f.slots))

@@ -5,6 +5,9 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -95,6 +98,119 @@ func TestGroupNoJoin(t *testing.T) {
 			t.Errorf("%d receivers, %d foreign packets, %v", len(report.Peers), report.Foreign, err)
 		}
 		p.check(data)
+	})
+}
+
+// TestWelcome: whose answer to an invitation makes a receiver of it, and when.
+func TestWelcome(t *testing.T) {
+	from := netip.MustParseAddrPort("10.0.0.9:7735")
+	once := Source{R: bytes.NewBufferString("x"), Size: 1}
+	again := Source{R: strings.NewReader("x"), Size: 1}
+	for _, tt := range []struct {
+		name   string
+		src    Source
+		to     []netip.AddrPort
+		change func(*sending, *status)
+		want   bool
+	}{
+		{"in time", again, nil, nil, true},
+		{"in time, read once", once, nil, nil, true},
+		{"late", again, nil, func(t *sending, _ *status) { t.invitation.until = t.start }, true},
+		{"late, read once", once, nil, func(t *sending, _ *status) { t.invitation.until = t.start }, false},
+		{"there is a list", again, []netip.AddrPort{testGroup}, nil, false},
+		{"of another session", again, nil, func(_ *sending, s *status) { s.session++ }, false},
+		{"too many", again, nil, func(t *sending, _ *status) { t.peers = make([]peer, mostJoining) }, false},
+		{"one less", again, nil, func(t *sending, _ *status) { t.peers = make([]peer, mostJoining-1) }, true},
+	} {
+		u, err := (&Sender{Group: testGroup}).newSending(tt.to, tt.src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := status{session: u.session, id: 1, space: 10, burst: 10}
+		if tt.change != nil {
+			tt.change(u, &s)
+		}
+		p, err := ParsePacket(appendMessage(nil, CategoryReport, &s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := u.welcome(time.Now(), from, p); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestInvite: how often the group is invited, in time and later.
+func TestInvite(t *testing.T) {
+	u, err := (&Sender{Group: testGroup, JoinTimeout: 600 * time.Millisecond}).newSending(nil, Source{R: strings.NewReader("x"), Size: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.peers = make([]peer, 1)
+	var sent []int64 // milliseconds
+	for now := u.start; len(sent) < 7; {
+		before := len(u.out)
+		wake, err := u.invite(now)
+		if err != nil || !wake.After(now) {
+			t.Fatalf("wake %v, %v", wake.Sub(now), err)
+		}
+		if len(u.out) > before {
+			sent = append(sent, now.Sub(u.start).Milliseconds())
+		}
+		if now = wake; u.inviting() && now.Sub(u.start) > 600*time.Millisecond {
+			t.Fatalf("goes on inviting after %v", now.Sub(u.start))
+		}
+	}
+	if got := fmt.Sprint(sent); got != "[0 100 300 550 1600 2600 3600]" {
+		t.Errorf("invited after %s milliseconds", got)
+	}
+}
+
+// TestGroupOutage: where nobody hears anything for a while, the group goes on after that.
+func TestGroupOutage(t *testing.T) {
+	for _, d := range []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 3 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			p := newParty(t, 8, lossy.Delay(time.Millisecond), lossy.Rate(100e6, 200), lossy.DropIf(func(lossy.Packet) bool {
+				after := time.Since(start) - 300*time.Millisecond
+				return after > 0 && after < d
+			}))
+			p.joinGroup(p.receivers...)
+			p.receive(Receiver{})
+			data := noise(1, 8<<20)
+			report, err := p.send(Sender{Group: testGroup}, data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.check(data)
+			var alone uint64
+			for _, peer := range report.Peers {
+				alone += peer.Sent
+			}
+			t.Logf("outage of %v: %d packets to the group, %d to one alone, %v", d, report.GroupSent, alone, report.Elapsed)
+			if alone > 100 || report.GroupSent > 8000 || report.Elapsed > d+2*time.Second {
+				t.Errorf("outage of %v: %d packets to the group, %d to one alone, %v", d, report.GroupSent, alone, report.Elapsed)
+			}
+		})
+	}
+}
+
+// TestGroupGone: where all members are gone they are given up, when it is time for that.
+func TestGroupGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 3, lossy.Delay(time.Millisecond), lossy.Rate(10e6, 100))
+		p.joinGroup(p.receivers...)
+		p.receive(Receiver{})
+		time.AfterFunc(500*time.Millisecond, func() {
+			for _, m := range p.receivers {
+				m.conn.Close()
+			}
+		})
+		report, err := p.send(Sender{Group: testGroup, GiveUp: 3 * time.Second}, noise(1, 2<<20))
+		var incomplete *IncompleteError
+		if !errors.As(err, &incomplete) || !errors.Is(err, ErrSilent) || len(incomplete.Peers) != 3 || report.Elapsed > 3600*time.Millisecond {
+			t.Errorf("after %v: %v", report.Elapsed, err)
+		}
 	})
 }
 

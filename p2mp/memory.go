@@ -29,7 +29,7 @@ const sessionMemory = time.Minute
 func (v *serving) session(now time.Time, from netip.AddrPort, id uint64, length int) *session {
 	s := v.sessions[sessionKey{from, id}]
 	if s == nil {
-		v.refuseAsked(now, sessionKey{from, id}, ReasonUnknown)
+		v.refuse(from, id, ReasonUnknown)
 		return nil
 	}
 	s.heard(length)

@@ -48,8 +48,8 @@ type serving struct {
 	status status
 	abort  abort
 
-	refused   sessionKey // what was refused last when it was asked about,
-	refuseDue time.Time  // and when it may be again
+	refused   sessionKey // the latest of which a poll was refused,
+	refuseDue time.Time  // and when one may be again
 
 	begun      bool    // a transfer was begun
 	lastReport *Report // the latest transfer's: Receive's

@@ -58,6 +58,9 @@ func (v *serving) message(now time.Time, from netip.AddrPort, p Packet, length i
 		if err != nil {
 			return err
 		}
+		if v.told(now, sessionKey{from, q.session}) {
+			return nil
+		}
 		s := v.session(now, from, q.session, length)
 		if s != nil && q.asks(s.id) {
 			v.answer(now, s, q.number)
@@ -101,7 +104,7 @@ func (s *session) heard(length int) { s.in += length }
 // answer sends a REPORT, or an ABORT if the session has failed.
 func (v *serving) answer(now time.Time, s *session, number uint32) {
 	if s.state == failed {
-		v.refuseAsked(now, s.key, s.reason)
+		v.refuse(s.key.from, s.key.id, s.reason)
 		return
 	}
 	if s.state == whole {
@@ -127,17 +130,21 @@ func (v *serving) answer(now time.Time, s *session, number uint32) {
 	v.post(s.key.from, CategoryReport, &v.status)
 }
 
-// refuseSpacing is how often a sender is told why it gets no REPORT, at the most: all who
-// hear a group hear its polls, though they may have no part in the transfer.
+// refuseSpacing is how often a poll is answered with an ABORT, at the most: all who hear a
+// group hear its polls, though they may have no part in the transfer.
 const refuseSpacing = 50 * time.Millisecond
 
-// refuseAsked sends an ABORT in answer, unless the same was said a moment ago.
-func (v *serving) refuseAsked(now time.Time, key sessionKey, r Reason) {
+// told reports whether the sender of a poll was told a moment ago that this receiver has no
+// part in its session.
+func (v *serving) told(now time.Time, key sessionKey) bool {
+	if s := v.sessions[key]; s != nil && s.state != failed {
+		return false
+	}
 	if key == v.refused && now.Before(v.refuseDue) {
-		return
+		return true
 	}
 	v.refused, v.refuseDue = key, now.Add(refuseSpacing)
-	v.refuse(key.from, key.id, r)
+	return false
 }
 
 func (v *serving) refuse(to netip.AddrPort, id uint64, r Reason) {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"syscall"
 	"testing"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -114,7 +115,7 @@ func joining(t *testing.T, conn *net.UDPConn) bool {
 
 // A kernel or a device that refuses to cut is asked no more, and nothing is lost.
 func TestSegmentsRefused(t *testing.T) {
-	for _, errno := range []syscall.Errno{unix.EIO, unix.EINVAL, unix.EMSGSIZE} {
+	for _, errno := range []syscall.Errno{unix.EIO, unix.EINVAL, unix.EMSGSIZE, unix.EOPNOTSUPP, unix.ENOPROTOOPT, unix.EPERM} {
 		in := loopback(t, "udp4", "127.0.0.1:0")
 		c, w := segmenting(t, "udp4")
 		call, refused := w.call, 0
@@ -136,6 +137,9 @@ func TestSegmentsRefused(t *testing.T) {
 		r.Release()
 		if len(got) != 2*len(pkts) || refused != 1 {
 			t.Errorf("%v: %d of %d arrived, it was tried %d times", errno, len(got), 2*len(pkts), refused)
+		}
+		if w.segments(true); w.segment {
+			t.Errorf("%v: it would be tried again", errno)
 		}
 	}
 }
@@ -236,6 +240,23 @@ func TestJoinedControl(t *testing.T) {
 	for _, length := range []int{0, 4, end - unix.CmsgSpace(4), end - unix.CmsgSpace(4) + unix.SizeofCmsghdr} {
 		if got := c.joined(length); got != 0 {
 			t.Errorf("joined = %d, of %d bytes", got, length)
+		}
+	}
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&c))
+	for _, one := range []struct {
+		name        string
+		level, typ  int32
+		length, end int
+	}{
+		{"of nothing", unix.SOL_UDP, unix.UDP_GRO, 0, len(b)},
+		{"without a value", unix.SOL_UDP, unix.UDP_GRO, unix.CmsgLen(0), unix.CmsgLen(0)},
+		{"longer than all", unix.SOL_UDP, unix.UDP_GRO, len(b) + 1, len(b)},
+		{"of another level", unix.SOL_IP, unix.UDP_GRO, unix.CmsgLen(4), unix.CmsgSpace(4)},
+	} {
+		h.Level, h.Type = one.level, one.typ
+		h.SetLen(one.length)
+		if got := c.joined(one.end); got != 0 {
+			t.Errorf("a control message %s: joined = %d", one.name, got)
 		}
 	}
 }
