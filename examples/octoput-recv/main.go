@@ -24,6 +24,7 @@ var (
 	loss      = flag.Float64("loss", 0, "drop arriving packets with this `probability`")
 	seed      = flag.Uint64("seed", 1, "seed of -loss")
 	verbose   = flag.Bool("v", false, "print the address, and every packet, with bitmaps of eight digits")
+	alone     = flag.Bool("no-offload", false, "have the system hand over each packet by itself")
 )
 
 func main() { cli.Main("octoput-recv [flags] -o FILE | -dir DIR", run) }
@@ -50,7 +51,7 @@ func run(ctx context.Context) error {
 		fmt.Fprintln(os.Stderr, "receiving at", conn.LocalAddr())
 	}
 	serving, stop := context.WithCancelCause(ctx)
-	r := octoput.Receiver{Transfers: *transfers, Trace: trace(stop)}
+	r := octoput.Receiver{Transfers: *transfers, Trace: trace(stop), NoOffload: *alone}
 	if *transfers < 0 {
 		r.Transfers = 0
 		if *file != "" {

@@ -19,6 +19,7 @@ var (
 	loss    = flag.Float64("loss", 0, "drop arriving packets with this `probability`")
 	seed    = flag.Uint64("seed", 1, "seed of -loss")
 	verbose = flag.Bool("v", false, "print every packet, with bitmaps of eight digits")
+	alone   = flag.Bool("no-offload", false, "hand each packet to the system by itself")
 )
 
 func main() { cli.Main("octoput-send [flags] FILE HOST:PORT", run) }
@@ -49,7 +50,7 @@ func run(ctx context.Context) error {
 	}
 	defer conn.Close()
 
-	var s octoput.Sender
+	s := octoput.Sender{NoOffload: *alone}
 	if *verbose {
 		s.Trace = octoput.PrintTrace(os.Stderr)
 	}
