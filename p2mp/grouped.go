@@ -98,8 +98,9 @@ func (t *sending) askAround(now time.Time) (wake time.Time, err error) {
 		if now.Before(c.due) {
 			return c.due, nil
 		}
-		c.asks++
-		if c.due = now.Add(rto); c.asks%parts != 0 {
+		// Each time twice as long: where a HELLO was sent again no round trip is known.
+		c.due = now.Add(rto << (c.asks / parts))
+		if c.asks++; c.asks%parts != 0 {
 			c.due = now.Add(time.Millisecond) // the next part
 		}
 		t.pollCrowd(now)

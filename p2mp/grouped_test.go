@@ -251,3 +251,48 @@ func TestGroupInvitesReadOnce(t *testing.T) {
 		p.check(data)
 	})
 }
+
+// TestGroupAsked: members far away, many of them, and one that hears only the third poll,
+// are all found to be reached; and it takes no longer than it must.
+func TestGroupAsked(t *testing.T) {
+	for _, tt := range []struct {
+		members  int
+		delay    time.Duration
+		unheard  int // polls, by the first member
+		deadline time.Duration
+	}{
+		{2, 300 * time.Millisecond, 0, 4 * time.Second},
+		{40, time.Millisecond, 0, 90 * time.Millisecond},
+		{3, time.Millisecond, 2, time.Second},
+		{3, 40 * time.Millisecond, 2, 1200 * time.Millisecond},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newParty(t, tt.members, lossy.Delay(tt.delay))
+			p.joinGroup(p.receivers...)
+			unheard := tt.unheard
+			first := p.receivers[0]
+			first.conn = lossy.Wrap(first.conn, lossy.Ingress(lossy.DropIf(func(p lossy.Packet) bool {
+				if len(p.Payload) < headerLen || binary.BigEndian.Uint16(p.Payload[6:]) != uint16(CategoryPoll) || unheard == 0 {
+					return false
+				}
+				unheard--
+				return true
+			})))
+			p.receive(Receiver{})
+			data := noise(1, 10_000)
+			report, err := p.send(Sender{Group: testGroup}, data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.check(data)
+			for i, peer := range report.Peers {
+				if !peer.Multicast {
+					t.Errorf("%+v: the group does not reach member %d", tt, i)
+				}
+			}
+			if report.Elapsed > tt.deadline {
+				t.Errorf("%+v: %v", tt, report.Elapsed)
+			}
+		})
+	}
+}
