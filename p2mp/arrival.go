@@ -73,7 +73,9 @@ func (t *sending) reported(now time.Time, i int, s *status) error {
 	case p.stage == joining, p.stage == classic && r.Chunks == 0:
 		return t.joined(now, i, s)
 	case p.stage != extended:
-		r.Duplicates++
+		if r.Duplicates++; r.State == Dropped { // it has not heard of that
+			t.tell(i, ReasonGivenUp)
+		}
 		return nil
 	case s.id != p.id:
 		// The HELLO was answered by somebody else: it was started again since then.

@@ -27,7 +27,8 @@ type crowd struct {
 	turn      int    // which part of the members answers it
 	asks      int    // polls sent while asking
 	due       time.Time
-	limited   bool
+	limited   bool // as in a flight
+	starved   bool // the source is too slow to tell whether a member is
 
 	rounds    [pollMemory]round
 	concluded uint32 // the latest round that is
@@ -138,7 +139,7 @@ func (c *crowd) conclude(now time.Time, peers []peer, r *round) {
 			s.rate = f.cc.measured()
 		}
 	}
-	s.nextPoll, s.limited, s.probed = c.number+1, c.limited, r.probed
+	s.nextPoll, s.limited, s.probed = c.number+1, c.limited || c.starved, r.probed
 	c.cc.update(now, s)
 	c.concluded, c.limited = r.number, false
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"strings"
 	"testing"
@@ -294,5 +295,95 @@ func TestGroupAsked(t *testing.T) {
 				t.Errorf("%+v: %v", tt, report.Elapsed)
 			}
 		})
+	}
+}
+
+// A tricklingReader yields a little at a time.
+type tricklingReader struct{ io.Reader }
+
+func (r tricklingReader) Read(b []byte) (int, error) {
+	time.Sleep(10 * time.Millisecond) // of the bubble's time
+	return r.Reader.Read(b[:min(len(b), 2000)])
+}
+
+// TestGroupMinRateLimited: nobody is too slow where the source is, or the rate that is
+// asked for.
+func TestGroupMinRateLimited(t *testing.T) {
+	data := noise(1, 2<<20)
+	for name, tt := range map[string]struct {
+		sender Sender
+		source Source
+	}{
+		"source": {Sender{Group: testGroup, MinRate: 10e6}, Source{R: tricklingReader{bytes.NewReader(data)}, Size: -1}},
+		"rate":   {Sender{Group: testGroup, MinRate: 10e6, Rate: 2e6}, Source{R: bytes.NewReader(data), Size: int64(len(data))}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newParty(t, 3, lossy.Delay(5*time.Millisecond), lossy.Rate(100e6, 100))
+				p.joinGroup(p.receivers...)
+				p.receive(Receiver{})
+				report, err, _ := p.sendFor(t, time.Hour, p.sender, tt.sender, tt.source)
+				p.stop()
+				if err != nil {
+					t.Errorf("after %v: %v", report.Elapsed, err)
+				}
+				p.check(data)
+			})
+		})
+	}
+}
+
+// TestToldAgain: who was given up, and answers all the same, learns of it.
+func TestToldAgain(t *testing.T) {
+	to := []netip.AddrPort{netip.MustParseAddrPort("10.0.0.9:7735")}
+	u, err := (&Sender{Group: testGroup}).newSending(to, Source{R: strings.NewReader("x"), Size: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, state := range []State{Complete, Dropped} {
+		u.peers[0].stage, u.report.Peers[0].State = over, state
+		if err := u.reported(u.start, 0, &status{session: u.session}); err != nil {
+			t.Fatal(err)
+		}
+		if told := len(u.out) > 0; told != (state == Dropped) {
+			t.Errorf("%v: told %v", state, told)
+		}
+	}
+}
+
+// TestGroupPoll: what a poll to the group asks, and of whom.
+func TestGroupPoll(t *testing.T) {
+	u, err := (&Sender{Group: testGroup}).newSending(nil, Source{R: strings.NewReader("x"), Size: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const members = 40 // in two parts
+	c := &u.crowd
+	c.next, c.number = 7, 3
+	u.peers = make([]peer, members)
+	for i := range u.peers {
+		u.peers[i].id = uint32(i)
+		u.peers[i].flight.begin(u.start, 0, maxWindow, 64, time.Millisecond)
+		c.members = append(c.members, i)
+	}
+	u.peers[1].flight.lastPoll = 9 // reminded
+	for n := range uint32(2) {
+		u.pollCrowd(u.start)
+		p, err := ParsePacket(u.out[n].Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := parsePoll(p.Payload)
+		if err != nil || q.number != 10+n || q.highest != 6 || q.modulus != 2 || u.out[n].Addr != testGroup {
+			t.Errorf("%+v to %v, %v", q, u.out[n].Addr, err)
+		}
+		for i := range u.peers {
+			if asked := u.peers[i].flight.lastPoll == 10+n; asked != (uint16(i%2) == q.remainder) {
+				t.Errorf("poll %d: member %d is asked: %v", q.number, i, asked)
+			}
+		}
+		if c.rounds[q.number].want != members/2 {
+			t.Errorf("poll %d: %d answers are waited for", q.number, c.rounds[q.number].want)
+		}
 	}
 }

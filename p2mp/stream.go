@@ -20,7 +20,14 @@ func (t *sending) readAhead() error {
 	if uint64(next)+outboxSize > math.MaxUint32 {
 		upTo = math.MaxUint32 // and the store says when that is not enough
 	}
-	return t.store.fill(uint32(upTo))
+	had, start := t.store.count, time.Now()
+	err := t.store.fill(uint32(upTo))
+	if n := t.store.count - had; n > 0 {
+		// As fast as wanted, twice over, or it is the source that others wait for.
+		bits := 8 * float64(headerLen+t.mss) * float64(n)
+		t.crowd.starved = bits < 2*t.minRate*time.Since(start).Seconds()
+	}
+	return err
 }
 
 // lowest is the last chunk that all receivers that still take part hold.
