@@ -101,6 +101,26 @@ func TestJoins(t *testing.T) {
 	}
 }
 
+// Who wants no offload gets none, whatever else is asked for.
+func TestNoOffload(t *testing.T) {
+	in := loopback(t, "udp4", "127.0.0.1:0")
+	_, w := segmenting(t, "udp4")
+	c := Open(t.Context(), in, Config{Join: true, NoOffload: true})
+	defer c.Release()
+	if joining(t, in) || c.out.(*batchWriter).conn.(*mmsgWriter).segment {
+		t.Error("there is offload")
+	}
+	for _, on := range []bool{false, true} {
+		if got := Writer(in, on).(*mmsgWriter).segment; got != on {
+			t.Errorf("Writer(%v) has offload: %v", on, got)
+		}
+	}
+	r := newMmsgReader(in, w.raw)
+	if r.joins(false) || r.join {
+		t.Error("joins, though it was told not to")
+	}
+}
+
 // joining reports whether a socket joins datagrams.
 func joining(t *testing.T, conn *net.UDPConn) bool {
 	t.Helper()
