@@ -53,6 +53,12 @@ const (
 	// patience is how long a member may hold up the others, which have to wait for it
 	// because its window is full.
 	patience = time.Second
+	// absence is how long a member may leave all polls unanswered: its process may have to
+	// wait for a processor for so long. It is sent to in the group meanwhile, and what it
+	// then lacks is repaired.
+	absence = 300 * time.Millisecond
+	// reminding is how often it is asked meanwhile, or each two round trips.
+	reminding = 50 * time.Millisecond
 	// mostJoining bounds those who join without being on the sender's list.
 	mostJoining = 4096
 )
@@ -268,6 +274,17 @@ func (c *crowd) settled(peers []peer, all bool) bool {
 		}
 	}
 	return true
+}
+
+// absent reports whether a member has left polls unanswered for longer than a busy machine
+// explains; if not, until says when it will have, zero if it owes no answer.
+func (f *flight) absent(now time.Time) (absent bool, until time.Time) {
+	since, owes := f.unanswered()
+	if !owes || f.silent == 0 {
+		return false, time.Time{}
+	}
+	until = since.Add(absence)
+	return !now.Before(until), until
 }
 
 // deaf reports whether a member answers and nothing that it lacks arrives, though it was

@@ -38,8 +38,8 @@
 //     category and the payload, the last byte of an odd payload padded with zero.
 //   - The category is 0101010101010101 (0x5555) for DATA and 1010101010101010 (0xAAAA)
 //     for ACK; the extended mode adds its own.
-//   - The payload of DATA is a chunk of the file: MSS bytes, but for the last. An ACK has
-//     none.
+//   - The payload of DATA is a chunk of the file: MSS bytes, but for the last. An ACK
+//     has none.
 //
 // # Classic mode
 //
@@ -92,10 +92,10 @@
 // The session is a random number of 64 bits in the HELLO whose ones' complement sum is
 // not zero. Its four words are summed into the checksum of every DATA packet of the
 // transfer, though they are not in the packet: a late chunk of another transfer, or one
-// that a bystander hears, has a wrong checksum and does not pass for one of this transfer,
-// nor for one of the classic mode, but for one chance in 65535. The other packets begin
-// their payload with the session and are summed as they are. Chunk n holds the bytes from
-// (n-1)*MSS on; there are no empty ones.
+// that a bystander hears, has a wrong checksum and does not pass for one of this
+// transfer, nor for one of the classic mode, but for one chance in 65535. The other
+// packets begin their payload with the session and are summed as they are. Chunk n
+// holds the bytes from (n-1)*MSS on; there are no empty ones.
 //
 // HELLO (0x5AA5), from the sender, again after 0.1 s, 0.2 s and then every quarter of a
 // second until it is answered, ten times in all; filled up with a padding field to 64
@@ -123,8 +123,9 @@
 //
 // MSS and kind of digest must be there. Fields of other types are skipped. A field that
 // comes twice, or has another length, makes the HELLO one that is ignored, as is one of
-// less than 64 bytes, header included. What else is wrong with it draws an ABORT with the
-// reason. A HELLO that comes again draws the REPORT with number 0, or the ABORT, again.
+// less than 64 bytes, header included. What else is wrong with it draws an ABORT with
+// the reason. A HELLO that comes again draws the REPORT with number 0, or the ABORT,
+// again.
 //
 // REPORT (0xA55A), from a receiver, answers HELLO, POLL and FIN:
 //
@@ -160,8 +161,8 @@
 //	modulus, remainder      2 + 2      who should answer: ids that leave the remainder
 //	                                   when divided by the modulus; all, if it is 0 or 1
 //
-// FIN (0x5995), from the sender, is the POLL when all chunks have been sent, though some
-// may be missing still. An empty file is a HELLO and a FIN:
+// FIN (0x5995), from the sender, is the POLL when all chunks have been sent, though
+// some may be missing still. An empty file is a HELLO and a FIN:
 //
 //	session                 8 bytes
 //	number                  4 bytes
@@ -169,8 +170,8 @@
 //	size                    8 bytes
 //	SHA-256                 32 bytes
 //
-// ABORT (0x6996), from either, ends the session and is never answered. A receiver sends it in
-// answer to POLLs no oftener than every 50 ms:
+// ABORT (0x6996), from either, ends the session and is never answered. A receiver sends
+// it in answer to POLLs no oftener than every 50 ms:
 //
 //	session                 8 bytes
 //	reason                  2 bytes    see [Reason], which counts from 1
@@ -178,14 +179,14 @@
 // PARITY (0x5665) is reserved.
 //
 // The sender takes a chunk for lost, and sends it again, only when it is missing in the
-// answer to a POLL that was sent after the chunk was sent last; and where chunks have been
-// seen to arrive late, so much after it. It polls every 96 chunks, or more often where the
-// window is smaller or the path slower, when it has nothing else to send, and when an
-// answer is overdue, which every unanswered poll has it wait for twice as long, a second at
-// most. A receiver that leaves four in a row unanswered is only polled until it answers.
-// The rate follows a model of the path, as BBR does: the highest rate at which chunks have
-// lately arrived, and the shortest round trip. Where a queue overflows, all who send
-// through it give way.
+// answer to a POLL that was sent after the chunk was sent last; and where chunks have
+// been seen to arrive late, so much after it. It polls every 96 chunks, or more often
+// where the window is smaller or the path slower, when it has nothing else to send, and
+// when an answer is overdue, which every unanswered poll has it wait for twice as long,
+// a second at most. A receiver that leaves four in a row unanswered is only polled
+// until it answers. The rate follows a model of the path, as BBR does: the highest rate
+// at which chunks have lately arrived, and the shortest round trip. Where a queue
+// overflows, all who send through it give way.
 //
 // A receiver that sees a FIN and holds all chunks compares the digest, brings the file
 // to safety, and says so. It answers a POLL or FIN of a session that it does not know
@@ -206,25 +207,26 @@
 //
 // # Groups
 //
-// With [Sender.Group] DATA and POLL go to a multicast group, and all else by unicast. Each
-// receiver has joined the group, at the port of its conn, and hears both on that conn:
-// package multicast opens such conns. Nothing is different for a receiver, but that it also
-// hears what others lacked.
+// With [Sender.Group] DATA and POLL go to a multicast group, and all else by unicast.
+// Each receiver has joined the group, at the port of its conn, and hears both on that
+// conn: package multicast opens such conns. Nothing is different for a receiver, but
+// that it also hears what others lacked.
 //
 // When all have answered their HELLO the sender polls the group. Who leaves three polls
-// unanswered is not reached, and is sent to by itself, as is who comes later, or holds a
-// part of the file already ([PeerReport.Multicast] says who was in the group). The others
-// are sent each chunk once. After each poll, what one of them lacks is sent again to that
-// one, and what two or more lack to the group. Of more than 32 members, a part answers each
-// poll, in turn. The rate is that of the slowest. A member that leaves four polls unanswered,
-// or has the others wait for a second for room in its window, or answers for a second and
-// gets nothing that it lacks, is sent to by itself from then on, and so may one that is
-// slow ([Sender.MinRate]). So is everybody, at the end, with FIN. While nobody answers, nobody
-// leaves.
+// unanswered is not reached, and is sent to by itself, as is who comes later, or holds
+// a part of the file already ([PeerReport.Multicast] says who was in the group). The
+// others are sent each chunk once. After each poll, what one of them lacks is sent
+// again to that one, and what two or more lack to the group. Of more than 32 members, a
+// part answers each poll, in turn. The rate is that of the slowest. A member that
+// leaves all polls unanswered for 0.3 s, four at least, or has the others wait for a
+// second for room in its window, or answers for a second and gets nothing that it
+// lacks, is sent to by itself from then on, and so may one that is slow
+// ([Sender.MinRate]). So is everybody, at the end, with FIN. While nobody answers,
+// nobody leaves.
 //
 // Without a list of receivers the HELLO goes to the group, again and again for
-// [Sender.JoinTimeout], and who answers it takes part. Later it goes there each second, and
-// who answers is sent to by itself.
+// [Sender.JoinTimeout], and who answers it takes part. Later it goes there each second,
+// and who answers is sent to by itself.
 //
 // # Silence
 //
@@ -235,11 +237,11 @@
 // for a while, because its last answer may be lost: [Receiver.Linger].
 //
 // [Receiver.Serve] remembers how a session of the extended mode ended until it has not
-// been asked about it for a minute, or GiveUp if that is longer; MaxTransfers of them at
-// the least. A sender gives up sooner, unless its own GiveUp is as long. One that asks
-// later, or asks a receiver that was started again, is told that there is no such session,
-// though the file may have been kept: its error is [ErrUnconfirmed] and [ErrRestarted] in
-// one.
+// been asked about it for a minute, or GiveUp if that is longer; MaxTransfers of them
+// at the least. A sender gives up sooner, unless its own GiveUp is as long. One that
+// asks later, or asks a receiver that was started again, is told that there is no such
+// session, though the file may have been kept: its error is [ErrUnconfirmed] and
+// [ErrRestarted] in one.
 //
 // # Limits
 //
@@ -250,8 +252,8 @@
 // it acknowledges it; the throughput is at most MSS bytes per round trip to the
 // farthest receiver, whatever the network could carry.
 //
-// Transfers that compete for one link come to share it evenly, but it takes seconds: the
-// later one begins with what the earlier one leaves.
+// Transfers that compete for one link come to share it evenly, but it takes seconds:
+// the later one begins with what the earlier one leaves.
 //
 // Nothing is encrypted, and nobody proves who he is: a digest guards against accidents,
 // not against an adversary on the path. Some systems carry no datagrams as long as

@@ -208,6 +208,31 @@ func TestGroupMinRate(t *testing.T) {
 	}
 }
 
+// TestGroupMemberHeldUp: one whose process had to wait for a while stays in the group.
+func TestGroupMemberHeldUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 3, lossy.Delay(time.Millisecond), lossy.Rate(400e6, 1000))
+		p.joinGroup(p.receivers...)
+		start := time.Now()
+		held := p.receivers[1]
+		held.conn = lossy.Wrap(held.conn, lossy.Both(lossy.DropIf(func(lossy.Packet) bool {
+			d := time.Since(start)
+			return d > 50*time.Millisecond && d < 250*time.Millisecond
+		})))
+		p.receive(Receiver{})
+		data := noise(1, 16<<20)
+		report, err := p.send(Sender{Group: testGroup, Window: 1000}, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.check(data)
+		t.Logf("%d packets to the group, %d to the one held up", report.GroupSent, report.Peers[1].Sent)
+		if report.Peers[1].Sent > uint64(report.Chunks)/5 {
+			t.Errorf("%d packets to it alone", report.Peers[1].Sent)
+		}
+	})
+}
+
 // TestGroupMemberKilled: the others finish as if it had not been there.
 func TestGroupMemberKilled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

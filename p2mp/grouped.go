@@ -149,7 +149,8 @@ func (t *sending) sendToCrowd(now time.Time) (wake time.Time, err error) {
 	t.thin(now, func(p *peer) bool {
 		f := &p.flight
 		since, owes := f.unanswered()
-		gone := f.silent >= asideAfter && silence == 0 || owes && !now.Before(since.Add(t.giveUp))
+		absent, _ := f.absent(now)
+		gone := absent && f.silent >= asideAfter && silence == 0 || owes && !now.Before(since.Add(t.giveUp))
 		return !gone && !f.deaf(now) && !(known && f.cum == total)
 	})
 	t.shed(now)
@@ -243,6 +244,10 @@ func (t *sending) remind(now time.Time) (wake time.Time, err error) {
 			if err := t.ask(now, i, false); err != nil {
 				return wake, err
 			}
+			// Others wait for it: it is asked often.
+			if due := now.Add(max(reminding, 2*f.timer.SRTT())); due.Before(f.pollDue) {
+				f.pollDue = due
+			}
 		}
 		wake = earlier(wake, f.pollDue)
 		if since, owes := f.unanswered(); owes {
@@ -262,7 +267,8 @@ func (t *sending) leaveBehind(now time.Time) {
 	t.thin(now, func(p *peer) bool {
 		f := &p.flight
 		full := c.next-f.cum > uint32(len(f.slots))
-		return !full || f.silent < 2 && (f.owed.IsZero() || now.Before(f.owed.Add(patience)))
+		absent, _ := f.absent(now)
+		return !full || !absent && (f.owed.IsZero() || now.Before(f.owed.Add(patience)))
 	})
 }
 
