@@ -219,11 +219,11 @@ func TestGroupGone(t *testing.T) {
 // at each poll.
 func TestGroupBystander(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newParty(t, 3, lossy.Delay(time.Millisecond), lossy.Rate(10e6, 100))
+		p := newParty(t, 3, lossy.Delay(time.Millisecond), lossy.Rate(100e6, 200))
 		p.joinGroup(p.receivers...)
 		p.receive(Receiver{})
 		p.to = p.to[:2]
-		data := noise(1, 2_000_000)
+		data := noise(1, 8<<20)
 		report, err := p.send(Sender{MSS: 1000, Group: testGroup}, data)
 		if err != nil {
 			t.Fatal(err)
@@ -262,10 +262,10 @@ func TestGroupAsked(t *testing.T) {
 		unheard  int // polls, by the first member
 		deadline time.Duration
 	}{
-		{2, 300 * time.Millisecond, 0, 4 * time.Second},
+		{2, 300 * time.Millisecond, 0, 9 * time.Second},
 		{40, time.Millisecond, 0, 90 * time.Millisecond},
 		{3, time.Millisecond, 2, time.Second},
-		{3, 40 * time.Millisecond, 2, 1200 * time.Millisecond},
+		{3, 40 * time.Millisecond, 2, 2500 * time.Millisecond},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			p := newParty(t, tt.members, lossy.Delay(tt.delay))
@@ -280,8 +280,8 @@ func TestGroupAsked(t *testing.T) {
 				return true
 			})))
 			p.receive(Receiver{})
-			data := noise(1, 10_000)
-			report, err := p.send(Sender{Group: testGroup}, data)
+			data := noise(1, 100_000) // a window for two parts of members
+			report, err := p.send(Sender{MSS: 100, Group: testGroup}, data)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -374,7 +374,7 @@ func TestGroupPoll(t *testing.T) {
 			t.Fatal(err)
 		}
 		q, err := parsePoll(p.Payload)
-		if err != nil || q.number != 10+n || q.highest != 6 || q.modulus != 2 || u.out[n].Addr != testGroup {
+		if err != nil || q.number != 10+n || q.highest != 6 || q.modulus != 2 || q.remainder != uint16(1-n) || u.out[n].Addr != testGroup {
 			t.Errorf("%+v to %v, %v", q, u.out[n].Addr, err)
 		}
 		for i := range u.peers {
