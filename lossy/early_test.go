@@ -80,6 +80,7 @@ func TestNetworkCorrupt(t *testing.T) {
 		b.Close()
 		a.WriteToUDPAddrPort(zeros, b.AddrPort())
 		time.Sleep(time.Second)
+		synctest.Wait()
 		want := []string{"0 delayed true", "1 delayed true", "0 delayed true", "1 delayed true", "0 dropped true", "1 dropped true"}
 		if !slices.Equal(events, want) {
 			t.Errorf("events are %q, want %q", events, want)
