@@ -80,7 +80,7 @@ func (v *serving) one(ctx context.Context, conn net.PacketConn) (Report, error) 
 // serve reads packets, feeds them to the transfers and writes their
 // acknowledgements, until there is nothing left to do.
 func (v *serving) serve(ctx context.Context, conn net.PacketConn) error {
-	v.conn = datagram.Open(ctx, conn, datagram.Config{ReadSize: maxPacket, Join: true, NoOffload: v.noOffload})
+	v.conn = datagram.Open(ctx, conn, datagram.Config{ReadSize: maxPacket, Join: true, NoOffload: v.noOffload, Spin: true})
 	defer v.conn.Release()
 	if v.question != nil {
 		v.asked = key{v.question.to, v.question.session}

@@ -20,6 +20,9 @@ func (v *serving) ended(now time.Time, s *session, f *fin) {
 			s.linger = min(DefaultLinger, max(leastLinger, 8*f.rto))
 		}
 		if s.gather.complete() {
+			if !v.unload(now, s) {
+				return
+			}
 			v.check(s)
 		}
 	}

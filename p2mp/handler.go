@@ -48,7 +48,9 @@ func (f HandlerFunc) Accept(o Offer) (Sink, error) { return f(o) }
 // or Abort blocks, no packet is answered. Commit may be called from another goroutine
 // than the others.
 type Sink interface {
-	// Write takes the next bytes. It must not keep b. An error ends the transfer.
+	// Write takes the next bytes: up to 64 KiB of chunks that arrived together, so that
+	// a file need not be written chunk by chunk. It must not keep b. An error ends the
+	// transfer.
 	io.Writer
 	// Commit says that the file is whole and, in the extended mode, that its digest is
 	// right. The sender is told that its file is safe only when Commit has returned

@@ -41,6 +41,7 @@ func (v *serving) session(now time.Time, from netip.AddrPort, id uint64, length 
 // the sender must be told.
 func (v *serving) failSession(now time.Time, s *session, err error, reason Reason, tell bool) {
 	if _, committed := errors.AsType[*commitError](err); s.sink != nil && !committed {
+		_ = s.unload() // a Resumer keeps it
 		s.sink.Abort(err)
 	}
 	s.reason = reason
@@ -55,7 +56,7 @@ func (v *serving) finishSession(now time.Time, s *session, state sessionState, e
 	if s.sink != nil {
 		v.active--
 	}
-	s.sink, s.hash = nil, nil
+	s.sink, s.hash, s.behind = nil, nil, nil
 	s.slots, s.spare = make([][]byte, 1), nil
 	s.state = state
 	v.err = err

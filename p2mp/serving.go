@@ -37,6 +37,7 @@ type serving struct {
 	active    int                           // transfers under way, of both modes
 	checking  []*session                    // those that are being checked
 	finished  []*session                    // those that have ended, in that order
+	laden     []*session                    // those that lately had something to write
 	complete  int
 	wake      time.Time // no transfer expires before this
 	quiet     time.Time // until then a finished transfer's answer may be asked for again
@@ -126,6 +127,7 @@ func (v *serving) read(ctx context.Context) error {
 		for _, p := range packets {
 			v.arrived(now, p)
 		}
+		v.unloadAll(now)
 		// Whoever wrote to a slow disk looks again, too.
 		if len(packets) < readBatch && time.Since(now) < time.Second {
 			break

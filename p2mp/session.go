@@ -16,6 +16,7 @@ type session struct {
 	burst   uint32
 	offer   Offer
 	sink    Sink
+	behind  []byte    // arrived with other chunks, not written yet
 	hash    hash.Hash // of what was written; nil if the sink held the beginning already
 	digest  [32]byte  // what it must be, once a FIN came
 	state   sessionState
@@ -103,6 +104,9 @@ func (s *session) heard(length int) { s.in += length }
 
 // answer sends a REPORT, or an ABORT if the session has failed.
 func (v *serving) answer(now time.Time, s *session, number uint32) {
+	if !v.unload(now, s) {
+		return
+	}
 	if s.state == failed {
 		v.refuse(s.key.from, s.key.id, s.reason)
 		return
@@ -167,17 +171,50 @@ func (v *serving) data(now time.Time, s *session, p Packet) error {
 		return nil
 	}
 	for b := p.Payload; b != nil; b = s.gather.ready() {
-		if err := write(s.sink, b); err != nil {
-			err = fmt.Errorf("p2mp: writing chunk %d: %w", s.cum+1, err)
-			v.failSession(now, s, err, trouble(err), true)
+		if len(s.behind)+len(b) > writeBehind && !v.unload(now, s) {
 			return nil
 		}
-		if s.hash != nil {
-			s.hash.Write(b)
+		if len(s.behind) == 0 {
+			v.laden = append(v.laden, s)
 		}
+		s.behind = append(s.behind, b...)
 		s.gather.wrote(len(b))
 	}
 	return nil
+}
+
+// writeBehind is how much of what arrived together is written to a sink in one piece: a
+// file takes 64 KiB in little more time than a chunk.
+const writeBehind = 64 << 10
+
+// unload writes what of s has not been written, before anything is said about it. It
+// reports whether it could; otherwise the session has failed, and the sender is told.
+func (v *serving) unload(now time.Time, s *session) bool {
+	if err := s.unload(); err != nil {
+		v.failSession(now, s, err, trouble(err), true)
+		return false
+	}
+	return true
+}
+
+func (s *session) unload() error {
+	b := s.behind
+	s.behind = b[:0]
+	if err := write(s.sink, b); err != nil {
+		return fmt.Errorf("p2mp: writing chunk %d, or one just before: %w", s.cum, err)
+	}
+	if s.hash != nil {
+		s.hash.Write(b)
+	}
+	return nil
+}
+
+// unloadAll is for the end of what arrived together.
+func (v *serving) unloadAll(now time.Time) {
+	for _, s := range v.laden {
+		v.unload(now, s)
+	}
+	v.laden = v.laden[:0]
 }
 
 func b2u(b bool) uint64 {

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry/internal/datagram"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -191,6 +193,91 @@ func TestSessionByHand(t *testing.T) {
 		}
 		if i := s.items[0]; !bytes.Equal(i.Bytes(), data) || i.ended != "committed" || i.offer.Name != "f" || i.offer.Size != 250 || !i.offer.Extended {
 			t.Errorf("%d bytes, %s, %+v", i.Len(), i.ended, i.offer)
+		}
+		p.stop()
+	})
+}
+
+// A troubledItem is a Sink that fails with err, if there is one, and notes the lengths that
+// it was given.
+type troubledItem struct {
+	writerSink
+	err     error
+	lengths []int
+}
+
+func (s *troubledItem) Write(b []byte) (int, error) {
+	s.lengths = append(s.lengths, len(b))
+	return len(b), s.err
+}
+
+// What arrives together is written in one piece, up to 64 KiB, at the end or before
+// anything is said about it: so nothing is reported as held that could not be written.
+func TestWrittenTogether(t *testing.T) {
+	from := netip.MustParseAddrPort("10.0.0.9:9")
+	for _, tt := range []struct {
+		chunks  int
+		poll    bool // follows them
+		err     error
+		lengths string
+		said    string
+	}{
+		{chunks: 3, lengths: "[3000]"},
+		{chunks: 70, lengths: "[65000 5000]"},
+		{chunks: 130, lengths: "[65000 65000]"},
+		{chunks: 3, poll: true, lengths: "[3000]", said: "REPORT"},
+		{chunks: 3, err: errBroken, lengths: "[3000]", said: "ABORT"},
+		{chunks: 3, poll: true, err: errBroken, lengths: "[3000]", said: "ABORT"},
+		{chunks: 70, poll: true, err: errBroken, lengths: "[65000]", said: "ABORT ABORT"},
+	} {
+		sink := &troubledItem{err: tt.err}
+		v, in := served(t, Receiver{}, HandlerFunc(func(Offer) (Sink, error) { return sink, nil }))
+		h := offerOf("f", 1e6)
+		h.mss = 1000
+		in(CategoryHello, &h)
+		for seq := range tt.chunks {
+			b, _ := Packet{Session: testSession, Seq: uint32(seq + 1), Category: CategoryData, Payload: make([]byte, 1000)}.MarshalBinary()
+			v.arrived(time.Now(), datagram.Packet{Data: b, Addr: from})
+		}
+		if tt.poll {
+			b := appendMessage(nil, CategoryPoll, &poll{session: testSession, number: 1, highest: 3})
+			v.arrived(time.Now(), datagram.Packet{Data: b, Addr: from})
+		}
+		v.unloadAll(time.Now())
+		var said []string
+		for _, o := range v.out {
+			q, _ := ParsePacket(o.Data)
+			said = append(said, q.Category.String())
+		}
+		if got := strings.Join(said, " "); got != tt.said || fmt.Sprint(sink.lengths) != tt.lengths {
+			t.Errorf("%+v: wrote %v, said %q", tt, sink.lengths, got)
+		}
+	}
+}
+
+// What nothing follows is written all the same, and so is what is followed by the end.
+func TestWrittenAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1)
+		s := &shelf{t: t}
+		m := p.serve(Receiver{}, s)
+		h := offerOf("f", 250)
+		p.postTo(CategoryHello, &h)
+		p.answer()
+		write := func(seq uint32) {
+			b, _ := Packet{Session: testSession, Seq: seq, Category: CategoryData, Payload: make([]byte, 100)}.MarshalBinary()
+			p.sender.WriteTo(b, m.conn.LocalAddr())
+		}
+		write(1)
+		time.Sleep(time.Millisecond)
+		if n := s.items[0].Len(); n != 100 {
+			t.Errorf("%d bytes written of a chunk that came alone", n)
+		}
+		write(2)
+		p.postTo(CategoryAbort, &abort{testSession, ReasonCanceled})
+		time.Sleep(time.Millisecond)
+		if i := s.items[0]; i.Len() != 200 || i.ended == "" {
+			t.Errorf("%d bytes written of what came before the end; %q", i.Len(), i.ended)
 		}
 		p.stop()
 	})

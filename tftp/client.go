@@ -48,8 +48,8 @@ type Client struct {
 	GiveUp time.Duration
 	// Linger is how long, after the last ACK of a read, a repeated last block
 	// is acknowledged again, because that ACK may be lost. 0 means eight
-	// retransmission timeouts of the measured round trip, two seconds at most; negative
-	// means not at all.
+	// retransmission timeouts of the measured round trip, or two after 200 blocks and
+	// more of which none was lost, two seconds at most; negative means not at all.
 	Linger time.Duration
 	// RollToOne lets block 1 follow block 65535, as some servers have it. The default
 	// is 0.
@@ -103,6 +103,7 @@ func (c *Client) Get(ctx context.Context, conn net.PacketConn, server netip.Addr
 		ReadSize: headerLen(c.Wide) + max(want.BlockSize, smallPacket),
 		Batch:    batchFor(want.WindowSize, c.Wide),
 		Join:     worthJoining(want.WindowSize, c.Wide), NoOffload: c.NoOffload,
+		Spin: want.WindowSize > 1 || c.Wide,
 	})
 	defer t.link.Release()
 	if !c.Wide {

@@ -89,6 +89,9 @@
 //     one if its bytes are, unless the client has been silent in it for two seconds; if
 //     they differ, the client began anew, and the transfer before ends.
 //   - The time that a source or a sink takes does not count as the other side's silence.
+//   - A window is acknowledged when the receiver holds it, and written while the next
+//     is on its way; the last one when the sink has committed.
+//   - A source that can seek is read ahead, by a window, while an ACK is on its way.
 //   - An ERROR that refuses a request comes from the server's port, not one of its own.
 //   - A windowsize is lowered so that the window fits 208 KiB, the receive buffer of
 //     most systems, or the own one.

@@ -22,11 +22,16 @@ type receiving struct {
 	pause   time.Duration // how long that is after it was said last
 	latest  int64         // the block of that ACK
 	again   bool          // a block that came again is to be acknowledged again
+	rough   bool          // blocks have come out of order, or twice, or late
 	done    bool          // the sink has committed
 }
 
-// writeBehind is how much is gathered before it is written to the sink.
-const writeBehind = 64 << 10
+// writeBehind is how much is gathered before it is written to the sink, and mostGathered
+// how much while an ACK is due that shall not wait for that.
+const (
+	writeBehind  = 64 << 10
+	mostGathered = 4 * writeBehind
+)
 
 // newReceiving prepares to receive into sink. opener is what is said until the first
 // block comes: an OACK at a server, nothing where ACK 0 is to be said. left is how
@@ -39,7 +44,7 @@ func newReceiving(c *conversation, sink Sink, s Settings, opener []byte, left in
 	}
 	t.opening = knock{left: left}
 	t.opening.timer.Config = senderTimer(s)
-	t.out = bufio.NewWriterSize(sink, writeBehind)
+	t.out = bufio.NewWriterSize(sink, min(writeBehind+s.WindowSize*s.BlockSize, mostGathered))
 	if c.request.Mode == Netascii {
 		t.text = &netasciiWriter{w: t.out}
 	}
@@ -71,6 +76,9 @@ func (t *receiving) transfer() error {
 		}
 		if t.done {
 			return nil
+		}
+		if err := t.unload(); err != nil {
+			return err
 		}
 		if err := t.silence(now); err != nil {
 			return err
@@ -142,6 +150,7 @@ func (t *receiving) acknowledge(now time.Time, block int64, again bool) {
 	t.repeat = now.Add(t.pause)
 	t.report.Sent++
 	if again {
+		t.rough = true
 		t.report.SentAgain++
 	}
 	if t.trace.Acknowledged != nil {
@@ -164,6 +173,7 @@ func (t *receiving) arrived(now time.Time, p Packet) error {
 		return &peerError{CodeIllegal, "block too long", fmt.Errorf("%w: %w", ErrMalformed, ErrLength)}
 	}
 	verdict, block := t.in.judge(now, p.Block, p.Payload)
+	t.rough = t.rough || verdict != deliver
 	switch verdict {
 	case ignore:
 		t.report.Bad++
@@ -231,6 +241,20 @@ func (t *receiving) write(b []byte) error {
 	return write(t.out, b)
 }
 
+// unload writes what has been gathered to the sink, if it is enough: after the ACK, so
+// that the next window is on its way meanwhile.
+func (t *receiving) unload() error {
+	if t.out.Buffered() < writeBehind {
+		return nil
+	}
+	before := time.Now()
+	if err := t.out.Flush(); err != nil {
+		return fmt.Errorf("tftp: writing before block %d: %w", t.in.next, err)
+	}
+	t.excuse(before, time.Now())
+	return nil
+}
+
 // commit hands the whole file to the sink.
 func (t *receiving) commit() error {
 	var err error
@@ -288,10 +312,19 @@ func (t *receiving) remembers(p Packet) bool {
 	return true
 }
 
-// lingerTime is how long to linger: eight times what the other side waits before it
-// sends again, as far as that can be told, and at most two seconds.
+// lingerTime is how long to linger, in times that the other side waits before it sends
+// again, as far as that can be told: eight, for the last ACK may be lost, and the block
+// that asks for it again, too; but two where so many blocks came without a loss that this
+// one is not lost either. And two seconds at most.
 func (t *receiving) lingerTime() time.Duration {
 	timer := t.in.timer
 	timer.Min = shortestRTO
-	return min(8*timer.RTO(), 2*time.Second)
+	times := time.Duration(8)
+	if t.report.Blocks >= smooth && !t.rough {
+		times = 2
+	}
+	return min(times*timer.RTO(), 2*time.Second)
 }
+
+// smooth is how many blocks in a row tell that the network loses next to nothing.
+const smooth = 200

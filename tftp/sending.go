@@ -58,6 +58,7 @@ func (t *sending) run() error {
 		if err != nil {
 			return err
 		}
+		t.readAhead(wake)
 		p, err := t.receive(t.until(wake))
 		now := time.Now()
 		for ok := err == nil; ok && err == nil; p, ok, err = t.take() {
@@ -87,7 +88,7 @@ func (t *sending) shoot() (wake time.Time, err error) {
 		if block == 0 {
 			return wake, t.flush()
 		}
-		if !again {
+		if !t.chunks.has(block) {
 			before := now
 			if err := t.read(block); err != nil {
 				return wake, err
@@ -104,10 +105,18 @@ func (t *sending) shoot() (wake time.Time, err error) {
 // read gets a fresh block from the source. The error tells the other side no
 // more than that it failed.
 func (t *sending) read(block int64) error {
-	if _, err := t.chunks.read(block); err != nil {
+	if err := t.chunks.want(block); err != nil {
 		return fmt.Errorf("tftp: reading block %d: %w", block, err)
 	}
 	return nil
+}
+
+// readAhead reads what the next ACK will ask for while that is on its way.
+func (t *sending) readAhead(wake time.Time) {
+	if now := time.Now(); wake.After(now) {
+		t.chunks.prepare(t.out.fresh)
+		t.excuse(now, time.Now())
+	}
 }
 
 func (t *sending) queue(now time.Time, block int64, again bool) {

@@ -9,7 +9,9 @@ import (
 // A Source is a file to send.
 type Source struct {
 	// R is read in order, to its end. If it is an io.Closer a server closes it when
-	// the transfer is over, and a client does not.
+	// the transfer is over, and a client does not. If it can seek, as a file can
+	// and a pipe cannot, up to a window more is read than the other side has asked
+	// for.
 	R io.Reader
 	// Size is the length in bytes that is told to the other side if it
 	// can be; negative means unknown. It is not checked against what R yields.
@@ -33,12 +35,25 @@ func FileSource(f fs.File) (Source, error) {
 type chunker struct {
 	r     io.Reader
 	num   numbering
-	size  int // of a full block
+	size  int   // of a full block
+	ahead int64 // blocks that may be read before they are wanted
 	slots [][]byte
-	ended bool
+
+	next  int64 // the first block that has not been read
+	ended bool  // there is none
+	err   error // why it cannot be read
 }
 
+// newChunker has room for so many blocks under way. A source that lies ready is read
+// ahead: one that can seek, as files can, and pipes cannot.
 func newChunker(r io.Reader, netascii bool, num numbering, blockSize, room int) *chunker {
+	c := &chunker{num: num, size: blockSize, next: 1}
+	if s, ok := r.(io.Seeker); ok && !num.wide {
+		if _, err := s.Seek(0, io.SeekCurrent); err == nil {
+			c.ahead = int64(room)
+			room *= 2
+		}
+	}
 	if netascii {
 		r = &netasciiReader{r: r}
 	}
@@ -49,7 +64,8 @@ func newChunker(r io.Reader, netascii bool, num numbering, blockSize, room int) 
 	for n < room {
 		n *= 2
 	}
-	return &chunker{r: r, num: num, size: blockSize, slots: make([][]byte, n)}
+	c.r, c.slots = r, make([][]byte, n)
+	return c
 }
 
 // readAhead is how much is read from a source at once.
@@ -63,20 +79,45 @@ func (c *chunker) packet(block int64) []byte { return *c.slot(block) }
 // length is the payload's length of a block that has been read.
 func (c *chunker) length(block int64) int { return len(*c.slot(block)) - headerLen(c.num.wide) }
 
-// read reads the next block, which must be the one after the block read before. The
-// last is shorter than all others, if need be empty (UDP file delivery assignment,
-// "About TFTP", point 8).
-func (c *chunker) read(block int64) (last bool, err error) {
-	slot := c.slot(block)
+// has reports whether a block has been read.
+func (c *chunker) has(block int64) bool { return block < c.next }
+
+// prepare reads what will be wanted when the window has moved, of which fresh is the
+// first block. An error is kept until that block is wanted.
+func (c *chunker) prepare(fresh int64) {
+	for !c.ended && c.err == nil && c.next < fresh+c.ahead {
+		c.read()
+	}
+}
+
+// want reads a block that has not been read, the one after the block read before.
+func (c *chunker) want(block int64) error {
+	if !c.has(block) && c.err == nil {
+		c.read()
+	}
+	if c.has(block) {
+		return nil
+	}
+	return c.err
+}
+
+// read reads the next block. The last is shorter than all others, if need be empty (UDP
+// file delivery assignment, "About TFTP", point 8).
+func (c *chunker) read() {
+	slot := c.slot(c.next)
 	h := headerLen(c.num.wide)
 	if cap(*slot) < h+c.size {
 		*slot = make([]byte, 0, h+c.size)
 	}
-	b := appendHeader((*slot)[:0], DATA, c.num.wire(block), c.num.wide)
+	b := appendHeader((*slot)[:0], DATA, c.num.wire(c.next), c.num.wide)
 	n, err := io.ReadFull(c.r, b[h:h+c.size])
 	*slot = b[:h+n]
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		c.ended, err = true, nil
+	switch err {
+	case nil:
+		c.next++
+	case io.EOF, io.ErrUnexpectedEOF:
+		c.next, c.ended = c.next+1, true
+	default:
+		c.err = err
 	}
-	return c.ended, err
 }

@@ -23,6 +23,7 @@ var (
 	s       p2mp.Sender
 	group   = flag.String("group", "", "send each packet once, to the multicast group `ADDR:PORT`; without hosts, to those who join within five seconds")
 	iface   = flag.String("iface", "", "`name` of the interface to the group (default: the system's route decides)")
+	once    = flag.Bool("no-resume", false, "begin at once, and read the file once: a transfer that was cut off begins anew")
 	verbose = flag.Bool("v", false, "print every timeout, and no progress bars")
 )
 
@@ -49,7 +50,7 @@ func run(ctx context.Context) error {
 	}
 	defer f.Close()
 	source, err := p2mp.FileSource(f)
-	if err == nil && source.Size >= 0 && !s.Classic {
+	if err == nil && source.Size >= 0 && !s.Classic && !*once {
 		source.SHA256, err = digest(f)
 	}
 	if err != nil {

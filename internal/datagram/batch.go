@@ -10,6 +10,10 @@ const (
 	// joinedReadSize is the length of a buffer for joined datagrams.
 	joinedReadSize = 1 << 16
 
+	// leastJoined is how many of those there may be at least: what comes may not be
+	// joined, from a peer that sends datagrams one by one.
+	leastJoined = 16
+
 	// firstBatch is how many buffers a batchReader has at first.
 	firstBatch = 2
 )
@@ -53,7 +57,7 @@ type pollingReader struct {
 func newBatchReader(conn BatchReader, cfg *Config, joined bool) reader {
 	r := &batchReader{conn: conn.ReadBatch, limit: cfg.readSize() + 1, most: cfg.batch(), full: true}
 	if r.size = r.limit; joined && r.size < joinedReadSize {
-		r.most = max(firstBatch, r.most*r.size/joinedReadSize)
+		r.most = max(leastJoined, r.most*r.size/joinedReadSize)
 		r.size = joinedReadSize
 	}
 	if p, ok := conn.(batchPoller); ok {

@@ -34,6 +34,11 @@ type Config struct {
 	// apart (UDP_SEGMENT on Linux). A filter in the system, unlike the wire, may take
 	// such a piece for one packet.
 	NoOffload bool
+
+	// Spin has a Read look for packets for a moment before it sleeps, as long as that
+	// turns out to be of use: for a protocol in lock-step, of which each round trip on a
+	// fast network would take longer to wake up from than to make. It works on sockets.
+	Spin bool
 }
 
 func (c *Config) readSize() int {
@@ -62,6 +67,8 @@ type Conn struct {
 	out   writer
 	undo  func()   // nil, or what Release does to the socket
 	pkts  []Packet // what the last Read returned
+
+	spinner spinner
 }
 
 // A reader reads packets by one of the ways there are.
@@ -95,6 +102,7 @@ func Open(ctx context.Context, pc net.PacketConn, cfg Config) *Conn {
 	in, out, undo := paths(pc, &cfg)
 	c := open(ctx, pc, in, out)
 	c.undo = undo
+	c.spinner.on = cfg.Spin
 	return c
 }
 

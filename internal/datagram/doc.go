@@ -41,6 +41,10 @@
 // 192.0.2.1 and not ::ffff:192.0.2.1, and can be given back to Write as it is. A zone
 // is the name of an interface, as in the net package.
 //
+// To fall asleep and be woken up takes longer than a round trip on a fast network. Where
+// [Config.Spin] asks for it, a Read looks for 50 us before it sleeps; but where that is of
+// no use, in one Read of 16.
+//
 // A packet longer than Config.ReadSize is delivered cut off, one byte longer than that,
 // so that the protocol can count it with its other bad packets.
 //

@@ -72,6 +72,11 @@ func (c *Conn) try(deadline time.Time) ([]Packet, error) {
 	if !ok && !deadline.IsZero() && !time.Now().Before(deadline) {
 		return c.linger()
 	}
+	if ok {
+		if pkts, err := c.spin(poller); len(pkts) > 0 || err != nil {
+			return pkts, err
+		}
+	}
 	for {
 		if err := c.watch.arm(deadline); err != nil {
 			return nil, err
