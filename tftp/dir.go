@@ -3,6 +3,7 @@ package tftp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -96,8 +97,9 @@ func (d Directory) Create(_ context.Context, r *Request) (Sink, error) {
 	return newFileSink(d.Root, name, d.Overwrite)
 }
 
-// SaveAs returns a Sink for [Client.Get] that keeps a file as name in root, which
-// it replaces if it exists: whole or not at all.
+// SaveAs returns a Sink for [Client.Get] that keeps a file as name in root, whole or not
+// at all. A file of that name is replaced; anything else, such as a device, is not, and
+// the error is an fs.ErrExist.
 func SaveAs(root *os.Root, name string) (Sink, error) {
 	return newFileSink(root, name, true)
 }
@@ -111,8 +113,8 @@ type fileSink struct {
 
 func newFileSink(root *os.Root, name string, replace bool) (Sink, error) {
 	// Before the transfer and not after it.
-	if info, err := root.Lstat(name); err == nil && (!replace || info.IsDir()) {
-		return nil, &fs.PathError{Op: "create", Path: name, Err: fs.ErrExist}
+	if err := replaceable(root, name, replace); err != nil {
+		return nil, err
 	}
 	// A Root of its own: whoever asked may close theirs before the transfer is over.
 	dir, err := root.OpenRoot(path.Dir(name))
@@ -124,6 +126,21 @@ func newFileSink(root *os.Root, name string, replace bool) (Sink, error) {
 		return nil, errors.Join(err, dir.Close())
 	}
 	return fileSink{f, dir, replace}, nil
+}
+
+// replaceable says why name cannot be given to a file: it is taken, or by something that is
+// no file, such as a device.
+func replaceable(root *os.Root, name string, replace bool) error {
+	info, err := root.Lstat(name)
+	switch {
+	case err != nil:
+		return nil // what is wrong with it, if anything, shows when it is made
+	case !replace:
+		return &fs.PathError{Op: "create", Path: name, Err: fs.ErrExist}
+	case !info.Mode().IsRegular():
+		return &fs.PathError{Op: "create", Path: name, Err: fmt.Errorf("not a regular file: %w", fs.ErrExist)}
+	}
+	return nil
 }
 
 func (s fileSink) Commit() error {

@@ -154,3 +154,33 @@ func TestNoPartialFile(t *testing.T) {
 		t.Errorf("left behind: %q", names)
 	}
 }
+
+// TestOnlyFilesAreReplaced: a device, above all, stays what it is.
+func TestOnlyFilesAreReplaced(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if err := errors.Join(root.Mkdir("dir", 0o755), root.Symlink("dir", "link"), root.WriteFile("file", nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"dir", "link"} {
+		for what, create := range map[string]func() (Sink, error){
+			"SaveAs": func() (Sink, error) { return SaveAs(root, name) },
+			"Directory": func() (Sink, error) {
+				return Directory{Root: root, Write: true, Overwrite: true}.Create(t.Context(), &Request{Name: name})
+			},
+		} {
+			if _, err := create(); !errors.Is(err, fs.ErrExist) {
+				t.Errorf("%s of %s: %v", what, name, err)
+			}
+		}
+	}
+	sink, err := SaveAs(root, "file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sink.Abort(nil)
+}
