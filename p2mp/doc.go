@@ -149,9 +149,10 @@
 // beyond the highest chunk sent, but for the last byte of the bitmap. A receiver that
 // holds the beginning of the file already answers the HELLO with the cumulative number
 // of that, if it was told the digest and the size; a last chunk that is short counts.
-// State 1 and 2 follow a FIN; state 2 comes unasked, with the number of the latest FIN,
-// when the file has been checked. A receiver sends no more than three times as many
-// bytes as it has received, and leaves off the end of the bitmap for that.
+// What is held may still be in the receiver's memory: only state 2 says that it is
+// safe. State 1 and 2 follow a FIN; state 2 comes unasked, with the number of the
+// latest FIN, when the file has been checked. A receiver sends no more than three times
+// as many bytes as it has received, and leaves off the end of the bitmap for that.
 //
 // POLL (0x5A5A), from the sender:
 //

@@ -127,13 +127,14 @@ func (v *serving) read(ctx context.Context) error {
 		for _, p := range packets {
 			v.arrived(now, p)
 		}
+		// The senders go on while the sinks are given what arrived.
+		if err := v.flush(); err != nil {
+			return err
+		}
 		v.unloadAll(now)
 		// Whoever wrote to a slow disk looks again, too.
 		if len(packets) < readBatch && time.Since(now) < time.Second {
 			break
-		}
-		if err := v.flush(); err != nil {
-			return err
 		}
 		deadline = longAgo
 	}

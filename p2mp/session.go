@@ -104,9 +104,6 @@ func (s *session) heard(length int) { s.in += length }
 
 // answer sends a REPORT, or an ABORT if the session has failed.
 func (v *serving) answer(now time.Time, s *session, number uint32) {
-	if !v.unload(now, s) {
-		return
-	}
 	if s.state == failed {
 		v.refuse(s.key.from, s.key.id, s.reason)
 		return

@@ -211,8 +211,8 @@ func (s *troubledItem) Write(b []byte) (int, error) {
 	return len(b), s.err
 }
 
-// What arrives together is written in one piece, up to 64 KiB, at the end or before
-// anything is said about it: so nothing is reported as held that could not be written.
+// What arrives together is written in one piece, up to 64 KiB, after what was asked is
+// answered; and whoever could not write it tells.
 func TestWrittenTogether(t *testing.T) {
 	from := netip.MustParseAddrPort("10.0.0.9:9")
 	for _, tt := range []struct {
@@ -227,7 +227,7 @@ func TestWrittenTogether(t *testing.T) {
 		{chunks: 130, lengths: "[65000 65000]"},
 		{chunks: 3, poll: true, lengths: "[3000]", said: "REPORT"},
 		{chunks: 3, err: errBroken, lengths: "[3000]", said: "ABORT"},
-		{chunks: 3, poll: true, err: errBroken, lengths: "[3000]", said: "ABORT"},
+		{chunks: 3, poll: true, err: errBroken, lengths: "[3000]", said: "REPORT ABORT"},
 		{chunks: 70, poll: true, err: errBroken, lengths: "[65000]", said: "ABORT ABORT"},
 	} {
 		sink := &troubledItem{err: tt.err}
@@ -253,6 +253,34 @@ func TestWrittenTogether(t *testing.T) {
 			t.Errorf("%+v: wrote %v, said %q", tt, sink.lengths, got)
 		}
 	}
+}
+
+// A slow sink holds up no answer to what came with the chunks that it is given.
+func TestAnsweredBeforeWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1)
+		var written time.Time
+		m := p.serve(Receiver{}, HandlerFunc(func(Offer) (Sink, error) {
+			return writerSink{writerFunc(func(b []byte) (int, error) {
+				time.Sleep(time.Second)
+				written = time.Now()
+				return len(b), nil
+			})}, nil
+		}))
+		h := offerOf("f", 250)
+		p.postTo(CategoryHello, &h)
+		p.answer()
+		b, _ := Packet{Session: testSession, Seq: 1, Category: CategoryData, Payload: make([]byte, 100)}.MarshalBinary()
+		p.sender.WriteTo(b, m.conn.LocalAddr())
+		p.postTo(CategoryPoll, &poll{session: testSession, number: 1, highest: 1})
+		if got := p.answer(); got != "REPORT 1: 1 held, gathering" || !written.IsZero() {
+			t.Errorf("%s, written at %v", got, written)
+		}
+		p.stop()
+		if written.IsZero() {
+			t.Error("not written")
+		}
+	})
 }
 
 // What nothing follows is written all the same, and so is what is followed by the end.
