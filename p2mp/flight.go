@@ -234,11 +234,6 @@ func (p *pacer) spend(now time.Time, pace float64) {
 // holds reports whether the next chunk must wait, until nextSend.
 func (p *pacer) holds(now time.Time) bool { return p.credit == 0 && now.Before(p.nextSend) }
 
-// catchUp is how much time may be made up for in which this process had to wait for a
-// processor. Otherwise less and less would arrive on a busy machine, and the rate fall with
-// that.
-const catchUp = 5 * time.Millisecond
-
 // quantum is how many chunks leave in one go, and moves nextSend behind them: what half
 // a millisecond takes, so that fast paths get batches and slow ones no bursts. pace is in
 // chunks per second, 0 if nothing is known.
@@ -248,7 +243,8 @@ func (p *pacer) quantum(now time.Time, pace float64) int {
 	}
 	n := max(1, min(32, int(pace/2000)))
 	d := time.Duration(float64(n) / pace * float64(time.Second))
-	if late := now.Add(-max(catchUp, d)); p.nextSend.Before(late) {
+	// Who comes late may catch up with what a millisecond would have taken, no more.
+	if late := now.Add(-max(time.Millisecond, d)); p.nextSend.Before(late) {
 		p.nextSend = late
 	}
 	p.nextSend = p.nextSend.Add(d)

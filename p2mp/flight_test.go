@@ -244,10 +244,10 @@ func TestFlightQuantum(t *testing.T) {
 		{0, time.Hour, 1, -time.Hour},
 		{1000, 0, 1, time.Millisecond},
 		{1000, 500 * time.Microsecond, 1, 500 * time.Microsecond},
-		{1000, time.Hour, 1, -4 * time.Millisecond}, // five milliseconds are made up for
-		{100, time.Hour, 1, 0},                      // or one quantum
+		{1000, time.Hour, 1, 0}, // a millisecond is made up for
+		{100, time.Hour, 1, 0},  // or one quantum
 		{20_000, 0, 10, 500 * time.Microsecond},
-		{20_000, time.Hour, 10, -4500 * time.Microsecond},
+		{20_000, time.Hour, 10, -500 * time.Microsecond},
 		{128_000, 0, 32, 250 * time.Microsecond},
 	} {
 		var f flight
