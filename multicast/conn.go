@@ -67,7 +67,7 @@ func (c *Conn) ReadInfo(b []byte) (n int, info Info, err error) {
 	defer c.reading.Unlock()
 	var sizes [1]int
 	var infos [1]Info
-	if _, err := c.read([][]byte{b}, sizes[:], infos[:]); err != nil {
+	if _, err := c.read([][]byte{b}, sizes[:], infos[:], true); err != nil {
 		return 0, Info{}, err
 	}
 	return sizes[0], infos[0], nil
@@ -77,13 +77,17 @@ func (c *Conn) ReadInfo(b []byte) (n int, info Info, err error) {
 // bufs[:n]: sizes[i] bytes, which came from from[i]. The four slices are of one length.
 // segments[i] is set to 0: each buffer holds one packet; but see [Conn.Offload].
 func (c *Conn) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (n int, err error) {
+	return c.readBatch(bufs, sizes, segments, from, true)
+}
+
+func (c *Conn) readBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort, wait bool) (n int, err error) {
 	if len(bufs) == 0 {
 		return 0, nil
 	}
 	c.reading.Lock()
 	defer c.reading.Unlock()
 	infos := c.in.scratch(len(bufs))
-	if n, err = c.read(bufs, sizes, infos); err != nil {
+	if n, err = c.read(bufs, sizes, infos, wait); err != nil {
 		return 0, err
 	}
 	for i := range n {
@@ -109,12 +113,20 @@ func (c *Conn) Offload(write, read bool) (joined bool) {
 	return joined
 }
 
-// read reads until it has a packet that is wanted, and moves those that are to the front.
-func (c *Conn) read(bufs [][]byte, sizes []int, infos []Info) (kept int, err error) {
-	for kept == 0 {
-		n, err := c.in.read(bufs, sizes, infos)
+// mostLooks bounds how many batches that nobody wants are read without waiting: there may
+// be more of them all the time.
+const mostLooks = 16
+
+// read reads until it has a packet that is wanted, or, if it is not to wait, until there
+// is none at all, and moves those that are to the front.
+func (c *Conn) read(bufs [][]byte, sizes []int, infos []Info, wait bool) (kept int, err error) {
+	for looks := 0; kept == 0 && (wait || looks < mostLooks); looks++ {
+		n, err := c.in.read(bufs, sizes, infos, wait)
 		if err != nil {
 			return 0, c.opError("read", nil, err)
+		}
+		if n == 0 {
+			break
 		}
 		f := c.filter.Load()
 		for i := range n {

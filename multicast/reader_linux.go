@@ -38,21 +38,25 @@ type reader struct {
 	n     int
 	errno syscall.Errno
 	wait  func(fd uintptr) bool
+	look  func(fd uintptr)
 }
 
 func newReader(s *socket) *reader {
 	r := &reader{s: s}
-	r.wait = func(fd uintptr) bool {
-		for {
-			n, _, errno := syscall.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(unsafe.SliceData(r.hdrs))),
-				uintptr(r.asked), unix.MSG_DONTWAIT, 0, 0)
-			r.n, r.errno = int(n), errno
-			if errno != unix.EINTR {
-				return errno != unix.EAGAIN
-			}
+	r.wait = func(fd uintptr) bool { r.receive(fd); return r.errno != unix.EAGAIN }
+	r.look = r.receive
+	return r
+}
+
+func (r *reader) receive(fd uintptr) {
+	for {
+		n, _, errno := syscall.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(unsafe.SliceData(r.hdrs))),
+			uintptr(r.asked), unix.MSG_DONTWAIT, 0, 0)
+		r.n, r.errno = int(n), errno
+		if errno != unix.EINTR {
+			return
 		}
 	}
-	return r
 }
 
 // joins says whether the kernel may join packets, and reports whether it does.
@@ -69,9 +73,9 @@ func (r *reader) scratch(n int) []Info {
 	return r.infos[:n]
 }
 
-// read waits for a packet, and takes what else is there. The errors that an ICMP
-// message left behind are not those of the socket.
-func (r *reader) read(bufs [][]byte, sizes []int, infos []Info) (int, error) {
+// read takes the packets that are there, and waits for one if it is to. The errors that an
+// ICMP message left behind are not those of the socket.
+func (r *reader) read(bufs [][]byte, sizes []int, infos []Info, wait bool) (int, error) {
 	if r.raw == nil {
 		raw, err := r.s.udp.SyscallConn()
 		if err != nil {
@@ -81,10 +85,18 @@ func (r *reader) read(bufs [][]byte, sizes []int, infos []Info) (int, error) {
 	}
 	r.ask(bufs)
 	defer clear(r.iovs[:r.asked]) // the buffers are the caller's again
-	if err := r.raw.Read(r.wait); err != nil {
-		return 0, err
+	var err error
+	if wait {
+		err = r.raw.Read(r.wait)
+	} else {
+		err = r.raw.Control(r.look) // which looks at no deadline
 	}
-	if r.errno != 0 {
+	switch {
+	case err != nil:
+		return 0, err
+	case r.errno == unix.EAGAIN:
+		return 0, nil
+	case r.errno != 0:
 		return 0, &net.OpError{Op: "read", Net: "udp", Source: r.s.udp.LocalAddr(), Err: os.NewSyscallError("recvmmsg", r.errno)}
 	}
 	for i := range r.n {

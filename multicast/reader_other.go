@@ -36,7 +36,7 @@ func (r *reader) scratch(int) []Info {
 }
 
 // read waits for a packet.
-func (r *reader) read(bufs [][]byte, sizes []int, infos []Info) (int, error) {
+func (r *reader) read(bufs [][]byte, sizes []int, infos []Info, _ bool) (int, error) {
 	var from net.Addr
 	var dst net.IP
 	index, ttl := 0, -1

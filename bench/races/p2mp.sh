@@ -45,6 +45,12 @@ go_unicast() {
 	(within 0 timeout -k 1 "$LIMIT" "$bin/p2mp-send" -mss 1464 "$@" "$work/file" $(hosts "$n" :7735)) >>"$work/log" 2>&1
 }
 
+# The same without hashing the file beforehand, as the peers do.
+prepare_group_once() { prepare_group "$1"; }
+go_group_once() { go_group "$1" -no-resume; }
+prepare_unicast_once() { prepare_group "$1"; }
+go_unicast_once() { go_unicast "$1" -no-resume; }
+
 # UFTP with large buffers, a first guess of the round trip that suits a LAN, and a list of
 # receivers, so that it need not wait for more.
 prepare_uftp() {
@@ -107,9 +113,11 @@ turn() {
 	local rate
 	try() { [[ $1 =~ $ONLY ]] && run "$@" || true; }
 	try ferry "$1" group
+	try ferry-once "$1" group_once
 	try ferry-plain "$1" group -no-offload
 	if [ "$1" = 1 ]; then
 		try ferry-unicast 1 unicast
+		try ferry-unicast-once 1 unicast_once
 		try ferry-unicast-plain 1 unicast -no-offload
 	fi
 	for rate in $RATES; do try "uftp@$rate" "$1" uftp "$rate"; done

@@ -21,13 +21,13 @@ const (
 // A readBatch is the method of a BatchReader.
 type readBatch func(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (int, error)
 
-// A batchPoller is a BatchReader that can look for packets without waiting.
-type batchPoller interface {
+// A BatchPoller is a BatchReader that can look for packets without waiting.
+type BatchPoller interface {
 	BatchReader
 
-	// pollBatch is ReadBatch, but for the deadline, which it ignores, and the waiting:
+	// PollBatch is ReadBatch, but for the deadline, which it ignores, and the waiting:
 	// where nothing has arrived it returns 0 and no error.
-	pollBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (int, error)
+	PollBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (int, error)
 }
 
 // A batchReader reads a conn that is a BatchReader.
@@ -60,8 +60,8 @@ func newBatchReader(conn BatchReader, cfg *Config, joined bool) reader {
 		r.most = max(leastJoined, r.most*r.size/joinedReadSize)
 		r.size = joinedReadSize
 	}
-	if p, ok := conn.(batchPoller); ok {
-		return &pollingReader{r, p.pollBatch}
+	if p, ok := conn.(BatchPoller); ok {
+		return &pollingReader{r, p.PollBatch}
 	}
 	return r
 }

@@ -1,0 +1,51 @@
+package multicast
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// TestPollBatch: what has arrived is found without waiting, whatever the deadline is, and
+// behind what is not wanted.
+func TestPollBatch(t *testing.T) {
+	lo := loopbackName(t)
+	conn := listenAt(t, Config{Interface: lo}, "239.255.77.9:0")
+	other := listenAt(t, Config{Interface: lo}, netip.AddrPortFrom(netip.MustParseAddr("239.255.77.10"), port(conn)).String())
+	conn.SetReadDeadline(time.Unix(1, 0))
+	bufs := [][]byte{make([]byte, 10), make([]byte, 10)}
+	sizes, segments, from := make([]int, 2), make([]int, 2), make([]netip.AddrPort, 2)
+	poll := func(want ...string) {
+		t.Helper()
+		n, err := conn.PollBatch(bufs, sizes, segments, from)
+		if err != nil || n != len(want) {
+			t.Fatalf("%d packets, %v; want %d", n, err, len(want))
+		}
+		for i, w := range want {
+			if got := string(bufs[i][:sizes[i]]); got != w || from[i].Port() != port(conn) {
+				t.Errorf("%q of %v, want %q of port %d", got, from[i], w, port(conn))
+			}
+		}
+	}
+	send := func(group string, text string) {
+		if _, err := conn.WriteTo([]byte(text), &net.UDPAddr{IP: net.ParseIP(group), Port: int(port(conn))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	poll()
+	send("239.255.77.9", "one")
+	send("239.255.77.9", "two")
+	poll("one", "two")
+	for range 5 {
+		send("239.255.77.10", "not mine")
+	}
+	send("239.255.77.9", "three")
+	poll("three")
+	poll()
+	other.Close()
+	conn.Close()
+	if n, err := conn.PollBatch(bufs, sizes, segments, from); n != 0 || err == nil {
+		t.Errorf("%d, %v of a closed conn", n, err)
+	}
+}
