@@ -68,9 +68,9 @@ type SourceReport struct {
 }
 
 // Fetch gets the file name from sources and keeps it in root under the name as, or
-// under its own if as is empty; an existing file is replaced. It appears there whole
-// and verified, or not at all: until then it is called .NAME.part, and another Fetch
-// resumes what is there of it.
+// under its own if as is empty; an existing file is replaced, and nothing but a file (the
+// error is an fs.ErrExist). It appears there whole and verified, or not at all: until then
+// it is called .NAME.part, and another Fetch resumes what is there of it.
 //
 // Sources that have a piece list, as [Peer] does, are used all at once, and what a slow
 // or failing source does not deliver comes from the others, in mid-file. The first
@@ -85,7 +85,7 @@ func (f *Fetcher) Fetch(ctx context.Context, root *os.Root, name, as string, sou
 	if as == "" {
 		as = name
 	}
-	if err := errors.Join(wholefile.CheckName(name), wholefile.CheckName(as)); err != nil {
+	if err := errors.Join(wholefile.CheckName(name), wholefile.CheckName(as), wholefile.CheckTaken(root, as, true)); err != nil {
 		return Report{}, fmt.Errorf("directory: fetching: %w", err)
 	}
 	start := time.Now()

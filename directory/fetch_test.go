@@ -338,3 +338,19 @@ func TestFetchNobody(t *testing.T) {
 		}
 	}
 }
+
+// TestFetchReplacesFilesOnly: something else of that name stays, and nobody is asked.
+func TestFetchReplacesFilesOnly(t *testing.T) {
+	root := openDir(t, nil)
+	if err := errors.Join(root.Mkdir("dir", 0o755), root.Symlink("nowhere", "link")); err != nil {
+		t.Fatal(err)
+	}
+	for _, as := range []string{"dir", "link"} {
+		_, err := new(Fetcher).Fetch(t.Context(), root, "f", as, func(func(Source, error) bool) {
+			t.Error("a source was asked for")
+		})
+		if !errors.Is(err, fs.ErrExist) {
+			t.Errorf("as %s: %v", as, err)
+		}
+	}
+}

@@ -1,8 +1,6 @@
 package octoput
 
 import (
-	"fmt"
-	"io/fs"
 	"os"
 
 	"github.com/ferrygo/ferry/internal/wholefile"
@@ -22,10 +20,6 @@ func Dir(root *os.Root) Handler {
 	return HandlerFunc(func(o Offer) (Sink, error) {
 		if err := wholefile.CheckName(o.Name); err != nil {
 			return nil, err
-		}
-		// At once, so that the sender need not send all of it to learn this.
-		if _, err := root.Lstat(o.Name); err == nil {
-			return nil, &fs.PathError{Op: "create", Path: o.Name, Err: fs.ErrExist}
 		}
 		return newFileSink(root, o.Name, false)
 	})
@@ -47,9 +41,9 @@ type fileSink struct {
 }
 
 func newFileSink(root *os.Root, name string, replace bool) (Sink, error) {
-	// Only a file may be replaced: a device, above all, must not.
-	if info, err := root.Lstat(name); replace && err == nil && !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "create", Path: name, Err: fmt.Errorf("not a regular file: %w", fs.ErrExist)}
+	// At once, so that the sender need not send all of it to learn this.
+	if err := wholefile.CheckTaken(root, name, replace); err != nil {
+		return nil, err
 	}
 	f, err := wholefile.Create(root, name, fileMode)
 	if err != nil {

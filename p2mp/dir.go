@@ -63,7 +63,7 @@ func (d *DirHandler) Accept(o Offer) (Sink, error) {
 	if d.MaxSize > 0 && o.Size > d.MaxSize {
 		return nil, fmt.Errorf("%w: %d bytes, more than %d", ErrTooLarge, o.Size, d.MaxSize)
 	}
-	if err := replaceable(d.Root, name, d.Overwrite); err != nil {
+	if err := wholefile.CheckTaken(d.Root, name, d.Overwrite); err != nil {
 		return nil, err
 	}
 	if !d.take(name) {
@@ -113,7 +113,7 @@ func (d *DirHandler) release(name string) {
 // at all. Later transfers replace earlier ones.
 func SaveAs(root *os.Root, name string) Handler {
 	return HandlerFunc(func(o Offer) (Sink, error) {
-		if err := replaceable(root, name, true); err != nil {
+		if err := wholefile.CheckTaken(root, name, true); err != nil {
 			return nil, err
 		}
 		f, err := wholefile.Create(root, name, o.Mode)
@@ -122,23 +122,6 @@ func SaveAs(root *os.Root, name string) Handler {
 		}
 		return &fileSink{File: f, replace: true}, nil
 	})
-}
-
-// replaceable says why name cannot be given to a file: it is taken, or by something
-// that is no file, such as a device.
-func replaceable(root *os.Root, name string, overwrite bool) error {
-	info, err := root.Lstat(name)
-	switch {
-	case err != nil:
-		return nil // what is wrong with it, if anything, shows when it is made
-	case !overwrite, !info.Mode().IsRegular():
-		what := fs.ErrExist
-		if overwrite {
-			what = fmt.Errorf("not a regular file: %w", fs.ErrExist)
-		}
-		return &fs.PathError{Op: "create", Path: name, Err: what}
-	}
-	return nil
 }
 
 // classicName makes a file name that every system allows: IPv6's colons are not.

@@ -41,7 +41,9 @@ type Receiver struct {
 	// count.
 	Transfers int
 	// NoOffload has the system hand over each packet by itself. Otherwise it may join
-	// those that have come together (Linux): nobody else may read conn meanwhile.
+	// those that have come together (Linux): nobody else may read conn meanwhile, and
+	// whoever reads it afterwards without ferry may find several packets that were late
+	// in one.
 	NoOffload bool
 	// Trace observes the transfers. Nil observes nothing.
 	Trace *Trace

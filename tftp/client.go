@@ -63,7 +63,8 @@ type Client struct {
 	Strategy Strategy
 	// NoOffload hands each packet to the system, and takes it, by itself. Otherwise
 	// several go in one piece where the system cuts them apart (Linux): the same on the
-	// wire, but a filter in this host may take a piece for one packet.
+	// wire, but a filter in this host may take a piece for one packet, and whoever
+	// reads conn afterwards without ferry may find several packets that were late in one.
 	NoOffload bool
 	// Trace observes the transfers. Nil observes nothing.
 	Trace *Trace

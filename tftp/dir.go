@@ -3,7 +3,6 @@ package tftp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -113,7 +112,7 @@ type fileSink struct {
 
 func newFileSink(root *os.Root, name string, replace bool) (Sink, error) {
 	// Before the transfer and not after it.
-	if err := replaceable(root, name, replace); err != nil {
+	if err := wholefile.CheckTaken(root, name, replace); err != nil {
 		return nil, err
 	}
 	// A Root of its own: whoever asked may close theirs before the transfer is over.
@@ -126,21 +125,6 @@ func newFileSink(root *os.Root, name string, replace bool) (Sink, error) {
 		return nil, errors.Join(err, dir.Close())
 	}
 	return fileSink{f, dir, replace}, nil
-}
-
-// replaceable says why name cannot be given to a file: it is taken, or by something that is
-// no file, such as a device.
-func replaceable(root *os.Root, name string, replace bool) error {
-	info, err := root.Lstat(name)
-	switch {
-	case err != nil:
-		return nil // what is wrong with it, if anything, shows when it is made
-	case !replace:
-		return &fs.PathError{Op: "create", Path: name, Err: fs.ErrExist}
-	case !info.Mode().IsRegular():
-		return &fs.PathError{Op: "create", Path: name, Err: fmt.Errorf("not a regular file: %w", fs.ErrExist)}
-	}
-	return nil
 }
 
 func (s fileSink) Commit() error {

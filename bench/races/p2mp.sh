@@ -46,10 +46,10 @@ go_unicast() {
 }
 
 # The same without hashing the file beforehand, as the peers do.
-prepare_group_once() { prepare_group "$1"; }
-go_group_once() { go_group "$1" -no-resume; }
-prepare_unicast_once() { prepare_group "$1"; }
-go_unicast_once() { go_unicast "$1" -no-resume; }
+prepare_group_once() { prepare_group "$@"; }
+go_group_once() { go_group "$@" -no-resume; }
+prepare_unicast_once() { prepare_group "$@"; }
+go_unicast_once() { go_unicast "$@" -no-resume; }
 
 # UFTP with large buffers, a first guess of the round trip that suits a LAN, and a list of
 # receivers, so that it need not wait for more.
@@ -115,6 +115,7 @@ turn() {
 	try ferry "$1" group
 	try ferry-once "$1" group_once
 	try ferry-plain "$1" group -no-offload
+	try ferry-plain-once "$1" group_once -no-offload
 	if [ "$1" = 1 ]; then
 		try ferry-unicast 1 unicast
 		try ferry-unicast-once 1 unicast_once
