@@ -197,7 +197,7 @@ func TestInterrupt(t *testing.T) {
 	dir := t.TempDir()
 	r := startReceiver(t, "-dir", dir)
 	name, _ := writeNoise(t, 1000)
-	if _, stderr, status := run(t, "p2mp-send", name, r.addr); status != 0 {
+	if _, stderr, status := run(t, "p2mp-send", "-no-resume", name, r.addr); status != 0 {
 		t.Fatal(stderr)
 	}
 	r.Process.Signal(os.Interrupt)

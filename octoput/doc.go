@@ -18,9 +18,9 @@
 //	err = s.Serve(ctx, conn, root.FS())
 //	report, err := r.Get(ctx, conn, server, name, octoput.SaveAs(root, name))
 //
-// The caller makes the conns and closes them, so a transfer runs as well over a simulated
-// conn as over a UDP socket. All calls return when the transfer is over and their
-// goroutines are gone.
+// The caller makes the conns and closes them, so a transfer runs as well over a
+// simulated conn as over a UDP socket. All calls return when the transfer is over and
+// their goroutines are gone.
 //
 // The programs octoput-send and octoput-recv in examples/ do the first from the command
 // line:
@@ -180,9 +180,9 @@
 //   - An octoblock is acknowledged when the receiver holds it, and written while the
 //     sender makes the next. When writing fails the transfer ends with an ERR; only the
 //     acknowledgement of the FIN says that the file is kept.
-//   - On a socket, both sides look for packets for 50 us before they sleep, as long as
-//     that is of use: it costs some processor time, and doubles the throughput of a
-//     fast network.
+//   - On a socket, on Linux, both sides look for packets for 50 us before they sleep,
+//     as long as that is of use: it costs some processor time, and doubles the
+//     throughput of a fast network.
 //   - A packet that cannot be decoded, a LEG of the wrong length or of an octoblock to
 //     come, an OPEN that contradicts an earlier one of its session, a FIN before the
 //     last octoblock, and whatever only this side sends, are counted and ignored.

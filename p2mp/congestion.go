@@ -31,6 +31,8 @@ type congestion struct {
 	fullFor  int     // rounds since it grew by a quarter
 	step     step    // of probing
 	stepAt   time.Time
+	polls    int           // since then
+	parts    int           // how many polls it takes until all receivers have answered one; 0: one
 	cap      float64       // what the rate is held to after the queue overflowed; 0: nothing
 	rise     float64       // packets in a round trip that the cap is raised by next
 	loss     float64       // smoothed share of packets lost while there is no queue
@@ -49,7 +51,8 @@ const (
 	probing               // around the rate that was found
 )
 
-// A step of probing lasts for a round trip and until the next poll, the last one longer.
+// A step of probing lasts for a round trip, and until the next poll, or until all have
+// been polled who answer in turns; the last one longer.
 type step int
 
 const (
@@ -243,12 +246,13 @@ func (c *congestion) raise() {
 // what was sent before it was sent at more than the rate.
 func (c *congestion) asked(now time.Time) (probed bool) {
 	probed = c.phase == starting || c.phase == probing && c.step == faster
-	if c.phase == probing && now.Sub(c.stepAt) >= c.minRTT {
+	c.polls++
+	if c.phase == probing && now.Sub(c.stepAt) >= c.minRTT && c.polls >= c.parts {
 		switch {
 		case c.step != steady:
-			c.step, c.stepAt = c.step+1, now
+			c.step, c.stepAt, c.polls = c.step+1, now, 0
 		case now.Sub(c.stepAt) >= probeRest*c.minRTT:
-			c.step, c.stepAt = faster, now
+			c.step, c.stepAt, c.polls = faster, now, 0
 		}
 	}
 	return probed
@@ -258,12 +262,12 @@ func (c *congestion) asked(now time.Time) (probed bool) {
 func (c *congestion) advance(now time.Time, s sample) {
 	switch c.phase {
 	case starting:
-		if c.fullFor >= 3 {
+		if c.fullFor >= 3*max(1, c.parts) {
 			c.phase = draining
 		}
 	case draining:
 		if float64(s.underWay) <= c.content()+float64(c.slack)/2 {
-			c.phase, c.step, c.stepAt = probing, steady, now
+			c.phase, c.step, c.stepAt, c.polls = probing, steady, now, 0
 		}
 	}
 }

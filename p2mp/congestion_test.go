@@ -310,3 +310,29 @@ func TestGiveWay(t *testing.T) {
 		t.Errorf("at the end: %v, cap %v", w.rate(), w.cap)
 	}
 }
+
+// TestTurns: where receivers answer polls in turns, no step of probing ends, and no rate is
+// taken for the highest, before all have answered.
+func TestTurns(t *testing.T) {
+	now := time.Unix(1000, 0)
+	for _, parts := range []int{0, 1, 3} {
+		c := congestion{phase: probing, step: faster, stepAt: now, minRTT: time.Millisecond, parts: parts}
+		polls := 0
+		for at := now; c.step == faster && polls < 10; polls++ {
+			at = at.Add(2 * time.Millisecond)
+			c.asked(at)
+		}
+		if want := max(1, parts); polls != want {
+			t.Errorf("%d parts: faster for %d polls, want %d", parts, polls, want)
+		}
+		c = congestion{parts: parts, minRTT: time.Millisecond}
+		rounds := 0
+		for c.phase == starting && rounds < 20 {
+			rounds++
+			c.update(now, sample{poll: uint32(rounds), nextPoll: uint32(rounds + 1), rtt: time.Millisecond, delivered: 10, rate: 1000})
+		}
+		if want := 1 + 3*max(1, parts); rounds != want {
+			t.Errorf("%d parts: %d rounds at one rate, want %d", parts, rounds, want)
+		}
+	}
+}

@@ -247,10 +247,10 @@
 // # Limits
 //
 // A file has at most 2^32-1 chunks: 5.5 TiB at the default MSS. A receiver keeps at
-// most a window of chunks in memory, 8 MiB by default; a sender a few bytes for each
-// chunk of the window and, from a source that is read once, the window itself. In the
-// classic mode the sender keeps one chunk and a receiver none: it writes a chunk before
-// it acknowledges it; the throughput is at most MSS bytes per round trip to the
+// most a window of chunks in memory, 8 MiB by default, and 64 KiB; a sender a few bytes
+// for each chunk of the window and, from a source that is read once, the window itself.
+// In the classic mode the sender keeps one chunk and a receiver none: it writes a chunk
+// before it acknowledges it; the throughput is at most MSS bytes per round trip to the
 // farthest receiver, whatever the network could carry.
 //
 // Transfers that compete for one link come to share it evenly, but it takes seconds:

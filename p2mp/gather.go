@@ -3,8 +3,9 @@ package p2mp
 import "math"
 
 // A gather decides what a receiver of the extended mode does with chunks: which to
-// write now, which to keep until those before have come. It reads no socket and no
-// clock.
+// write now, or with others that came together, and which to keep until those before
+// have come. What is to be written now is called written here. It reads no socket and
+// no clock.
 type gather struct {
 	mss  int
 	size int64 // negative: not known yet
@@ -53,7 +54,8 @@ func (g *gather) chunks() uint32 {
 func (g *gather) complete() bool { return g.size >= 0 && g.bytes == g.size }
 
 // take judges a chunk. The payload is copied if it has to wait. After due the caller
-// writes the payload, calls wrote, and does the same with what ready returns.
+// takes the payload, to write it, calls wrote, and does the same with what ready
+// returns.
 func (g *gather) take(p Packet) (fate, error) {
 	if !g.fits(p) {
 		return away, ErrLength

@@ -42,7 +42,7 @@ func TestGroup(t *testing.T) {
 		{2, 0, 1.001},
 		{8, 0, 1.001},
 		{8, 0.05, 1.39 * 1.04},
-		{40, 0.05, 1.9 * 1.05},
+		{40, 0.05, 1.97 * 1.03}, // they answer in turns, by numbers that differ from run to run
 		{8, 0.2, 2.2 * 1.1},
 	} {
 		t.Run(fmt.Sprintf("receivers=%d,loss=%v", tt.receivers, tt.loss), func(t *testing.T) {
@@ -69,6 +69,9 @@ func TestGroup(t *testing.T) {
 				t.Logf("%.3f transmissions per chunk, %d to the group, %.2f %% feedback at most, %v", per, report.GroupSent, 100*feedback, report.Elapsed)
 				if feedback > 0.02 {
 					t.Errorf("%.2f %% feedback", 100*feedback)
+				}
+				if report.Elapsed > 2*time.Second {
+					t.Errorf("took %v", report.Elapsed)
 				}
 				if per > tt.most {
 					t.Errorf("%.3f transmissions per chunk, want at most %.3f", per, tt.most)

@@ -290,7 +290,8 @@ func (t *sending) pollCrowd(now time.Time) {
 	}
 	number++
 	q := poll{session: t.session, number: number, highest: max(c.next, 1) - 1}
-	if parts := t.crowdParts(); parts > 1 {
+	if c.cc.parts = t.crowdParts(); c.cc.parts > 1 {
+		parts := c.cc.parts
 		c.turn = (c.turn + 1) % parts
 		q.modulus, q.remainder = uint16(parts), uint16(c.turn)
 	}

@@ -184,8 +184,8 @@ func (v *serving) data(now time.Time, s *session, p Packet) error {
 // file takes 64 KiB in little more time than a chunk.
 const writeBehind = 64 << 10
 
-// unload writes what of s has not been written, before anything is said about it. It
-// reports whether it could; otherwise the session has failed, and the sender is told.
+// unload writes what of s has not been written. It reports whether it could; otherwise the
+// session has failed, and the sender is told.
 func (v *serving) unload(now time.Time, s *session) bool {
 	if err := s.unload(); err != nil {
 		v.failSession(now, s, err, trouble(err), true)
@@ -196,9 +196,15 @@ func (v *serving) unload(now time.Time, s *session) bool {
 
 func (s *session) unload() error {
 	b := s.behind
+	if len(b) == 0 {
+		return nil // or it is being checked already
+	}
 	s.behind = b[:0]
 	if err := write(s.sink, b); err != nil {
-		return fmt.Errorf("p2mp: writing chunk %d, or one just before: %w", s.cum, err)
+		// What is reported is what was written.
+		s.bytes -= int64(len(b))
+		s.cum -= uint32((len(b) + s.mss - 1) / s.mss)
+		return fmt.Errorf("p2mp: writing from chunk %d on: %w", s.cum+1, err)
 	}
 	if s.hash != nil {
 		s.hash.Write(b)

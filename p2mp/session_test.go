@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -231,7 +232,9 @@ func TestWrittenTogether(t *testing.T) {
 		{chunks: 70, poll: true, err: errBroken, lengths: "[65000]", said: "ABORT ABORT"},
 	} {
 		sink := &troubledItem{err: tt.err}
-		v, in := served(t, Receiver{}, HandlerFunc(func(Offer) (Sink, error) { return sink, nil }))
+		var report Report
+		trace := Trace{Finished: func(_ Offer, r Report, _ error) { report = r }}
+		v, in := served(t, Receiver{Trace: &trace}, HandlerFunc(func(Offer) (Sink, error) { return sink, nil }))
 		h := offerOf("f", 1e6)
 		h.mss = 1000
 		in(CategoryHello, &h)
@@ -252,6 +255,30 @@ func TestWrittenTogether(t *testing.T) {
 		if got := strings.Join(said, " "); got != tt.said || fmt.Sprint(sink.lengths) != tt.lengths {
 			t.Errorf("%+v: wrote %v, said %q", tt, sink.lengths, got)
 		}
+		if report.Bytes != 0 || report.Chunks != 0 {
+			t.Errorf("%+v: %d bytes in %d chunks are reported, and none could be written", tt, report.Bytes, report.Chunks)
+		}
+	}
+}
+
+// What came just before the end is written before it is checked, and not touched then.
+func TestEndWithItsData(t *testing.T) {
+	from := netip.MustParseAddrPort("10.0.0.9:9")
+	sink := new(troubledItem)
+	v, in := served(t, Receiver{}, HandlerFunc(func(Offer) (Sink, error) { return sink, nil }))
+	h := offerOf("f", 100)
+	in(CategoryHello, &h)
+	data := make([]byte, 100)
+	b, _ := Packet{Session: testSession, Seq: 1, Category: CategoryData, Payload: data}.MarshalBinary()
+	v.arrived(time.Now(), datagram.Packet{Data: b, Addr: from})
+	f := fin{session: testSession, number: 1, size: 100, digest: sha256.Sum256(data)}
+	v.arrived(time.Now(), datagram.Packet{Data: appendMessage(nil, CategoryFin, &f), Addr: from})
+	v.unloadAll(time.Now()) // which the race detector looks at
+	if len(v.checking) != 1 {
+		t.Fatal("nothing is checked")
+	}
+	if err := <-v.checking[0].result; err != nil || fmt.Sprint(sink.lengths) != "[100]" {
+		t.Errorf("%v, wrote %v", err, sink.lengths)
 	}
 }
 
@@ -259,11 +286,11 @@ func TestWrittenTogether(t *testing.T) {
 func TestAnsweredBeforeWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1)
-		var written time.Time
+		var written atomic.Bool
 		m := p.serve(Receiver{}, HandlerFunc(func(Offer) (Sink, error) {
 			return writerSink{writerFunc(func(b []byte) (int, error) {
 				time.Sleep(time.Second)
-				written = time.Now()
+				written.Store(true)
 				return len(b), nil
 			})}, nil
 		}))
@@ -273,11 +300,11 @@ func TestAnsweredBeforeWritten(t *testing.T) {
 		b, _ := Packet{Session: testSession, Seq: 1, Category: CategoryData, Payload: make([]byte, 100)}.MarshalBinary()
 		p.sender.WriteTo(b, m.conn.LocalAddr())
 		p.postTo(CategoryPoll, &poll{session: testSession, number: 1, highest: 1})
-		if got := p.answer(); got != "REPORT 1: 1 held, gathering" || !written.IsZero() {
-			t.Errorf("%s, written at %v", got, written)
+		if got := p.answer(); got != "REPORT 1: 1 held, gathering" || written.Load() {
+			t.Errorf("%s, written: %v", got, written.Load())
 		}
 		p.stop()
-		if written.IsZero() {
+		if !written.Load() {
 			t.Error("not written")
 		}
 	})
@@ -298,12 +325,14 @@ func TestWrittenAtOnce(t *testing.T) {
 		}
 		write(1)
 		time.Sleep(time.Millisecond)
+		synctest.Wait()
 		if n := s.items[0].Len(); n != 100 {
 			t.Errorf("%d bytes written of a chunk that came alone", n)
 		}
 		write(2)
 		p.postTo(CategoryAbort, &abort{testSession, ReasonCanceled})
 		time.Sleep(time.Millisecond)
+		synctest.Wait()
 		if i := s.items[0]; i.Len() != 200 || i.ended == "" {
 			t.Errorf("%d bytes written of what came before the end; %q", i.Len(), i.ended)
 		}

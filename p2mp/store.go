@@ -7,6 +7,8 @@ import (
 	"hash"
 	"io"
 	"math"
+
+	"github.com/ferrygo/ferry/internal/fullread"
 )
 
 // A store yields the chunks of a source by their number: any at any time where the
@@ -85,7 +87,7 @@ func (s *store) readNext() error {
 		*slot = make([]byte, s.mss)
 	}
 	b := (*slot)[:s.mss]
-	n, over, err := readFull(s.src.R, b)
+	n, over, err := fullread.Read(s.src.R, b)
 	*slot = b[:n]
 	read := s.hashed + int64(n)
 	if err != nil {
@@ -102,28 +104,6 @@ func (s *store) readNext() error {
 		s.count++
 	}
 	return nil
-}
-
-// readFull fills b, or reads to the end. It is not io.ReadFull, which cannot tell a
-// source that ends from one that says that it was cut off (io.ErrUnexpectedEOF).
-func readFull(r io.Reader, b []byte) (n int, over bool, err error) {
-	for idle := 0; n < len(b); {
-		k, err := r.Read(b[n:])
-		n += k
-		switch {
-		case err == io.EOF:
-			return n, true, nil
-		case err != nil:
-			return n, false, err
-		case k > 0:
-			idle = 0
-		default:
-			if idle++; idle == 100 {
-				return n, false, io.ErrNoProgress
-			}
-		}
-	}
-	return n, false, nil
 }
 
 func (s *store) digestMore(b []byte) {

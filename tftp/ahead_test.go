@@ -6,7 +6,10 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"strings"
+	"sync"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -99,10 +102,13 @@ func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 // that.
 func TestWriteBehind(t *testing.T) {
 	data := noise(1, 5*40000+1)
+	var mu sync.Mutex
 	var acks []uint32
 	synctest.Test(t, func(t *testing.T) {
 		p := newStage(t, lossy.Delay(ms), lossy.DropIf(func(k lossy.Packet) bool {
 			if q, err := ParsePacket(k.Payload, false); err == nil && q.Op == ACK {
+				mu.Lock()
+				defer mu.Unlock()
 				acks = append(acks, q.Block)
 			}
 			return false
@@ -114,6 +120,8 @@ func TestWriteBehind(t *testing.T) {
 		conn := p.client()
 		_, err := (&Client{BlockSize: 40000, WindowSize: 2}).Get(t.Context(), conn, p.addr, "file", writerFunc(func(b []byte) (int, error) {
 			time.Sleep(ms / 2) // the network sees what has left
+			mu.Lock()
+			defer mu.Unlock()
 			if have := got.Len() + len(b); have < len(data) && int(acks[len(acks)-1]) != have/40000 {
 				t.Errorf("ACKs %v when %d bytes had been written", acks, got.Len())
 			} else if have == len(data) && acks[len(acks)-1] != 4 {
@@ -166,4 +174,57 @@ func TestLingerTime(t *testing.T) {
 			p.end()
 		})
 	}
+}
+
+// TestSlowSinkIsNoRoundTrip: that an ACK leaves before a sink has its bytes does not make
+// the sink's time one of the network's, nor does reading ahead the source's.
+func TestSlowSinkIsNoRoundTrip(t *testing.T) {
+	data := noise(1, 200*40000+1)
+	for _, slow := range []time.Duration{ms, 4 * ms, 20 * ms, 100 * ms} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newStage(t, lossy.Delay(ms))
+			p.server.MTU = 65535
+			p.files.files["file"] = data
+			p.start()
+			conn := p.client()
+			start := time.Now()
+			c := Client{BlockSize: 40000, WindowSize: 4}
+			r, err := c.Get(t.Context(), conn, p.addr, "file", writerFunc(func(b []byte) (int, error) {
+				time.Sleep(slow)
+				return len(b), nil
+			}))
+			if lingered := time.Since(start) - r.Elapsed; err != nil || r.RTT > 3*ms || lingered > 100*ms {
+				t.Errorf("a sink of %v: RTT %v, lingered for %v, %v", slow, r.RTT, lingered, err)
+			}
+			r, err = c.Put(t.Context(), conn, p.addr, "new", Source{R: slowSeeker{bytes.NewReader(data), slow}, Size: -1})
+			if err != nil || r.RTT > 3*ms {
+				t.Errorf("a source of %v: RTT %v, %v", slow, r.RTT, err)
+			}
+			conn.Close()
+			p.end()
+		})
+	}
+}
+
+// A slowSeeker takes its time.
+type slowSeeker struct {
+	*bytes.Reader
+	d time.Duration
+}
+
+func (s slowSeeker) Read(b []byte) (int, error) { time.Sleep(s.d); return s.Reader.Read(b) }
+
+// TestCutOffSource: a source that says that it was cut off has not ended.
+func TestCutOffSource(t *testing.T) {
+	onStage(t, 0, nil, func(p *stage, _ *puppet) {
+		conn := p.client()
+		defer conn.Close()
+		src := Source{R: io.MultiReader(strings.NewReader("a part"), iotest.ErrReader(io.ErrUnexpectedEOF)), Size: -1}
+		if _, err := new(Client).Put(context.Background(), conn, p.addr, "new", src); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Error(err)
+		}
+		if _, ok := p.files.get("new"); ok {
+			t.Error("the server has taken a part for the whole")
+		}
+	})
 }

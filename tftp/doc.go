@@ -58,8 +58,9 @@
 // # Limits
 //
 // Blocks are counted in 64 bits and roll over on the wire, so files have any size. A
-// sender keeps a window of blocks in memory, a receiver at most as many; a Wide one up
-// to 1024. A server has MaxTransfers of those. Before a client has answered, at most
+// sender keeps a window of blocks in memory, or two of a source that can seek; a
+// receiver at most one, and 64 to 256 KiB more to be written; a Wide one up to 1024
+// blocks. A server has MaxTransfers of those. Before a client has answered, at most
 // three packets and 4096 bytes go to its address, and three more if it asks again
 // later.
 //
@@ -88,10 +89,13 @@
 //   - A request from a port that has a transfer under way, or lingering, is the same
 //     one if its bytes are, unless the client has been silent in it for two seconds; if
 //     they differ, the client began anew, and the transfer before ends.
-//   - The time that a source or a sink takes does not count as the other side's silence.
+//   - The time that a source or a sink takes does not count as the other side's
+//     silence.
 //   - A window is acknowledged when the receiver holds it, and written while the next
 //     is on its way; the last one when the sink has committed.
 //   - A source that can seek is read ahead, by a window, while an ACK is on its way.
+//   - On Linux, [Client.Get] with a window looks for blocks for 50 us before it sleeps,
+//     as long as that is of use.
 //   - An ERROR that refuses a request comes from the server's port, not one of its own.
 //   - A windowsize is lowered so that the window fits 208 KiB, the receive buffer of
 //     most systems, or the own one.

@@ -24,6 +24,7 @@ type Flight struct {
 	latest  time.Time // something was sent
 	heard   time.Time // an ACK arrived
 	slowed  time.Time // the timer was doubled
+	away    time.Time // until then nothing was read
 
 	blocks []flightBlock // by number modulo their count, a power of two
 	timer  rtt.Estimator
@@ -198,7 +199,11 @@ func (f *Flight) measure(now time.Time, block int64) time.Duration {
 		f.timer.Heard()
 		return -1
 	}
-	sample := now.Sub(b.sent)
+	sent := b.sent
+	if since := f.away.Add(-f.timer.SRTT()); f.timer.Measured() && since.After(sent) {
+		sent = since // the ACK may have been here for a while, and that is no round trip
+	}
+	sample := now.Sub(sent)
 	if sample > 2*f.timer.RTO() {
 		// The block should have been sent again by now and was not: nothing may go to
 		// an address that has not answered. This is an ACK that the other side has

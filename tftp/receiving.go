@@ -251,7 +251,9 @@ func (t *receiving) unload() error {
 	if err := t.out.Flush(); err != nil {
 		return fmt.Errorf("tftp: writing before block %d: %w", t.in.next, err)
 	}
-	t.excuse(before, time.Now())
+	now := time.Now()
+	t.excuse(before, now)
+	t.in.away(now)
 	return nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"io"
 	"io/fs"
+
+	"github.com/ferrygo/ferry/internal/fullread"
 )
 
 // A Source is a file to send.
@@ -110,14 +112,9 @@ func (c *chunker) read() {
 		*slot = make([]byte, 0, h+c.size)
 	}
 	b := appendHeader((*slot)[:0], DATA, c.num.wire(c.next), c.num.wide)
-	n, err := io.ReadFull(c.r, b[h:h+c.size])
+	n, over, err := fullread.Read(c.r, b[h:h+c.size])
 	*slot = b[:h+n]
-	switch err {
-	case nil:
+	if c.ended, c.err = over, err; err == nil {
 		c.next++
-	case io.EOF, io.ErrUnexpectedEOF:
-		c.next, c.ended = c.next+1, true
-	default:
-		c.err = err
 	}
 }

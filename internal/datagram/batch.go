@@ -25,9 +25,10 @@ type readBatch func(bufs [][]byte, sizes, segments []int, from []netip.AddrPort)
 type BatchPoller interface {
 	BatchReader
 
-	// PollBatch is ReadBatch, but for the deadline, which it ignores, and the waiting:
-	// where nothing has arrived it returns 0 and no error.
-	PollBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (int, error)
+	// Poller returns a function that is ReadBatch, but for the deadline, which it ignores,
+	// and the waiting: where nothing has arrived it returns 0 and no error. It returns nil
+	// if self is not the conn itself, but something that decorates it.
+	Poller(self any) func(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (int, error)
 }
 
 // A batchReader reads a conn that is a BatchReader.
@@ -61,7 +62,9 @@ func newBatchReader(conn BatchReader, cfg *Config, joined bool) reader {
 		r.size = joinedReadSize
 	}
 	if p, ok := conn.(BatchPoller); ok {
-		return &pollingReader{r, p.PollBatch}
+		if poll := p.Poller(conn); poll != nil {
+			return &pollingReader{r, poll}
+		}
 	}
 	return r
 }

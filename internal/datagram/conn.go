@@ -22,11 +22,14 @@ type Config struct {
 	ReadSize int
 
 	// Batch is how many packets go in one system call, 32 by default, 1024 at most.
+	// With Join it may be 16 where this is less.
 	Batch int
 
 	// Join lets the system hand over what arrived from one source in one piece, where
 	// it can (UDP_GRO on Linux), for a conn on which much arrives: its buffers are of
-	// 64 KiB then, and fewer. Between Open and Release nobody else may read the conn.
+	// 64 KiB then, and fewer, but up to 16 where that many packets come at once, as
+	// from a peer whose packets cannot be joined. Between Open and Release nobody else
+	// may read the conn.
 	Join bool
 
 	// NoOffload has each datagram read and written as one. Otherwise datagrams of one
@@ -36,8 +39,9 @@ type Config struct {
 	NoOffload bool
 
 	// Spin has a Read look for packets for a moment before it sleeps, as long as that
-	// turns out to be of use: for a protocol in lock-step, of which each round trip on a
-	// fast network would take longer to wake up from than to make. It works on sockets.
+	// turns out to be of use: for a protocol in lock-step, of which each round trip on
+	// a fast network would take longer to wake up from than to make. It works on
+	// sockets, on Linux.
 	Spin bool
 }
 

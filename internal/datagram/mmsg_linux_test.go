@@ -187,8 +187,8 @@ func TestBatchesOfSocket(t *testing.T) {
 	if in[0][0] != 'a' || from[0] != addrPort(w.conn.LocalAddr()) || from[1] != from[0] {
 		t.Errorf("%q from %v", in[0], from)
 	}
-	if n, err := r.PollBatch(in, sizes, segments, from); n != 2 || err != nil || sizes[0] != 2 {
-		t.Errorf("PollBatch = %d, %v; sizes %v, want the first cut off at 2", n, err, sizes)
+	if n, err := r.pollBatch(in, sizes, segments, from); n != 2 || err != nil || sizes[0] != 2 {
+		t.Errorf("pollBatch = %d, %v; sizes %v, want the first cut off at 2", n, err, sizes)
 	}
 }
 
@@ -196,12 +196,12 @@ func TestBatchesOfSocket(t *testing.T) {
 func TestPollBatchOfNothing(t *testing.T) {
 	_, r, _, _ := pair(t, Config{})
 	bufs, ints, from := [][]byte{make([]byte, 2)}, make([]int, 1), make([]netip.AddrPort, 1)
-	if n, err := r.PollBatch(bufs, ints, ints, from); n != 0 || err != nil {
-		t.Errorf("PollBatch = %d, %v", n, err)
+	if n, err := r.pollBatch(bufs, ints, ints, from); n != 0 || err != nil {
+		t.Errorf("pollBatch = %d, %v", n, err)
 	}
 	r.conn.Close()
-	if n, err := r.PollBatch(bufs, ints, ints, from); n != 0 || !errors.Is(err, net.ErrClosed) {
-		t.Errorf("PollBatch of a closed socket = %d, %v", n, err)
+	if n, err := r.pollBatch(bufs, ints, ints, from); n != 0 || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("pollBatch of a closed socket = %d, %v", n, err)
 	}
 }
 

@@ -53,8 +53,12 @@ func (r *mmsgReader) ReadBatch(bufs [][]byte, sizes, segments []int, from []neti
 	return r.answer(sizes, segments, from)
 }
 
-// PollBatch is that of BatchPoller.
-func (r *mmsgReader) PollBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (int, error) {
+// Poller is that of [BatchPoller].
+func (r *mmsgReader) Poller(any) func([][]byte, []int, []int, []netip.AddrPort) (int, error) {
+	return r.pollBatch
+}
+
+func (r *mmsgReader) pollBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (int, error) {
 	r.ask(bufs)
 	// Control looks at no deadline.
 	if err := r.raw.Control(r.look); err != nil {

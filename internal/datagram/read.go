@@ -73,7 +73,7 @@ func (c *Conn) try(deadline time.Time) ([]Packet, error) {
 		return c.linger()
 	}
 	if ok {
-		if pkts, err := c.spin(poller); len(pkts) > 0 || err != nil {
+		if pkts, err := c.spin(poller, deadline); len(pkts) > 0 || err != nil {
 			return pkts, err
 		}
 	}

@@ -25,16 +25,19 @@ const (
 
 // spin looks for packets for a moment. It returns none if there are none, or if it is
 // not worth while.
-func (c *Conn) spin(p poller) ([]Packet, error) {
+func (c *Conn) spin(p poller, deadline time.Time) ([]Packet, error) {
 	s := &c.spinner
 	if !s.on {
+		return nil, nil
+	}
+	start := time.Now()
+	if !deadline.IsZero() && deadline.Before(start.Add(spinTime)) {
 		return nil, nil
 	}
 	if s.skip > 0 {
 		s.skip--
 		return nil, nil
 	}
-	start := time.Now()
 	for n := 0; n < mostPolls && time.Since(start) < spinTime && c.ctx.Err() == nil; n++ {
 		pkts, err := c.keep(p.poll(c.pkts[:0]))
 		if len(pkts) > 0 || err != nil {

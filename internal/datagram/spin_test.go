@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // A conn that spins looks before it sleeps; and less and less often where there is never
@@ -16,10 +17,11 @@ func TestSpin(t *testing.T) {
 		c := open(t.Context(), newFakeConn(), looker, nil)
 		defer c.Release()
 		c.spinner.on = true
-		var spun []int // Reads that did
+		later := time.Now().Add(time.Hour) // which looker takes for passed
+		var spun []int                     // Reads that did
 		for n := range 60 {
 			looker.looks = 0
-			if _, err := c.Read(past); !errors.Is(err, os.ErrDeadlineExceeded) {
+			if _, err := c.Read(later); !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Fatal(err)
 			}
 			if looker.looks > 1 { // the one after the deadline
@@ -32,11 +34,11 @@ func TestSpin(t *testing.T) {
 		// What is found is returned without a read, and encourages.
 		looker.pkts = []Packet{to(peer, "data")}
 		for range mostSkipped { // what is left of them
-			_, _ = c.Read(past)
+			_, _ = c.Read(later)
 		}
 		for range 60 {
 			looker.reads = 0
-			pkts, err := c.Read(past)
+			pkts, err := c.Read(later)
 			if err != nil || len(pkts) != 1 {
 				t.Fatal(pkts, err)
 			}
@@ -57,7 +59,12 @@ func TestSpinErrors(t *testing.T) {
 		t.Errorf("%v after %d reads", err, looker.reads)
 	}
 	c.spinner.on = true
-	if _, err := c.Read(past); !errors.Is(err, broken) || looker.reads != 1 {
+	if _, err := c.Read(time.Now().Add(time.Hour)); !errors.Is(err, broken) || looker.reads != 1 {
 		t.Errorf("%v after %d reads", err, looker.reads)
+	}
+	// Where the time is over it does not look twice.
+	looker.err, looker.looks = nil, 0
+	if _, err := c.Read(past); !errors.Is(err, os.ErrDeadlineExceeded) || looker.looks != 1 {
+		t.Errorf("%v after %d looks", err, looker.looks)
 	}
 }
