@@ -1,9 +1,12 @@
 package p2mp
 
 import (
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ferrygo/ferry/internal/datagram"
 )
 
 // Lingering ends, though the other side never hears an answer.
@@ -47,4 +50,36 @@ func TestLingerIsNotCut(t *testing.T) {
 		}
 		p.stop()
 	})
+}
+
+// Who has seen losses stays longer, for the sender's questions may be lost as well; but not
+// longer than DefaultLinger.
+func TestLingerOfSession(t *testing.T) {
+	from := netip.MustParseAddrPort("10.0.0.9:9")
+	for _, tt := range []struct {
+		seqs []uint32
+		rto  time.Duration
+		want time.Duration
+	}{
+		{[]uint32{1, 2, 3}, 10 * time.Millisecond, leastLinger},
+		{[]uint32{1, 2, 3}, 100 * time.Millisecond, 800 * time.Millisecond},
+		{[]uint32{1, 2, 3}, time.Second, DefaultLinger},
+		{[]uint32{1, 3, 2}, 10 * time.Millisecond, 640 * time.Millisecond},
+		{[]uint32{1, 2, 2, 3}, 10 * time.Millisecond, 640 * time.Millisecond},
+		{[]uint32{1, 3, 2}, 100 * time.Millisecond, DefaultLinger},
+	} {
+		v, in := served(t, Receiver{}, HandlerFunc(func(Offer) (Sink, error) { return new(troubledItem), nil }))
+		h := offerOf("f", 300)
+		in(CategoryHello, &h)
+		for _, seq := range tt.seqs {
+			b, _ := Packet{Session: testSession, Seq: seq, Category: CategoryData, Payload: make([]byte, 100)}.MarshalBinary()
+			v.arrived(time.Now(), datagram.Packet{Data: b, Addr: from})
+		}
+		in(CategoryFin, &fin{session: testSession, number: 1, size: 300, rto: tt.rto})
+		s := v.latest(from)
+		<-s.result
+		if s.linger != tt.want {
+			t.Errorf("chunks %v, timer %v: lingers for %v, want %v", tt.seqs, tt.rto, s.linger, tt.want)
+		}
+	}
 }

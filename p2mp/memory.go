@@ -20,6 +20,16 @@ func (v *serving) latest(from netip.AddrPort) *session {
 // very short: eight such timers are over before the machine is busy with it again.
 const leastLinger = 250 * time.Millisecond
 
+// patience is how many of the sender's timers a receiver stays. The timer is doubled with
+// every question that remains without an answer: in eight of them it asks four times, in
+// 64 seven times.
+func (s *session) patience() time.Duration {
+	if s.rough {
+		return 64
+	}
+	return 8
+}
+
 // sessionMemory is how long a finished session is remembered, while Serve goes on, after
 // the last question about it; or Receiver.GiveUp, if that is longer.
 const sessionMemory = time.Minute

@@ -25,9 +25,9 @@ type Receiver struct {
 	GiveUp time.Duration
 	// Linger is how long after the last answer to a sender that has finished a call
 	// goes on that would return, because that answer may be lost, and asked for again.
-	// 0 means eight of the sender's timers, as it tells them, but DefaultLinger at the
-	// most, and that for a classic sender, which tells nothing; negative means not at
-	// all.
+	// 0 means eight of the sender's timers, as it tells them, or 64 where chunks were
+	// lost, but DefaultLinger at the most, and that for a classic sender, which tells
+	// nothing; negative means not at all.
 	Linger time.Duration
 	// Window is how many chunks are kept in memory, for each transfer, until those
 	// before them have come. 0 means as many as fit into 8 MiB, 8192 at most.

@@ -18,6 +18,7 @@ type session struct {
 	sink    Sink
 	behind  []byte    // arrived with other chunks, not written yet
 	hash    hash.Hash // of what was written; nil if the sink held the beginning already
+	rough   bool      // chunks were lost, or came out of order, or twice
 	digest  [32]byte  // what it must be, once a FIN came
 	state   sessionState
 	reason  Reason     // why it failed
@@ -160,6 +161,7 @@ func (v *serving) data(now time.Time, s *session, p Packet) error {
 		return err
 	}
 	v.extendSession(now, s, v.giveUp)
+	s.rough = s.rough || what != due
 	s.report.Peers[0].Duplicates += b2u(what == known)
 	if v.trace.Received != nil && what != away {
 		v.trace.Received(s.key.from, p.Seq, len(p.Payload), what == known)
