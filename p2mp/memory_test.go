@@ -61,7 +61,12 @@ func TestKeptAndForgotten(t *testing.T) {
 				return at != 0 && time.Since(time.Unix(0, at)) < outage
 			}))
 			s := &shelf{t: t}
-			p.serve(Receiver{Trace: &Trace{Finished: func(Offer, Report, error) { cut.Store(time.Now().UnixNano()) }}}, s)
+			// It takes its time, so that the answer to the FIN has left when the outage begins.
+			slow := HandlerFunc(func(o Offer) (Sink, error) {
+				_, err := s.Accept(o)
+				return slowCommit{s.items[0]}, err
+			})
+			p.serve(Receiver{Trace: &Trace{Finished: func(Offer, Report, error) { cut.Store(time.Now().UnixNano()) }}}, slow)
 			_, err := (&Sender{Policy: Wait}).Send(t.Context(), p.sender, p.to, Source{R: bytes.NewReader(noise(1, 3000)), Size: 3000})
 			p.stop()
 			if s.items[0].ended != "committed" {
