@@ -17,7 +17,7 @@ func (v *serving) ended(now time.Time, s *session, f *fin) {
 		}
 		s.digest, s.number = f.digest, f.number
 		if v.lingers == 0 { // not told otherwise
-			s.linger = min(DefaultLinger, max(leastLinger, s.patience()*f.rto))
+			s.linger = min(DefaultLinger, max(leastLinger, s.lingerTimers()*f.rto))
 		}
 		if s.gather.complete() {
 			if !v.unload(now, s) {
