@@ -97,10 +97,12 @@ func TestLossyProxyTFTPHPA(t *testing.T) {
 			if packets < 2*98 || dropped < packets/30 || dropped > packets/5 {
 				t.Errorf("%d of %d packets were dropped, at a loss of one in ten", dropped, packets)
 			}
-			// What is on its way when the proxy is interrupted finds nobody there.
+			// What is on its way when the proxy is interrupted finds nobody there, before
+			// or after all is counted.
 			log := p.stderr.String()
-			if n := strings.Count(log, "cause=loss") + strings.Count(log, `cause="nobody there"`); n != dropped {
-				t.Errorf("-v printed %d drops, want %d", n, dropped)
+			lost, late := strings.Count(log, "cause=loss"), strings.Count(log, `cause="nobody there"`)
+			if dropped < lost || dropped > lost+late {
+				t.Errorf("-v printed %d and %d drops, want %d", lost, late, dropped)
 			}
 			checkCapture(t, pcap, packets, dropped)
 		})
@@ -181,8 +183,8 @@ func checkCapture(t *testing.T, name string, packets, dropped int) {
 	if got := strings.Count(text, "\n") - late; got != packets {
 		t.Errorf("the capture has %d packets, want %d", got, packets)
 	}
-	if got := strings.Count(text, "dropped\tdropped: loss, packet ") + late; got != dropped {
-		t.Errorf("the capture has %d packets dropped, want %d", got, dropped)
+	if lost := strings.Count(text, "dropped\tdropped: loss, packet "); dropped < lost || dropped > lost+late {
+		t.Errorf("the capture has %d packets lost and %d late, want %d dropped", lost, late, dropped)
 	}
 }
 
