@@ -23,7 +23,7 @@ func (v *serving) ended(now time.Time, s *session, f *fin) {
 			if !v.unload(now, s) {
 				return
 			}
-			v.check(s)
+			v.check(now, s)
 		}
 	}
 	v.answer(now, s, f.number)
@@ -31,8 +31,8 @@ func (v *serving) ended(now time.Time, s *session, f *fin) {
 
 // check verifies and commits the file in a goroutine: a digest of what lies on a disk,
 // and bringing a file safely there, may take longer than others may wait.
-func (v *serving) check(s *session) {
-	s.state = beingChecked
+func (v *serving) check(now time.Time, s *session) {
+	s.state, s.checkedSince = beingChecked, now
 	s.result = make(chan error, 1)
 	v.checking = append(v.checking, s)
 	go func() { s.result <- s.verify() }()
@@ -64,9 +64,13 @@ func (e *commitError) Error() string { return "p2mp: keeping the file: " + e.err
 func (e *commitError) Unwrap() error { return e.err }
 
 // checked ends the sessions whose check has come to a result. The sender, which waits
-// for it, is told without being asked.
+// for it, is told without being asked. A check's own instant is too early to look: in
+// virtual time, what is seen there would be a race between goroutines.
 func (v *serving) checked(now time.Time) {
 	v.checking = slices.DeleteFunc(v.checking, func(s *session) bool {
+		if !now.After(s.checkedSince) {
+			return false
+		}
 		select {
 		case err := <-s.result:
 			v.settle(now, s, err)

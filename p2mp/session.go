@@ -11,24 +11,25 @@ import (
 // remembered, without its sink, so that a late question finds its answer.
 type session struct {
 	gather
-	key     sessionKey
-	id      uint32 // the receiver's
-	burst   uint32
-	offer   Offer
-	sink    Sink
-	behind  []byte    // arrived with other chunks, not written yet
-	hash    hash.Hash // of what was written; nil if the sink held the beginning already
-	rough   bool      // chunks were lost, or came out of order, or twice
-	digest  [32]byte  // what it must be, once a FIN came
-	state   sessionState
-	reason  Reason     // why it failed
-	result  chan error // of the check, while one is under way
-	number  uint32     // of the latest FIN
-	linger  time.Duration
-	in, out int // bytes that came, and that went out in answer
-	report  Report
-	start   time.Time
-	expires time.Time
+	key          sessionKey
+	id           uint32 // the receiver's
+	burst        uint32
+	offer        Offer
+	sink         Sink
+	behind       []byte    // arrived with other chunks, not written yet
+	hash         hash.Hash // of what was written; nil if the sink held the beginning already
+	rough        bool      // chunks were lost, or came out of order, or twice
+	digest       [32]byte  // what it must be, once a FIN came
+	state        sessionState
+	reason       Reason     // why it failed
+	result       chan error // of the check, while one is under way,
+	checkedSince time.Time  // which began then
+	number       uint32     // of the latest FIN
+	linger       time.Duration
+	in, out      int // bytes that came, and that went out in answer
+	report       Report
+	start        time.Time
+	expires      time.Time
 }
 
 // A sender may have several sessions, one after the other, at one receiver.

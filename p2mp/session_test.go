@@ -68,7 +68,7 @@ func TestLateAbort(t *testing.T) {
 		in(CategoryHello, &h)
 		in(CategoryFin, &fin{session: h.session, number: 1, rto: time.Hour, digest: sha256.Sum256(nil)})
 		in(CategoryAbort, &abort{h.session, ReasonCanceled})
-		synctest.Wait()
+		time.Sleep(checkEvery)
 		v.checked(time.Now())
 		in(CategoryAbort, &abort{h.session, ReasonCanceled})
 		ses := v.sessions[sessionKey{netip.MustParseAddrPort("10.0.0.9:9"), h.session}]
