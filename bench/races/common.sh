@@ -52,6 +52,9 @@ build() {
 	for p; do (cd "$here/../../examples" && go build -o "$bin/$p" "./$p"); done
 }
 
+# build_bare makes the floor: a program with the system calls alone.
+build_bare() { (cd "$here/.." && GOWORK=off go build -o "$bin/bare" ./races/bare); }
+
 # within HOST COMMAND... runs in the namespace of host 0, the sender, or 1 to N.
 within() {
 	local host=$1
