@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/ferrygo/ferry/internal/datagram"
@@ -50,6 +51,7 @@ var (
 	_ datagram.BatchReader = (*Conn)(nil)
 	_ datagram.BatchWriter = (*Conn)(nil)
 	_ datagram.Offloader   = (*Conn)(nil)
+	_ syscall.Conn         = (*Conn)(nil)
 )
 
 // ReadFrom reads one packet: see [Conn.ReadInfo].
@@ -320,6 +322,11 @@ func (c *Conn) SetReadBuffer(bytes int) error { return c.udp.SetReadBuffer(bytes
 
 // SetWriteBuffer sets the size of the system's send buffer, in bytes.
 func (c *Conn) SetWriteBuffer(bytes int) error { return c.udp.SetWriteBuffer(bytes) }
+
+// SyscallConn returns the socket as the system knows it, for options that Config does not
+// have. It is what tells ferry's protocols how large the buffers are. Whoever reads or
+// writes through it gets and sends what no Config has looked at.
+func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.udp.SyscallConn() }
 
 // addrPort is the IP address and port of a, unmapped.
 func addrPort(a net.Addr) (netip.AddrPort, error) {

@@ -1,10 +1,13 @@
 package multicast
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/ferrygo/ferry/internal/datagram"
 )
 
 // TestPoller: what has arrived is found without waiting, whatever the deadline is, and
@@ -51,5 +54,19 @@ func TestPoller(t *testing.T) {
 	conn.Close()
 	if n, err := look(bufs, sizes, segments, from); n != 0 || err == nil {
 		t.Errorf("%d, %v of a closed conn", n, err)
+	}
+}
+
+// TestBuffers: a protocol learns how large the socket's buffers are, and keeps its window
+// below that.
+func TestBuffers(t *testing.T) {
+	conn := listenAt(t, Config{Interface: loopbackName(t)}, "239.255.77.9:0")
+	if err := errors.Join(conn.SetReadBuffer(40<<10), conn.SetWriteBuffer(50<<10)); err != nil {
+		t.Fatal(err)
+	}
+	d := datagram.Open(t.Context(), conn, datagram.Config{})
+	defer d.Release()
+	if read, write, err := d.SetBuffers(0, 0); read != 40<<10 || write != 50<<10 || err != nil {
+		t.Errorf("%d and %d bytes, %v", read, write, err)
 	}
 }
