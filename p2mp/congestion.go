@@ -134,11 +134,12 @@ func (c *congestion) room() int { return max(2, c.window()) }
 // interval is how many chunks are sent between polls: fewer where the window is small, or
 // where they take long.
 func (c *congestion) interval() int {
-	n := min(pollEvery, c.room()/2)
+	n := pollEvery
 	if pace := c.pace(); pace > 0 {
+		n = max(n, min(pollMost, int(pace*pollSoon.Seconds())))
 		n = min(n, max(pollLeast, int(pace*max(2*c.minRTT, pollTime).Seconds())))
 	}
-	return max(4, n)
+	return max(4, min(n, c.room()/2))
 }
 
 // A sample is what the answer to a poll tells.

@@ -212,15 +212,18 @@ func TestFlightInterval(t *testing.T) {
 		slack  int
 		want   int
 	}{
-		{0, 0, 0, 8},                              // half of the first window
-		{1, time.Millisecond, 2, 4},               // four at the least
-		{1000, 20 * time.Millisecond, 20, 30},     // half the window of 60
-		{1000, 20 * time.Millisecond, 192, 96},    // a tenth of a second's
-		{700, 20 * time.Millisecond, 192, 70},     // likewise
-		{300, 20 * time.Millisecond, 192, 52},     // but not fewer
-		{300, 150 * time.Millisecond, 192, 90},    // two round trips'
-		{100_000, 20 * time.Millisecond, 192, 96}, // 96 at the most
-		{20, 100 * time.Millisecond, 192, 52},     //
+		{0, 0, 0, 8},                               // half of the first window
+		{1, time.Millisecond, 2, 4},                // four at the least
+		{1000, 20 * time.Millisecond, 20, 30},      // half the window of 60
+		{1000, 20 * time.Millisecond, 192, 96},     // a tenth of a second's
+		{700, 20 * time.Millisecond, 192, 70},      // likewise
+		{300, 20 * time.Millisecond, 192, 52},      // but not fewer
+		{300, 150 * time.Millisecond, 192, 90},     // two round trips'
+		{9600, 20 * time.Millisecond, 192, 96},     // ten milliseconds'
+		{11_000, 20 * time.Millisecond, 192, 110},  // likewise
+		{100_000, 20 * time.Millisecond, 192, 128}, // but not more
+		{100_000, time.Millisecond, 20, 110},       // half the window of 220
+		{20, 100 * time.Millisecond, 192, 52},      //
 	} {
 		var f flight
 		f.cc = congestion{slack: tt.slack, minRTT: tt.minRTT, best: [rateMemory]float64{tt.rate}, step: steady}
