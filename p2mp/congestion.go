@@ -1,6 +1,9 @@
 package p2mp
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // A congestion decides how fast one receiver is sent to. It follows a model of the path
 // and not its losses: how many packets per second arrive at the most, and how long an
@@ -37,6 +40,7 @@ type congestion struct {
 	rise     float64       // packets in a round trip that the cap is raised by next
 	loss     float64       // smoothed share of packets lost while there is no queue
 	calm     int           // rounds since there was a queue
+	worstOf  int           // of how many receivers samples tell the worst; 0: one
 	roundGot int           // delivered in this round
 	roundOut int           // lost in this round
 	roundRTT time.Duration // the fastest answer of this round,
@@ -196,10 +200,15 @@ func (c *congestion) queueing() bool {
 	return max(c.roundRTT, c.lastRTT) > c.minRTT+c.minRTT/4+time.Millisecond
 }
 
-// overflowed reports whether more was lost in this round than chance explains.
+// overflowed reports whether more was lost in this round than chance explains. The worst
+// off of several receivers lost more than the others by chance: by so many standard
+// deviations (the expected maximum of so many normal variables).
 func (c *congestion) overflowed() bool {
-	total := float64(c.roundGot + c.roundOut)
-	return float64(c.roundOut) > 2+total*(0.02+2*c.loss)
+	total, out := float64(c.roundGot+c.roundOut), float64(c.roundOut)
+	if c.worstOf > 1 {
+		out -= math.Sqrt(2 * math.Log(float64(c.worstOf)) * out)
+	}
+	return out > 2+total*(0.02+2*c.loss)
 }
 
 func (c *congestion) endRound(s sample) {
