@@ -146,7 +146,7 @@ func (c *crowd) conclude(now time.Time, peers []peer, r *round) {
 		}
 	}
 	s.nextPoll, s.limited, s.probed = c.number+1, c.limited || c.starved, r.probed
-	c.cc.worstOf = r.want
+	c.cc.worstOf = r.got
 	c.cc.update(now, s)
 	c.concluded, c.limited = r.number, false
 }

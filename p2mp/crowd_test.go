@@ -234,12 +234,12 @@ func TestCrowdRounds(t *testing.T) {
 		t.Errorf("round %d is concluded", c.concluded)
 	}
 	now = now.Add(time.Second)
-	if !c.poll(now, peers, map[int]status{1: holding(10, 0)}) || c.concluded != 1 {
-		t.Errorf("round %d is concluded, want 1", c.concluded)
+	if !c.poll(now, peers, map[int]status{1: holding(10, 0)}) || c.concluded != 1 || c.cc.worstOf != 1 {
+		t.Errorf("round %d is concluded, the worst of %d; want 1 and 1", c.concluded, c.cc.worstOf)
 	}
 	now = now.Add(time.Second)
-	if !c.poll(now, peers, map[int]status{0: holding(10, 0), 1: holding(10, 0), 2: holding(10, 0)}) || c.concluded != 3 {
-		t.Errorf("round %d is concluded, want 3", c.concluded)
+	if !c.poll(now, peers, map[int]status{0: holding(10, 0), 1: holding(10, 0), 2: holding(10, 0)}) || c.concluded != 3 || c.cc.worstOf != 3 {
+		t.Errorf("round %d is concluded, the worst of %d; want 3 and 3", c.concluded, c.cc.worstOf)
 	}
 }
 
