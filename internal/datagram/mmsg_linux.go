@@ -49,21 +49,28 @@ func sockopt(raw syscall.RawConn, name int) (value int, err error) {
 // or the error of the first.
 type mmsgCall func(fd uintptr, msgs []unix.Mmsghdr) (int, syscall.Errno)
 
+// Neither call waits: that is the runtime's part, even if somebody has made the descriptor
+// a blocking one. (sendmmsg has no sixth argument, recvmmsg has a timeout that we do not
+// want.)
+
+// recvmmsg only copies what is there, so the scheduler is not told of the call: otherwise
+// each packet that wakes up a process would wake up the scheduler's watchdog, too.
 func recvmmsg(fd uintptr, msgs []unix.Mmsghdr) (int, syscall.Errno) {
-	return mmsg(unix.SYS_RECVMMSG, fd, msgs)
-}
-
-func sendmmsg(fd uintptr, msgs []unix.Mmsghdr) (int, syscall.Errno) {
-	return mmsg(unix.SYS_SENDMMSG, fd, msgs)
-}
-
-// mmsg never waits: that is the runtime's part, even if somebody has made the
-// descriptor a blocking one. (sendmmsg has no sixth argument, recvmmsg has a timeout
-// that we do not want.)
-func mmsg(trap, fd uintptr, msgs []unix.Mmsghdr) (int, syscall.Errno) {
 	first := unsafe.SliceData(msgs)
-	n, _, errno := syscall.Syscall6(trap, fd, uintptr(unsafe.Pointer(first)), uintptr(len(msgs)),
+	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(first)), uintptr(len(msgs)),
 		unix.MSG_DONTWAIT, 0, 0)
+	return handled(n, errno)
+}
+
+// sendmmsg may carry packets all the way to receivers on the same machine.
+func sendmmsg(fd uintptr, msgs []unix.Mmsghdr) (int, syscall.Errno) {
+	first := unsafe.SliceData(msgs)
+	n, _, errno := syscall.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(first)), uintptr(len(msgs)),
+		unix.MSG_DONTWAIT, 0, 0)
+	return handled(n, errno)
+}
+
+func handled(n uintptr, errno syscall.Errno) (int, syscall.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
