@@ -324,8 +324,8 @@ func (c *Conn) SetReadBuffer(bytes int) error { return c.udp.SetReadBuffer(bytes
 func (c *Conn) SetWriteBuffer(bytes int) error { return c.udp.SetWriteBuffer(bytes) }
 
 // SyscallConn returns the socket as the system knows it, for options that Config does not
-// have. It is what tells ferry's protocols how large the buffers are. Whoever reads or
-// writes through it gets and sends what no Config has looked at.
+// have. On Linux it is what tells ferry's protocols how large the buffers are. Whoever
+// reads or writes through it gets and sends what no Config has looked at.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.udp.SyscallConn() }
 
 // addrPort is the IP address and port of a, unmapped.

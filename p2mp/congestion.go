@@ -40,9 +40,10 @@ type congestion struct {
 	rise     float64       // packets in a round trip that the cap is raised by next
 	loss     float64       // smoothed share of packets lost while there is no queue
 	calm     int           // rounds since there was a queue
-	worstOf  int           // of how many receivers samples tell the worst; 0: one
-	roundGot int           // delivered in this round
-	roundOut int           // lost in this round
+	roundGot int           // delivered in this round,
+	roundOut int           // lost in it,
+	roundAll int           // lost by every receiver,
+	roundOf  int           // and of how many that is the worst
 	roundRTT time.Duration // the fastest answer of this round,
 	lastRTT  time.Duration // and of the one before
 }
@@ -152,7 +153,9 @@ type sample struct {
 	nextPoll  uint32
 	rtt       time.Duration
 	delivered int     // newly known to have arrived
-	lost      int     // newly known to be lost
+	lost      int     // newly known to be lost,
+	lostByAll int     // and by the receiver that lost the fewest
+	of        int     // receivers of which this is the worst
 	rate      float64 // packets/s delivered; 0: not measured
 	limited   bool    // there was too little to send for the rate to tell anything
 	probed    bool    // it was sent at more than the rate
@@ -166,6 +169,8 @@ func (c *congestion) update(now time.Time, s sample) {
 	}
 	c.roundGot += s.delivered
 	c.roundOut += s.lost
+	c.roundAll += s.lostByAll
+	c.roundOf = max(c.roundOf, s.of)
 	if c.roundRTT == 0 || s.rtt < c.roundRTT {
 		c.roundRTT = s.rtt
 	}
@@ -200,15 +205,15 @@ func (c *congestion) queueing() bool {
 	return max(c.roundRTT, c.lastRTT) > c.minRTT+c.minRTT/4+time.Millisecond
 }
 
-// overflowed reports whether more was lost in this round than chance explains. The worst
-// off of several receivers lost more than the others by chance: by so many standard
-// deviations (the expected maximum of so many normal variables).
+// overflowed reports whether more was lost in this round than chance explains: by all,
+// because they share the queue; or by the worst off of several receivers, which by chance
+// alone lost more than the others, by up to so many standard deviations (a bound of the
+// expected maximum of so many normal variables).
 func (c *congestion) overflowed() bool {
 	total, out := float64(c.roundGot+c.roundOut), float64(c.roundOut)
-	if c.worstOf > 1 {
-		out -= math.Sqrt(2 * math.Log(float64(c.worstOf)) * out)
-	}
-	return out > 2+total*(0.02+2*c.loss)
+	bound := 2 + total*(0.02+2*c.loss)
+	chance := math.Sqrt(2 * math.Log(float64(max(1, c.roundOf))) * out)
+	return float64(c.roundAll) > bound || out > max(bound, 2+0.02*total+chance)
 }
 
 func (c *congestion) endRound(s sample) {
@@ -235,7 +240,8 @@ func (c *congestion) endRound(s sample) {
 		c.best[c.round%rateMemory] = rate
 	}
 	c.ends = s.nextPoll
-	c.roundGot, c.roundOut, c.lastRTT, c.roundRTT = 0, 0, c.roundRTT, 0
+	c.roundGot, c.roundOut, c.roundAll, c.roundOf = 0, 0, 0, 0
+	c.lastRTT, c.roundRTT = c.roundRTT, 0
 }
 
 // raise lifts the cap after a round in which nothing overflowed: by one packet in a round

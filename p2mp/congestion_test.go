@@ -241,26 +241,29 @@ func TestLearnLoss(t *testing.T) {
 func TestOverflowed(t *testing.T) {
 	for _, tt := range []struct {
 		got, out int
+		all, of  int
 		loss     float64
-		worstOf  int
 		want     bool
 	}{
-		{0, 0, 0, 0, false},
-		{10, 2, 0, 0, false}, // one or two may be chance
-		{10, 3, 0, 0, true},
-		{96, 4, 0, 0, false}, // two of a hundred, on top of that
-		{95, 5, 0, 0, true},
-		{76, 24, 0.1, 0, false}, // and twice what is lost anyway
-		{75, 25, 0.1, 0, true},
-		{90, 10, 0, 8, false}, // eight receivers that lose 4 % have one that loses this
-		{89, 11, 0, 8, true},
-		{79, 21, 0, 1000, false},
-		{78, 22, 0, 1000, true},
-		{95, 5, 0, 1, true},
+		{0, 0, 0, 1, 0, false},
+		{10, 2, 2, 1, 0, false}, // one or two may be chance
+		{10, 3, 3, 1, 0, true},
+		{96, 4, 4, 1, 0, false}, // two of a hundred, on top of that
+		{95, 5, 5, 1, 0, true},
+		{76, 24, 24, 1, 0.1, false}, // and twice what is lost anyway
+		{75, 25, 25, 1, 0.1, true},
+		{90, 10, 1, 8, 0, false}, // eight receivers that lose 4 % have one that loses this
+		{89, 11, 1, 8, 0, true},
+		{79, 21, 0, 1000, 0, false},
+		{78, 22, 0, 1000, 0, true},
+		{79, 21, 4, 8, 0.085, false}, // which is known after a while
+		{78, 22, 4, 8, 0.085, true},
+		{92, 8, 4, 8, 0, false}, // what all lose is no chance
+		{92, 8, 5, 8, 0, true},
 	} {
-		c := congestion{roundGot: tt.got, roundOut: tt.out, loss: tt.loss, worstOf: tt.worstOf}
+		c := congestion{roundGot: tt.got, roundOut: tt.out, roundAll: tt.all, roundOf: tt.of, loss: tt.loss}
 		if got := c.overflowed(); got != tt.want {
-			t.Errorf("%d lost of %d, and %v of all, by the worst of %d: %v", tt.out, tt.got+tt.out, tt.loss, tt.worstOf, got)
+			t.Errorf("%+v: %v", tt, got)
 		}
 	}
 }

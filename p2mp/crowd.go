@@ -130,6 +130,7 @@ func (r *round) add(s sample) {
 	if s.lost*(w.lost+w.delivered) > w.lost*(s.lost+s.delivered) {
 		w.lost, w.delivered = s.lost, s.delivered
 	}
+	w.lostByAll = min(w.lostByAll, s.lostByAll)
 	w.rtt = max(w.rtt, s.rtt)
 	w.underWay = max(w.underWay, s.underWay)
 }
@@ -145,8 +146,8 @@ func (c *crowd) conclude(now time.Time, peers []peer, r *round) {
 			s.rate = f.cc.measured()
 		}
 	}
+	s.of = r.got
 	s.nextPoll, s.limited, s.probed = c.number+1, c.limited || c.starved, r.probed
-	c.cc.worstOf = r.got
 	c.cc.update(now, s)
 	c.concluded, c.limited = r.number, false
 }

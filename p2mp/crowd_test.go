@@ -234,12 +234,12 @@ func TestCrowdRounds(t *testing.T) {
 		t.Errorf("round %d is concluded", c.concluded)
 	}
 	now = now.Add(time.Second)
-	if !c.poll(now, peers, map[int]status{1: holding(10, 0)}) || c.concluded != 1 || c.cc.worstOf != 1 {
-		t.Errorf("round %d is concluded, the worst of %d; want 1 and 1", c.concluded, c.cc.worstOf)
+	if !c.poll(now, peers, map[int]status{1: holding(10, 0)}) || c.concluded != 1 {
+		t.Errorf("round %d is concluded, want 1", c.concluded)
 	}
 	now = now.Add(time.Second)
-	if !c.poll(now, peers, map[int]status{0: holding(10, 0), 1: holding(10, 0), 2: holding(10, 0)}) || c.concluded != 3 || c.cc.worstOf != 3 {
-		t.Errorf("round %d is concluded, the worst of %d; want 3 and 3", c.concluded, c.cc.worstOf)
+	if !c.poll(now, peers, map[int]status{0: holding(10, 0), 1: holding(10, 0), 2: holding(10, 0)}) || c.concluded != 3 {
+		t.Errorf("round %d is concluded, want 3", c.concluded)
 	}
 }
 
@@ -254,13 +254,21 @@ func TestCrowdParts(t *testing.T) {
 	}
 }
 
-// TestCrowdWorst: of a round the highest loss counts, and the longest round trip.
+// TestCrowdWorst: of a round the highest loss counts, what all lost, and the longest round
+// trip; and the congestion control learns of how many that is.
 func TestCrowdWorst(t *testing.T) {
 	var r round
-	r.add(sample{poll: 1, delivered: 90, lost: 10, rtt: 5, underWay: 3})
-	r.add(sample{poll: 1, delivered: 9, lost: 2, rtt: 3, underWay: 7})
-	r.add(sample{poll: 1, delivered: 100, lost: 0, rtt: 4})
-	if w := r.worst; w.delivered != 9 || w.lost != 2 || w.rtt != 5 || w.underWay != 7 || r.got != 3 {
+	r.add(sample{poll: 1, delivered: 90, lost: 10, lostByAll: 10, rtt: 5, underWay: 3})
+	r.add(sample{poll: 1, delivered: 9, lost: 2, lostByAll: 2, rtt: 3, underWay: 7})
+	r.add(sample{poll: 1, delivered: 99, lost: 1, lostByAll: 1, rtt: 4})
+	now := time.Unix(1000, 0)
+	c, peers := newCrowd(now, 100, 100, 100)
+	c.cc.ends = 100
+	c.conclude(now, peers, &r)
+	if c.cc.roundOf != 3 || c.cc.roundOut != 2 || c.cc.roundAll != 1 {
+		t.Errorf("%d lost, %d by all of %d", c.cc.roundOut, c.cc.roundAll, c.cc.roundOf)
+	}
+	if w := r.worst; w.delivered != 9 || w.lost != 2 || w.lostByAll != 1 || w.rtt != 5 || w.underWay != 7 || r.got != 3 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -292,5 +300,20 @@ func TestFlightOverhears(t *testing.T) {
 	f.overheard = 0
 	if s := holding(15, 0); f.plausible(&s) {
 		t.Error("believed, though nobody has sent so much")
+	}
+}
+
+// TestCrowdSlack: the group is sent as much at once as the smallest buffer takes.
+func TestCrowdSlack(t *testing.T) {
+	now := time.Unix(1000, 0)
+	c, peers := newCrowd(now, 100, 100, 100)
+	for i, slack := range []int{150, 100, 192} {
+		peers[i].stage, peers[i].grouped = extended, true
+		peers[i].flight.cc.slack, peers[i].flight.answered = slack, 1
+	}
+	c.state, c.asks = askingCrowd, 1
+	s := sending{crowd: *c, peers: peers, report: Report{Peers: make([]PeerReport, 3)}}
+	if _, err := s.askAround(now); err != nil || s.crowd.state != sendingCrowd || s.crowd.cc.slack != 100 {
+		t.Errorf("state %d, slack %d, %v; want 100", s.crowd.state, s.crowd.cc.slack, err)
 	}
 }

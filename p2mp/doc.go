@@ -181,9 +181,9 @@
 //
 // The sender takes a chunk for lost, and sends it again, only when it is missing in the
 // answer to a POLL that was sent after the chunk was sent last; and where chunks have
-// been seen to arrive late, so much after it. It polls every 96 chunks (128 where they
-// take less than 10 ms), or more often where the window is smaller or the path slower,
-// when it has nothing else to send, and when an answer is overdue, which every
+// been seen to arrive late, so much after it. It polls every 96 chunks (up to 128 where
+// they take less than 10 ms), or more often where the window is smaller or the path
+// slower, when it has nothing else to send, and when an answer is overdue, which every
 // unanswered poll has it wait for twice as long, a second at most. A receiver that
 // leaves four in a row unanswered is only polled until it answers. The rate follows a
 // model of the path, as BBR does: the highest rate at which chunks have lately arrived,

@@ -339,7 +339,7 @@ func (f *flight) answer(now time.Time, s *status) (_ sample, ok bool) {
 	}
 	m := sample{
 		poll: s.number, nextPoll: f.lastPoll + 1, rtt: took,
-		delivered: f.delivered - before, lost: lost,
+		delivered: f.delivered - before, lost: lost, lostByAll: lost, of: 1,
 		rate: f.rate(p), limited: f.limited, probed: p.probed, underWay: f.underWay,
 	}
 	f.cc.update(now, m)

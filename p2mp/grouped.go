@@ -110,10 +110,11 @@ func (t *sending) askAround(now time.Time) (wake time.Time, err error) {
 	}
 	c.state, c.next = sendingCrowd, 1
 	t.thin(now, func(p *peer) bool { return p.flight.answered > 0 })
+	c.cc.slack = 2 * pollEvery
 	for _, i := range c.members {
 		p := &t.peers[i]
 		t.report.Peers[i].Multicast = true
-		c.cc.slack = max(c.cc.slack, min(p.flight.cc.slack, 2*pollEvery))
+		c.cc.slack = min(c.cc.slack, p.flight.cc.slack)
 		c.cc.minRTT, c.cc.minAt = max(c.cc.minRTT, p.flight.timer.SRTT()), now
 	}
 	return now, nil

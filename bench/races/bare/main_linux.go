@@ -1,6 +1,7 @@
 // Command bare moves a file with the system calls that a protocol of windows cannot do
-// without, and does nothing else: no headers, timers or retransmission. What it takes,
-// the kernel takes, so the races have it as a floor. Should a packet be lost, it hangs.
+// without, and does nothing else but to hash, if it is told to: no headers, timers or
+// retransmission. What it takes, the kernel takes, and Go's runtime a little, so the
+// races have it as a floor. Should a packet be lost, it hangs.
 //
 //	bare [-packet N] [-window N] [-hash] serve ADDRESS FILE
 //	bare [-packet N] [-window N] [-hash] get ADDRESS COPY
@@ -24,7 +25,11 @@ var (
 	hashes = flag.Bool("hash", false, "compute SHA-256 at both ends")
 )
 
-const mostSent = 65507 // bytes in one call
+// What one call may send.
+const (
+	mostSent     = 65507 // bytes
+	mostSegments = 64
+)
 
 func main() {
 	flag.Parse()
@@ -35,7 +40,7 @@ func main() {
 }
 
 func do(args []string) error {
-	if len(args) != 3 || *packet < 1 || *window < 1 || *packet**window > 1<<20 {
+	if len(args) != 3 || *packet < 1 || *packet > 1472 || *window < 1 || *packet**window > 1<<20 {
 		return errors.New("want serve ADDRESS FILE or get ADDRESS COPY")
 	}
 	addr, err := netip.ParseAddrPort(args[1])
@@ -85,13 +90,13 @@ func serve(fd int, name string) error {
 		if n == 0 && err != nil {
 			return unix.Sendto(fd, nil, 0, to) // the end
 		}
-		digest.Write(buf[:n])
-		most := mostSent / *packet * *packet
+		most := min(mostSent / *packet, mostSegments) * *packet
 		for b := buf[:n]; len(b) > 0; b = b[min(most, len(b)):] {
 			if err := unix.Sendto(fd, b[:min(most, len(b))], 0, to); err != nil {
 				return err
 			}
 		}
+		digest.Write(buf[:n]) // meanwhile
 		if n < len(buf) {
 			continue
 		}
@@ -124,15 +129,16 @@ func get(fd int, from unix.Sockaddr, name string) error {
 		if n == 0 {
 			return f.Close()
 		}
-		digest.Write(buf[:n])
-		if _, err := f.Write(buf[:n]); err != nil {
-			return err
-		}
 		if taken += n; taken >= *window**packet {
 			taken = 0
 			if err := unix.Sendto(fd, ack, 0, from); err != nil {
 				return err
 			}
+		}
+		// Meanwhile the next window is on its way.
+		digest.Write(buf[:n])
+		if _, err := f.Write(buf[:n]); err != nil {
+			return err
 		}
 	}
 }
