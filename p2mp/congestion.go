@@ -42,8 +42,8 @@ type congestion struct {
 	calm     int           // rounds since there was a queue
 	roundGot int           // delivered in this round,
 	roundOut int           // lost in it,
-	roundAll int           // lost by every receiver,
-	roundOf  int           // and of how many that is the worst
+	roundAll int           // so many by every receiver,
+	roundOf  int           // of how many that is the worst
 	roundRTT time.Duration // the fastest answer of this round,
 	lastRTT  time.Duration // and of the one before
 }
@@ -154,8 +154,8 @@ type sample struct {
 	rtt       time.Duration
 	delivered int     // newly known to have arrived
 	lost      int     // newly known to be lost,
-	lostByAll int     // and by the receiver that lost the fewest
-	of        int     // receivers of which this is the worst
+	lostByAll int     // and so many at least by every receiver
+	of        int     // how many receivers there are, of which this is the worst
 	rate      float64 // packets/s delivered; 0: not measured
 	limited   bool    // there was too little to send for the rate to tell anything
 	probed    bool    // it was sent at more than the rate

@@ -11,8 +11,8 @@ const (
 	// pollEvery is how many chunks are sent between two polls: so feedback stays near 1
 	// % of the data.
 	pollEvery = 96
-	// pollSoon is what so many take at least, up to pollMost chunks: a fast path gains
-	// nothing by more answers than that.
+	// pollSoon is what the chunks between two polls take at least, unless they are
+	// pollMost: a fast path gains nothing by more answers.
 	pollSoon = 10 * time.Millisecond
 	pollMost = 128
 	// pollTime, or two round trips, is what the chunks between two polls may take; but

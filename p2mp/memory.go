@@ -20,9 +20,9 @@ func (v *serving) latest(from netip.AddrPort) *session {
 // very short: eight such timers are over before the machine is busy with it again.
 const leastLinger = 250 * time.Millisecond
 
-// lingerTimers is for how many of the sender's timers a receiver stays. The timer is doubled with
-// every question that remains without an answer: in eight of them it asks four times, in
-// 64 seven times.
+// lingerTimers is for how many of the sender's timers a receiver stays. The timer is
+// doubled with every question that remains without an answer: in eight of them it asks
+// four times, in 64 seven times.
 func (s *session) lingerTimers() time.Duration {
 	if s.rough {
 		return 64

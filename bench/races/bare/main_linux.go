@@ -41,7 +41,7 @@ func main() {
 
 func do(args []string) error {
 	if len(args) != 3 || *packet < 1 || *packet > 1472 || *window < 1 || *packet**window > 1<<20 {
-		return errors.New("want serve ADDRESS FILE or get ADDRESS COPY")
+		return errors.New("want serve ADDRESS FILE or get ADDRESS COPY, packets of at most 1472 bytes and windows of at most 1 MiB")
 	}
 	addr, err := netip.ParseAddrPort(args[1])
 	if err != nil {
