@@ -68,10 +68,14 @@ func TestLateAbort(t *testing.T) {
 		in(CategoryHello, &h)
 		in(CategoryFin, &fin{session: h.session, number: 1, rto: time.Hour, digest: sha256.Sum256(nil)})
 		in(CategoryAbort, &abort{h.session, ReasonCanceled})
+		ses := v.sessions[sessionKey{netip.MustParseAddrPort("10.0.0.9:9"), h.session}]
+		synctest.Wait()
+		if v.checked(time.Now()); ses.state != beingChecked {
+			t.Error("the check is looked at in its own instant")
+		}
 		time.Sleep(checkEvery)
 		v.checked(time.Now())
 		in(CategoryAbort, &abort{h.session, ReasonCanceled})
-		ses := v.sessions[sessionKey{netip.MustParseAddrPort("10.0.0.9:9"), h.session}]
 		if ses.state != whole || s.items[0].ended != "committed" || ses.linger != DefaultLinger {
 			t.Errorf("state %d, %s, linger %v", ses.state, s.items[0].ended, ses.linger)
 		}
