@@ -90,7 +90,7 @@ func (r *Receiver) newServing(h Handler) *serving {
 // serve reads packets, feeds them to the transfers and writes the answers, until there
 // is nothing left to do.
 func (v *serving) serve(ctx context.Context, conn net.PacketConn) error {
-	v.conn = datagram.Open(ctx, conn, datagram.Config{Batch: readBatch, Join: true, NoOffload: v.noOffload})
+	v.conn = datagram.Open(ctx, conn, datagram.Config{Batch: readBatch, Join: true, NoOffload: v.noOffload, Yield: true})
 	defer v.conn.Release()
 	v.buffer, _, _ = v.conn.SetBuffers(socketBuffer, 0) // as far as it goes
 	v.trace.smallBuffer(v.buffer)

@@ -43,6 +43,12 @@ type Config struct {
 	// a fast network would take longer to wake up from than to make. It works on
 	// sockets, on Linux.
 	Spin bool
+
+	// Yield has a Read that follows one of few packets let other processes have the
+	// processor before it looks and sleeps, so that more arrive at a time: for a
+	// protocol that has no hurry to answer, since a process that wants the processor
+	// for itself may keep it for some milliseconds. It works on sockets, on Linux.
+	Yield bool
 }
 
 func (c *Config) readSize() int {
@@ -73,6 +79,7 @@ type Conn struct {
 	pkts  []Packet // what the last Read returned
 
 	spinner spinner
+	yield   func() // nil if not wanted
 }
 
 // A reader reads packets by one of the ways there are.
@@ -107,6 +114,9 @@ func Open(ctx context.Context, pc net.PacketConn, cfg Config) *Conn {
 	c := open(ctx, pc, in, out)
 	c.undo = undo
 	c.spinner.on = cfg.Spin
+	if cfg.Yield {
+		c.yield = yield
+	}
 	return c
 }
 

@@ -45,6 +45,10 @@
 // [Config.Spin] asks for it, a Read looks for 50 us before it sleeps; but where that is of
 // no use, in one Read of 16.
 //
+// Where several processes share a processor, each packet wakes up its receiver, which puts
+// off the sender and goes back to sleep. [Config.Yield] has a Read that follows one of fewer
+// than 16 packets give way first (sched_yield), and look again: the next batch is longer then.
+//
 // A packet longer than Config.ReadSize is delivered cut off, one byte longer than that,
 // so that the protocol can count it with its other bad packets.
 //

@@ -73,6 +73,9 @@ func (c *Conn) try(deadline time.Time) ([]Packet, error) {
 		return c.linger()
 	}
 	if ok {
+		if pkts, err := c.giveWay(poller); len(pkts) > 0 || err != nil {
+			return pkts, err
+		}
 		if pkts, err := c.spin(poller, deadline); len(pkts) > 0 || err != nil {
 			return pkts, err
 		}
