@@ -52,7 +52,7 @@ func (s *Sender) newDispatch() *dispatch {
 // run sends what is due, reads what arrives and feeds it to the deliveries, until there
 // is nothing left to do.
 func (v *dispatch) run(ctx context.Context, conn net.PacketConn, now time.Time) error {
-	v.conn = datagram.Open(ctx, conn, datagram.Config{ReadSize: maxPacket, NoOffload: v.sender.NoOffload, Spin: true})
+	v.conn = datagram.Open(ctx, conn, datagram.Config{ReadSize: maxPacket, NoOffload: v.sender.NoOffload, Spin: spinTime})
 	defer v.conn.Release()
 	if v.only != nil {
 		if err := v.admit(now, v.only); err != nil {

@@ -180,7 +180,7 @@
 //   - An octoblock is acknowledged when the receiver holds it, and written while the
 //     sender makes the next. When writing fails the transfer ends with an ERR; only the
 //     acknowledgement of the FIN says that the file is kept.
-//   - On a socket, on Linux, both sides look for packets for 50 us before they sleep,
+//   - On a socket, on Linux, both sides look for packets for 200 us before they sleep,
 //     as long as that is of use: it costs some processor time, and doubles the
 //     throughput of a fast network.
 //   - A packet that cannot be decoded, a LEG of the wrong length or of an octoblock to

@@ -16,6 +16,10 @@ import (
 // anyway.
 const memory = confirming
 
+// spinTime is how long both sides look for packets before they sleep: some round trips of a
+// fast network, each of which is worth waiting for awake.
+const spinTime = 200 * time.Microsecond
+
 // A serving is one call of Receive, Get or Serve. Its methods run in that call's
 // goroutine, which alone owns all of it.
 type serving struct {
@@ -80,7 +84,7 @@ func (v *serving) one(ctx context.Context, conn net.PacketConn) (Report, error) 
 // serve reads packets, feeds them to the transfers and writes their
 // acknowledgements, until there is nothing left to do.
 func (v *serving) serve(ctx context.Context, conn net.PacketConn) error {
-	v.conn = datagram.Open(ctx, conn, datagram.Config{ReadSize: maxPacket, Join: true, NoOffload: v.noOffload, Spin: true})
+	v.conn = datagram.Open(ctx, conn, datagram.Config{ReadSize: maxPacket, Join: true, NoOffload: v.noOffload, Spin: spinTime})
 	defer v.conn.Release()
 	if v.question != nil {
 		v.asked = key{v.question.to, v.question.session}

@@ -104,7 +104,7 @@ func (c *Client) Get(ctx context.Context, conn net.PacketConn, server netip.Addr
 		ReadSize: headerLen(c.Wide) + max(want.BlockSize, smallPacket),
 		Batch:    batchFor(want.WindowSize, c.Wide),
 		Join:     worthJoining(want.WindowSize, c.Wide), NoOffload: c.NoOffload,
-		Spin: want.WindowSize > 1 || c.Wide,
+		Spin: spinTime(want.WindowSize, c.Wide),
 	})
 	defer t.link.Release()
 	if !c.Wide {
@@ -157,6 +157,15 @@ func batchFor(window int, wide bool) int {
 
 // worthJoining reports whether so much arrives at once that longer buffers pay.
 func worthJoining(window int, wide bool) bool { return wide || window >= 8 }
+
+// spinTime is how long a client looks for the next window before it sleeps: about what it
+// takes to fall asleep and to be woken up. A single block is there sooner, or much later.
+func spinTime(window int, wide bool) time.Duration {
+	if window > 1 || wide {
+		return 50 * time.Microsecond
+	}
+	return 0
+}
 
 // An asking is one call of Get or Put.
 type asking struct {

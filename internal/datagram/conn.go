@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"time"
 )
 
 const (
@@ -38,11 +39,11 @@ type Config struct {
 	// such a piece for one packet.
 	NoOffload bool
 
-	// Spin has a Read look for packets for a moment before it sleeps, as long as that
-	// turns out to be of use: for a protocol in lock-step, of which each round trip on
-	// a fast network would take longer to wake up from than to make. It works on
-	// sockets, on Linux.
-	Spin bool
+	// Spin is how long a Read looks for packets before it sleeps, as long as that turns
+	// out to be of use: for a protocol in lock-step, of which each round trip on a fast
+	// network would take longer to wake up from than to make. Between two looks others
+	// may have the processor. It works on sockets, on Linux.
+	Spin time.Duration
 
 	// Yield has a Read that follows one of few packets let other processes have the
 	// processor before it looks and sleeps, so that more arrive at a time: for a
@@ -113,7 +114,7 @@ func Open(ctx context.Context, pc net.PacketConn, cfg Config) *Conn {
 	in, out, undo := paths(pc, &cfg)
 	c := open(ctx, pc, in, out)
 	c.undo = undo
-	c.spinner.on = cfg.Spin
+	c.spinner.time = cfg.Spin
 	if cfg.Yield {
 		c.yield = yield
 	}

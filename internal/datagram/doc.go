@@ -42,8 +42,9 @@
 // is the name of an interface, as in the net package.
 //
 // To fall asleep and be woken up takes longer than a round trip on a fast network. Where
-// [Config.Spin] asks for it, a Read looks for 50 us before it sleeps; but where that is of
-// no use, in one Read of 16.
+// [Config.Spin] asks for it, a Read looks for so long before it sleeps; but where that is of
+// no use, in one Read of 16. It gives way between two looks: what it waits for may have to be
+// sent on this very processor.
 //
 // Where several processes share a processor, each packet wakes up its receiver, which puts
 // off the sender and goes back to sleep. [Config.Yield] has a Read that follows one of fewer

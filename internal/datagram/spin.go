@@ -2,20 +2,21 @@ package datagram
 
 import "time"
 
-// spinTime is how long a Read looks again and again before it sleeps: about what it
-// takes to fall asleep and to be woken up, so that at worst it takes twice as long.
-const spinTime = 50 * time.Microsecond
-
-// A spinner decides whether a Read looks before it sleeps. Where that was of no use it
-// is tried less and less often: on a network whose round trips take longer, or where the
-// other side waits for this very processor.
+// A spinner decides whether a Read looks before it sleeps. Where that was of no use
+// several times it is tried less and less often: on a network whose round trips take
+// longer.
 type spinner struct {
-	on     bool
-	failed int // times in a row
-	skip   int // Reads that sleep at once
+	time   time.Duration // how long; 0: never
+	failed int           // times in a row
+	skip   int           // Reads that sleep at once
 }
 
 const (
+	// patience is how many failures in a row may be the machine's, which gave the
+	// processor to somebody else. To sleep for their sake costs more: whoever wakes up
+	// another often gets it on its own processor, where they then take turns.
+	patience = 3
+
 	// mostSkipped bounds how many Reads sleep at once after one that looked in vain.
 	mostSkipped = 15
 
@@ -27,25 +28,30 @@ const (
 // not worth while.
 func (c *Conn) spin(p poller, deadline time.Time) ([]Packet, error) {
 	s := &c.spinner
-	if !s.on {
+	if s.time == 0 {
 		return nil, nil
 	}
 	start := time.Now()
-	if !deadline.IsZero() && deadline.Before(start.Add(spinTime)) {
+	if !deadline.IsZero() && deadline.Before(start.Add(s.time)) {
 		return nil, nil
 	}
 	if s.skip > 0 {
 		s.skip--
 		return nil, nil
 	}
-	for n := 0; n < mostPolls && time.Since(start) < spinTime && c.ctx.Err() == nil; n++ {
+	for n := 0; n < mostPolls && time.Since(start) < s.time && c.ctx.Err() == nil; n++ {
+		if n > 0 {
+			yield()
+		}
 		pkts, err := c.keep(p.poll(c.pkts[:0]))
 		if len(pkts) > 0 || err != nil {
 			s.failed = 0
 			return pkts, err
 		}
 	}
-	s.failed = min(s.failed+1, 10)
-	s.skip = min(1<<s.failed-1, mostSkipped)
+	s.failed = min(s.failed+1, patience+10)
+	if s.failed > patience {
+		s.skip = min(1<<(s.failed-patience)-1, mostSkipped)
+	}
 	return nil, nil
 }
