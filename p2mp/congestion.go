@@ -2,6 +2,7 @@ package p2mp
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -26,9 +27,10 @@ type congestion struct {
 	minRTT time.Duration // of the last minRTTMemory
 	minAt  time.Time
 
-	best  [rateMemory]float64 // highest delivery rate of each of the last rounds, in packets/s
-	round int
-	ends  uint32 // the round ends with the answer to this poll
+	best     [rateMemory]float64 // highest delivery rate of each of the last rounds, in packets/s
+	measured float64             // the highest of them
+	round    int
+	ends     uint32 // the round ends with the answer to this poll
 
 	full     float64 // highest rate while starting
 	fullFor  int     // rounds since it grew by a quarter
@@ -78,21 +80,12 @@ const (
 	calmAfter    = 2     // rounds after a queue was seen, its losses are known
 )
 
-// measured is the highest delivery rate of the last rounds, in packets/s.
-func (c *congestion) measured() float64 {
-	var r float64
-	for _, b := range c.best {
-		r = max(r, b)
-	}
-	return r
-}
-
 // rate is what the path is taken to carry, in packets/s.
 func (c *congestion) rate() float64 {
 	if c.cap > 0 {
-		return min(c.measured(), c.cap)
+		return min(c.measured, c.cap)
 	}
-	return c.measured()
+	return c.measured
 }
 
 // content is what the path holds without a queue.
@@ -174,13 +167,18 @@ func (c *congestion) update(now time.Time, s sample) {
 	if c.roundRTT == 0 || s.rtt < c.roundRTT {
 		c.roundRTT = s.rtt
 	}
-	i := c.round % rateMemory
-	c.best[i] = max(c.best[i], s.rate)
+	c.delivers(max(c.best[c.round%rateMemory], s.rate))
 	c.learnLoss(s)
 	if s.poll >= c.ends {
 		c.endRound(s)
 	}
 	c.advance(now, s)
+}
+
+// delivers notes the highest delivery rate of this round.
+func (c *congestion) delivers(rate float64) {
+	c.best[c.round%rateMemory] = rate
+	c.measured = slices.Max(c.best[:])
 }
 
 // learnLoss learns what is lost whatever the rate: from what was sent at no more than the
@@ -235,10 +233,10 @@ func (c *congestion) endRound(s sample) {
 		}
 	}
 	c.round++
-	c.best[c.round%rateMemory] = 0
-	if s.limited { // what is known does not grow old while nothing is sent
-		c.best[c.round%rateMemory] = rate
+	if !s.limited { // what is known does not grow old while nothing is sent
+		rate = 0
 	}
+	c.delivers(rate)
 	c.ends = s.nextPoll
 	c.roundGot, c.roundOut, c.roundAll, c.roundOf = 0, 0, 0, 0
 	c.lastRTT, c.roundRTT = c.roundRTT, 0
@@ -253,7 +251,7 @@ func (c *congestion) raise() {
 	}
 	c.cap += c.rise / c.minRTT.Seconds()
 	c.rise *= 2
-	if c.cap >= c.measured() {
+	if c.cap >= c.measured {
 		c.cap = 0
 	}
 }

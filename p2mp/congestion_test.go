@@ -126,7 +126,7 @@ func TestProbingSteps(t *testing.T) {
 
 func TestExcess(t *testing.T) {
 	for content, want := range map[float64]float64{0: 1, 1: 1, 4: 1, 8: 0.5, 16: 0.25, 17: 0.25, 1000: 0.25} {
-		c := congestion{minRTT: time.Second, best: [rateMemory]float64{content}}
+		c := congestion{minRTT: time.Second, measured: content}
 		if got := c.excess(); got != want {
 			t.Errorf("a path that holds %v: %v, want %v", content, got, want)
 		}
@@ -142,7 +142,7 @@ func TestPace(t *testing.T) {
 		{1, 0, leastPace},
 		{0, 0.5, 0},
 	} {
-		c := congestion{phase: probing, step: steady, loss: tt.loss, best: [rateMemory]float64{tt.rate}}
+		c := congestion{phase: probing, step: steady, loss: tt.loss, measured: tt.rate}
 		if got := c.pace(); !near(got, tt.want) {
 			t.Errorf("rate %v, loss %v: %v, want %v", tt.rate, tt.loss, got, tt.want)
 		}
@@ -156,22 +156,22 @@ func TestRateMemory(t *testing.T) {
 	w.round(sample{rate: 1000})
 	w.round(sample{rate: 900, limited: true})
 	w.round(sample{rate: 1100, limited: true})
-	if got := w.measured(); got != 1100 {
+	if got := w.measured; got != 1100 {
 		t.Errorf("measured %v", got)
 	}
 	for i := range 30 {
 		w.round(sample{rate: 1, limited: true})
-		if got := w.measured(); got != 1100 {
+		if got := w.measured; got != 1100 {
 			t.Errorf("after %d rounds without anything to send: %v", i+1, got)
 		}
 	}
 	for i := range rateMemory {
-		if got := w.measured(); got != 1100 {
+		if got := w.measured; got != 1100 {
 			t.Errorf("%d rounds later: %v", i, got)
 		}
 		w.round(sample{rate: 500})
 	}
-	if got := w.measured(); got != 500 {
+	if got := w.measured; got != 500 {
 		t.Errorf("%d rounds later: %v", rateMemory, got)
 	}
 }

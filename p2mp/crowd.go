@@ -142,8 +142,8 @@ func (c *crowd) conclude(now time.Time, peers []peer, r *round) {
 	s := r.worst
 	s.rate = 0
 	for _, i := range c.members {
-		if f := &peers[i].flight; f.silent == 0 && (s.rate == 0 || f.cc.measured() < s.rate) {
-			s.rate = f.cc.measured()
+		if f := &peers[i].flight; f.silent == 0 && (s.rate == 0 || f.cc.measured < s.rate) {
+			s.rate = f.cc.measured
 		}
 	}
 	s.of = r.got

@@ -147,7 +147,7 @@ func TestCrowdLate(t *testing.T) {
 	c.post(t, now, peers, 10)
 	peers[2].flight.silent = 1
 	for i, rate := range []float64{300, 200, 100} {
-		peers[i].flight.cc.best[5] = rate
+		peers[i].flight.cc.delivers(rate)
 	}
 	if !c.poll(now, peers, map[int]status{0: holding(10, 0), 1: holding(10, 0)}) {
 		t.Error("nobody else owes an answer in time, and what is lacking is not worked out")
@@ -156,8 +156,8 @@ func TestCrowdLate(t *testing.T) {
 		t.Errorf("waiting %v, concluded %d", c.waiting(peers), c.concluded)
 	}
 	c.poll(now.Add(time.Second), peers, map[int]status{0: holding(10, 0)})
-	if c.concluded != 1 || c.cc.measured() != 200 {
-		t.Errorf("round %d is concluded, the rate is %v; want 1 and 200", c.concluded, c.cc.measured())
+	if c.concluded != 1 || c.cc.measured != 200 {
+		t.Errorf("round %d is concluded, the rate is %v; want 1 and 200", c.concluded, c.cc.measured)
 	}
 	// The late answer concludes the round no second time.
 	s := holding(10, 0)
@@ -172,10 +172,10 @@ func TestCrowdLate(t *testing.T) {
 func TestCrowdLimited(t *testing.T) {
 	now := time.Unix(1000, 0)
 	c, peers := newCrowd(now, 100, 100)
-	c.cc.best[0] = 500
+	c.cc.delivers(500)
 	for i, want := range []float64{500, 0} { // rounds that are limited keep what is known
 		c.limited = i == 0
-		c.cc.best[c.cc.round%rateMemory] = 500
+		c.cc.delivers(500)
 		c.post(t, now, peers, uint32(i+1))
 		c.poll(now, peers, map[int]status{0: holding(uint32(i+1), 0), 1: holding(uint32(i+1), 0)})
 		if got := c.cc.best[c.cc.round%rateMemory]; got != want || c.limited {

@@ -226,7 +226,7 @@ func TestFlightInterval(t *testing.T) {
 		{20, 100 * time.Millisecond, 192, 52},      //
 	} {
 		var f flight
-		f.cc = congestion{slack: tt.slack, minRTT: tt.minRTT, best: [rateMemory]float64{tt.rate}, step: steady}
+		f.cc = congestion{slack: tt.slack, minRTT: tt.minRTT, measured: tt.rate, step: steady}
 		if f.cc.phase = probing; tt.rate == 0 {
 			f.cc.phase = starting
 		}
@@ -254,7 +254,7 @@ func TestFlightQuantum(t *testing.T) {
 		{128_000, 0, 32, 250 * time.Microsecond},
 	} {
 		var f flight
-		f.cc = congestion{phase: probing, step: steady, best: [rateMemory]float64{tt.pace}}
+		f.cc = congestion{phase: probing, step: steady, measured: tt.pace}
 		f.nextSend = now.Add(-tt.late)
 		if n := f.quantum(now, f.cc.pace()); n != tt.n || f.nextSend.Sub(now) != tt.next {
 			t.Errorf("%v packets/s, %v late: %d, then %v; want %d, %v", tt.pace, tt.late, n, f.nextSend.Sub(now), tt.n, tt.next)
@@ -424,8 +424,8 @@ func TestFlightAfterOutage(t *testing.T) {
 		}
 		now = now.Add(20 * time.Millisecond)
 		f.answer(now, &status{number: f.lastPoll, cum: 16, received: 16, clock: uint32(now.Sub(f.start).Microseconds())})
-		if known := f.cc.measured() > 0; known == outage {
-			t.Errorf("outage %v: %v packets/s", outage, f.cc.measured())
+		if known := f.cc.measured > 0; known == outage {
+			t.Errorf("outage %v: %v packets/s", outage, f.cc.measured)
 		}
 	}
 }
