@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Measures octoput from a file to a file over a cable between two namespaces, with
-# segmentation and receive offload and without, beside a floor: a program that does the
-# system calls alone, and hashes. TURNS, MIB and LIMIT as in common.sh.
+# Measures octoput from a file to a file over loopback, and over a cable between two
+# namespaces, with segmentation and receive offload and without, beside a floor: a program
+# that does the system calls alone, and hashes. TURNS, MIB and LIMIT as in common.sh.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 needs go ip sha256sum
@@ -18,6 +18,10 @@ prepare_octoput() {
 go_octoput() {
 	(within 0 timeout -k 1 "$LIMIT" "$bin/octoput-send" "${@:2}" "$work/file" "$(addr 1):8888") >>"$work/log" 2>&1
 }
+prepare_loopback() { prepare_octoput "$@"; }
+go_loopback() {
+	(within 1 timeout -k 1 "$LIMIT" "$bin/octoput-send" "${@:2}" "$work/file" 127.0.0.1:8888) >>"$work/log" 2>&1
+}
 
 # Datagrams are as long as octolegs, header and all.
 octolegs="-packet 1127 -window 8 -hash"
@@ -31,6 +35,7 @@ keep 0 "$bin/bare" $octolegs serve "$(addr 0):6902" "$work/file"
 await 0 udp 6902
 : >"$work/results"
 for ((t = 0; t < TURNS; t++)); do
+	run octoput-loopback 1 loopback
 	run octoput 1 octoput
 	run octoput-plain 1 octoput -no-offload
 	run bare 1 bare
