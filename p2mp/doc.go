@@ -295,4 +295,7 @@
 //     it is sent to; a host with several addresses should bind its socket to one.
 //   - FIN has a number and the sender's timer, a POLL no timestamp: a number suffices
 //     to measure a round trip.
+//   - On a socket, on Linux, a receiver that has read few packets lets other processes
+//     have the processor, and looks again, before it sleeps: where receivers share a
+//     machine with each other, or the sender, each packet would put off the others.
 package p2mp
