@@ -31,8 +31,8 @@ type Source struct {
 	Name string
 	Mode fs.FileMode
 	// SHA256 is the digest of the bytes, nil if it is not known beforehand. Receivers
-	// that are told can resume a transfer that was cut off. One that is wrong makes
-	// every receiver refuse the file in the end.
+	// that are told can resume a transfer that was cut off. [Source.Digest] sets it. One
+	// that is wrong makes every receiver refuse the file in the end.
 	SHA256 *[32]byte
 }
 

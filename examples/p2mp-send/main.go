@@ -4,11 +4,9 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"text/tabwriter"
@@ -50,8 +48,8 @@ func run(ctx context.Context) error {
 	}
 	defer f.Close()
 	source, err := p2mp.FileSource(f)
-	if err == nil && source.Size >= 0 && !s.Classic && !*once {
-		source.SHA256, err = digest(f)
+	if err == nil && !s.Classic && !*once {
+		err = source.Digest(ctx)
 	}
 	if err != nil {
 		return err
@@ -85,16 +83,6 @@ func listen() (conn net.PacketConn, err error) {
 	}
 	conn, s.Group, err = cli.ListenGroup(*group, *iface, ":0", false)
 	return conn, err
-}
-
-// digest lets receivers resume a transfer that was cut off.
-func digest(f *os.File) (*[sha256.Size]byte, error) {
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return nil, err
-	}
-	_, err := f.Seek(0, io.SeekStart)
-	return (*[sha256.Size]byte)(h.Sum(nil)), err
 }
 
 func print(r p2mp.Report) error {
