@@ -33,9 +33,10 @@ type DirHandler struct {
 	// that died in mid-file still does, until Receiver.GiveUp.
 	Overwrite bool
 	// Resume keeps what has arrived when a transfer fails, and goes on from there when
-	// a file of the same name and digest is offered again. Until one arrives whole, what
-	// was kept lies beside as .NAME.DIGEST.part (the first 16 digits): one for each file
-	// that failed, for as long as nobody removes it.
+	// a file of the same name and digest is offered again, by a sender that knows the
+	// digest beforehand ([Source.Digest]). Until one arrives whole, what was kept lies
+	// beside as .NAME.DIGEST.part (the first 16 digits): one for each file that failed,
+	// for as long as nobody removes it.
 	Resume bool
 	// MaxSize is the largest file taken, in bytes. 0 means no limit. A file whose size
 	// is not known beforehand is cut off there, and fails.
