@@ -181,8 +181,8 @@
 //     sender makes the next. When writing fails the transfer ends with an ERR; only the
 //     acknowledgement of the FIN says that the file is kept.
 //   - On a socket, on Linux, both sides look for packets for 200 us before they sleep,
-//     as long as that is of use: it costs some processor time, and doubles the
-//     throughput of a fast network.
+//     as long as that is of use, and let others run between two looks: it costs some
+//     processor time, and makes the round trips of a fast network shorter.
 //   - A packet that cannot be decoded, a LEG of the wrong length or of an octoblock to
 //     come, an OPEN that contradicts an earlier one of its session, a FIN before the
 //     last octoblock, and whatever only this side sends, are counted and ignored.

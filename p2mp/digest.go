@@ -9,10 +9,12 @@ import (
 const digestPiece = 256 << 10
 
 // Digest sets SHA256 from the bytes of R, so that receivers can resume a transfer that is
-// cut off; for that it reads all of them. Where R can be read only once nothing could be
-// resumed, and it does nothing. The error is ctx's cause when ctx ended, and wraps
-// [ErrSize] when R holds fewer bytes than Size or more.
+// cut off; for that it reads all of them, in a goroutine of its own. Where R can be read
+// only once nothing could be resumed: then SHA256 is nil afterwards, as after an error. That
+// is ctx's cause when ctx ended, which a ReadAt that blocks delays, and wraps [ErrSize] when
+// R holds more or fewer bytes than Size.
 func (s *Source) Digest(ctx context.Context) error {
+	s.SHA256 = nil
 	at := s.readerAt()
 	if at == nil {
 		return nil

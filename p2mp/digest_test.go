@@ -49,6 +49,7 @@ func TestDigestErrors(t *testing.T) {
 		"cannot read":   {t.Context(), Source{R: brokenAt{}, Size: int64(len(data))}, errBroken},
 		"cancelled":     {gone, Source{R: bytes.NewReader(data), Size: int64(len(data))}, errBroken},
 	} {
+		test.src.SHA256 = new([32]byte) // of something before
 		err := test.src.Digest(test.ctx)
 		if !errors.Is(err, test.want) || test.src.SHA256 != nil {
 			t.Errorf("%s: %v, want %v; digest %v", name, err, test.want, test.src.SHA256)

@@ -107,6 +107,18 @@ func ExampleReceiver_Serve() {
 	// second
 }
 
+// A source whose digest is known beforehand can be resumed by those who received a part.
+func ExampleSource_Digest() {
+	file := strings.NewReader("the quick brown fox")
+	source := p2mp.Source{R: file, Size: file.Size(), Name: "fox"}
+	if err := source.Digest(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%x\n", source.SHA256[:8])
+	// Output:
+	// 9ecb36561341d18e
+}
+
 // An error names the receivers that did not get the file.
 func ExampleIncompleteError() {
 	conn, _ := listen()

@@ -177,7 +177,7 @@ table() {
 	}
 	!($1 in seen) { seen[$1] = 1; order[++count] = $1 }
 	$2 != "ok" { failed[$1] = 1; next }
-	{ time[$1] = time[$1] " " ($4 - $3); wire[$1] = wire[$1] " " ($5 / bytes); answers[$1] = answers[$1] " " (100 * $6 / n / ($5 / 1506)) }
+	{ time[$1] = time[$1] " " ($4 - $3); wire[$1] = wire[$1] " " ($5 / bytes); answers[$1] = answers[$1] " " ($5 ? 100 * $6 / n / ($5 / 1506) : 0) }
 	END {
 		k = split(ours, our, " ")
 		printf "| %-24s | %6s | %-14s | %6s | %6s | %7s |", "contender", "s", "least to most", "MB/s", "wire", "answers"

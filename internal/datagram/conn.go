@@ -42,13 +42,13 @@ type Config struct {
 	// Spin is how long a Read looks for packets before it sleeps, as long as that turns
 	// out to be of use: for a protocol in lock-step, of which each round trip on a fast
 	// network would take longer to wake up from than to make. Between two looks others
-	// may have the processor. It works on sockets, on Linux.
+	// may have the processor, unless they keep it. It works on sockets, on Linux.
 	Spin time.Duration
 
 	// Yield has a Read that follows one of few packets let other processes have the
-	// processor before it looks and sleeps, so that more arrive at a time: for a
-	// protocol that has no hurry to answer, since a process that wants the processor
-	// for itself may keep it for some milliseconds. It works on sockets, on Linux.
+	// processor before it looks and sleeps, so that more arrive at a time. One that
+	// wants the processor for itself may keep it for some milliseconds, but then it is
+	// not asked again soon. It works on sockets, on Linux.
 	Yield bool
 }
 
@@ -80,7 +80,10 @@ type Conn struct {
 	pkts  []Packet // what the last Read returned
 
 	spinner spinner
-	yield   func() // nil if not wanted
+	yield   func() // lets others run
+	yields  bool   // before it sleeps
+	inVain  int    // times in a row that this took long, and not for many packets
+	hogged  int    // times that it does not, then
 }
 
 // A reader reads packets by one of the ways there are.
@@ -115,14 +118,12 @@ func Open(ctx context.Context, pc net.PacketConn, cfg Config) *Conn {
 	c := open(ctx, pc, in, out)
 	c.undo = undo
 	c.spinner.time = cfg.Spin
-	if cfg.Yield {
-		c.yield = yield
-	}
+	c.yields = cfg.Yield
 	return c
 }
 
 func open(ctx context.Context, pc net.PacketConn, in reader, out writer) *Conn {
-	c := &Conn{ctx: ctx, local: addrPort(pc.LocalAddr()), in: in, out: out}
+	c := &Conn{ctx: ctx, local: addrPort(pc.LocalAddr()), in: in, out: out, yield: yielding()}
 	c.watch.start(ctx, pc)
 	return c
 }

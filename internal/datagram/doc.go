@@ -42,13 +42,17 @@
 // is the name of an interface, as in the net package.
 //
 // To fall asleep and be woken up takes longer than a round trip on a fast network. Where
-// [Config.Spin] asks for it, a Read looks for so long before it sleeps; but where that is of
-// no use, in one Read of 16. It gives way between two looks: what it waits for may have to be
-// sent on this very processor.
+// [Config.Spin] asks for it, a Read looks for so long before it sleeps; but where that was of
+// no use four times in a row, and goes on to be, in one Read of 16. It gives way between two
+// looks: what it waits for may have to be sent on this very processor.
 //
 // Where several processes share a processor, each packet wakes up its receiver, which puts
 // off the sender and goes back to sleep. [Config.Yield] has a Read that follows one of fewer
 // than 16 packets give way first (sched_yield), and look again: the next batch is longer then.
+//
+// Whoever gives way to a program that only computes gets the processor back after a slice of
+// some milliseconds, where a sleeper gets it at once. So a Read that had to wait for that,
+// and not for many packets, makes the next 255 sleep as if nothing had been said.
 //
 // A packet longer than Config.ReadSize is delivered cut off, one byte longer than that,
 // so that the protocol can count it with its other bad packets.

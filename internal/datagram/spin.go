@@ -3,8 +3,8 @@ package datagram
 import "time"
 
 // A spinner decides whether a Read looks before it sleeps. Where that was of no use
-// several times it is tried less and less often: on a network whose round trips take
-// longer.
+// several times in a row it is tried less and less often: on a network whose round trips
+// take longer.
 type spinner struct {
 	time   time.Duration // how long; 0: never
 	failed int           // times in a row
@@ -41,17 +41,29 @@ func (c *Conn) spin(p poller, deadline time.Time) ([]Packet, error) {
 	}
 	for n := 0; n < mostPolls && time.Since(start) < s.time && c.ctx.Err() == nil; n++ {
 		if n > 0 {
-			yield()
+			c.yield()
 		}
 		pkts, err := c.keep(p.poll(c.pkts[:0]))
 		if len(pkts) > 0 || err != nil {
-			s.failed = 0
+			s.ended(true, time.Since(start))
 			return pkts, err
 		}
 	}
-	s.failed = min(s.failed+1, patience+10)
-	if s.failed > patience {
-		s.skip = min(1<<(s.failed-patience)-1, mostSkipped)
-	}
+	s.ended(false, time.Since(start))
 	return nil, nil
+}
+
+// ended notes how looking for packets ended, and after how long.
+func (s *spinner) ended(found bool, took time.Duration) {
+	switch {
+	case took > s.time+keptLong: // for all but a moment somebody else had the processor
+		s.skip = hogSkip
+	case found:
+		s.failed = 0
+	default:
+		s.failed = min(s.failed+1, patience+10)
+		if s.failed > patience {
+			s.skip = min(1<<(s.failed-patience)-1, mostSkipped)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package datagram
 
 import (
+	"context"
 	"errors"
 	"os"
 	"slices"
@@ -46,6 +47,47 @@ func TestSpin(t *testing.T) {
 				t.Error("a Read slept")
 			}
 		}
+		looker.pkts = nil
+		for n := range patience + 1 {
+			looker.looks = 0
+			if _, _ = c.Read(later); looker.looks <= 1 {
+				t.Errorf("after success, failure %d is not forgiven", n)
+			}
+		}
+	})
+}
+
+// Between two looks others may run; but one that keeps the processor is not asked again soon.
+func TestSpinHogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		looker := &lookReader{}
+		c := open(t.Context(), newFakeConn(), looker, nil)
+		defer c.Release()
+		c.spinner.time = 50 * time.Microsecond
+		var yields int
+		c.yield = func() {
+			yields++
+			time.Sleep(10 * time.Microsecond)
+		}
+		later := time.Now().Add(time.Hour)
+		if _, _ = c.Read(later); yields != 5 || looker.looks != 7 { // the last after the deadline
+			t.Errorf("it gave way %d times in 50 us, and looked %d times", yields, looker.looks)
+		}
+		c.yield = func() {
+			yields++
+			time.Sleep(3 * time.Millisecond)
+			looker.pkts = []Packet{to(peer, "data")}
+		}
+		if pkts, _ := c.Read(later); len(pkts) != 1 {
+			t.Errorf("%d packets", len(pkts))
+		}
+		yields = 0
+		for n := 0; yields == 0; n++ {
+			looker.pkts = nil
+			if _, _ = c.Read(later); (yields > 0) != (n == hogSkip) {
+				t.Fatalf("Read %d looked: %v", n, yields > 0)
+			}
+		}
 	})
 }
 
@@ -62,7 +104,19 @@ func TestSpinErrors(t *testing.T) {
 	if _, err := c.Read(time.Now().Add(time.Hour)); !errors.Is(err, broken) || looker.reads != 1 {
 		t.Errorf("%v after %d reads", err, looker.reads)
 	}
-	// Where the time is over it does not look twice.
+	// It does not look again when the context has ended.
+	ctx, cancel := context.WithCancel(t.Context())
+	c.ctx, c.yield = ctx, cancel
+	looker.err, looker.looks = nil, 0
+	if _, err := c.spin(looker, time.Time{}); err != nil || looker.looks != 2 {
+		t.Errorf("%v after %d looks", err, looker.looks)
+	}
+	c.ctx = t.Context()
+	// Where the time is over, or will be soon, it does not look twice.
+	looker.err, looker.looks = nil, 0
+	if _, err := c.Read(time.Now().Add(20 * time.Microsecond)); !errors.Is(err, os.ErrDeadlineExceeded) || looker.looks != 1 {
+		t.Errorf("%v after %d looks", err, looker.looks)
+	}
 	looker.err, looker.looks = nil, 0
 	if _, err := c.Read(past); !errors.Is(err, os.ErrDeadlineExceeded) || looker.looks != 1 {
 		t.Errorf("%v after %d looks", err, looker.looks)

@@ -1,16 +1,57 @@
 package datagram
 
-// fewPackets is how many packets are few: it is worth while to let others send more first.
-const fewPackets = 16
+import (
+	"runtime"
+	"time"
+)
+
+const (
+	// fewPackets is how many packets are few: it is worth while to let others send more first.
+	fewPackets = 16
+
+	// keptLong is how long giving way takes where somebody wants the processor for himself:
+	// he keeps it for milliseconds, and gives it up at once for whoever slept.
+	keptLong = 500 * time.Microsecond
+
+	// hogSkip is how many times way is not given then.
+	hogSkip = 255
+)
 
 // giveWay lets other processes have the processor, and looks what they have sent then. A
 // sender that shares its processor with receivers would otherwise be put off by each packet:
 // whoever is woken up by it runs at once, reads that one, and sleeps again. Where nobody
-// waits for the processor, it takes a microsecond.
+// waits for the processor it takes a microsecond. Where it took long, and that not for a
+// sender of many packets, it is left alone for a while.
 func (c *Conn) giveWay(p poller) ([]Packet, error) {
-	if n := len(c.pkts); c.yield == nil || n == 0 || n >= fewPackets {
+	if n := len(c.pkts); !c.yields || n == 0 || n >= fewPackets {
 		return nil, nil
 	}
+	if c.hogged > 0 {
+		c.hogged--
+		return nil, nil
+	}
+	start := time.Now()
 	c.yield()
-	return c.keep(p.poll(c.pkts[:0]))
+	pkts, err := c.keep(p.poll(c.pkts[:0]))
+	switch {
+	case len(pkts) >= fewPackets:
+		c.inVain = 0
+	case time.Since(start) > keptLong:
+		if c.inVain++; c.inVain > patience {
+			c.hogged = hogSkip
+		}
+	}
+	return pkts, err
+}
+
+// yielding is how a conn gives way. Where there is one processor for all goroutines of this
+// process, too, they come first.
+func yielding() func() {
+	if runtime.GOMAXPROCS(0) > 1 {
+		return yield
+	}
+	return func() {
+		runtime.Gosched()
+		yield()
+	}
 }
