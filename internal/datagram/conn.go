@@ -80,10 +80,8 @@ type Conn struct {
 	pkts  []Packet // what the last Read returned
 
 	spinner spinner
+	yielder yielder
 	yield   func() // lets others run
-	yields  bool   // before it sleeps
-	inVain  int    // times in a row that this took long, and not for many packets
-	hogged  int    // times that it does not, then
 }
 
 // A reader reads packets by one of the ways there are.
@@ -118,7 +116,7 @@ func Open(ctx context.Context, pc net.PacketConn, cfg Config) *Conn {
 	c := open(ctx, pc, in, out)
 	c.undo = undo
 	c.spinner.time = cfg.Spin
-	c.yields = cfg.Yield
+	c.yielder.on = cfg.Yield
 	return c
 }
 

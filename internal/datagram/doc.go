@@ -51,8 +51,8 @@
 // than 16 packets give way first (sched_yield), and look again: the next batch is longer then.
 //
 // Whoever gives way to a program that only computes gets the processor back after a slice of
-// some milliseconds, where a sleeper gets it at once. So a Read that had to wait for that,
-// and not for many packets, makes the next 255 sleep as if nothing had been said.
+// some milliseconds, where a sleeper gets it at once. So where Reads had to wait for that,
+// and not for many packets, the next 255 sleep as if nothing had been said.
 //
 // A packet longer than Config.ReadSize is delivered cut off, one byte longer than that,
 // so that the protocol can count it with its other bad packets.

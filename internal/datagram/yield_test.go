@@ -34,7 +34,7 @@ func TestYield(t *testing.T) {
 			c := open(t.Context(), newFakeConn(), looker, nil)
 			defer c.Release()
 			c.pkts = make([]Packet, test.before)
-			c.yields = true
+			c.yielder.on = true
 			yields := 0
 			c.yield = func() {
 				yields++
@@ -82,7 +82,7 @@ func TestYieldHogged(t *testing.T) {
 				c := open(t.Context(), newFakeConn(), looker, nil)
 				defer c.Release()
 				read, yields := 0, []int(nil)
-				c.yields, c.yield = true, func() {
+				c.yielder.on, c.yield = true, func() {
 					time.Sleep(test.takes)
 					looker.pkts = make([]Packet, test.brings(len(yields)))
 					yields = append(yields, read)
@@ -122,8 +122,8 @@ func TestOpenConfig(t *testing.T) {
 	defer pc.Close()
 	for _, cfg := range []Config{{}, {Yield: true}, {Spin: time.Millisecond}} {
 		c := Open(t.Context(), pc, cfg)
-		if c.yields != cfg.Yield || c.spinner.time != cfg.Spin {
-			t.Errorf("%+v: yields %v, spins for %v", cfg, c.yields, c.spinner.time)
+		if c.yielder.on != cfg.Yield || c.spinner.time != cfg.Spin {
+			t.Errorf("%+v: yields %v, spins for %v", cfg, c.yielder.on, c.spinner.time)
 		}
 		c.Release()
 	}
