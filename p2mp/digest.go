@@ -10,9 +10,9 @@ const digestPiece = 256 << 10
 
 // Digest sets SHA256 from the bytes of R, so that receivers can resume a transfer that is
 // cut off; for that it reads all of them, in a goroutine of its own. Where R can be read
-// only once nothing could be resumed: then SHA256 is nil afterwards, as after an error. That
-// is ctx's cause when ctx ended, which a ReadAt that blocks delays, and wraps [ErrSize] when
-// R holds more or fewer bytes than Size.
+// only once nothing could be resumed: then SHA256 is nil afterwards, as after an error. The
+// error is ctx's cause when ctx ended, which a ReadAt that blocks delays, and wraps
+// [ErrSize] when R holds more or fewer bytes than Size.
 func (s *Source) Digest(ctx context.Context) error {
 	s.SHA256 = nil
 	at := s.readerAt()
@@ -26,16 +26,17 @@ func (s *Source) Digest(ctx context.Context) error {
 	var err error
 	go func() {
 		defer close(pieces)
-		for offset := int64(0); offset < all.size && err == nil; {
+		for offset := int64(0); offset < all.size; {
 			b := <-used
 			b = b[:min(int64(cap(b)), all.size-offset)]
 			if err = all.readAll(b, offset); err == nil {
 				err = context.Cause(ctx)
 			}
-			if err == nil {
-				offset += int64(len(b))
-				pieces <- b
+			if err != nil {
+				return
 			}
+			offset += int64(len(b))
+			pieces <- b
 		}
 	}()
 	h := sha256.New()

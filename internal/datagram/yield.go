@@ -9,7 +9,7 @@ import (
 // times, and not for the sake of many packets, it is left alone for a while.
 type yielder struct {
 	on     bool
-	failed int // times since it brought many packets
+	failed int // times that it took long, since it brought many packets
 	skip   int // Reads that sleep at once
 }
 
