@@ -51,7 +51,8 @@ type Membership struct {
 
 // Listen opens a Conn at the port of at, on all addresses of this host, of the version
 // of IP that at has. If the address of at is a group, it is joined; so are groups. If
-// it is the address of a host, or unspecified, it is bound to. Port 0 means any.
+// it is the address of a host, or unspecified, it is bound to. Port 0 means any that
+// nobody has.
 //
 // Any number of Conns, and of other programs that set SO_REUSEADDR, may share a port.
 // What is sent to a group or broadcast reaches all of them, what is sent to the host
@@ -135,21 +136,35 @@ func open(at netip.AddrPort, shared bool) (*socket, error) {
 		network = "udp6"
 	}
 	var lc net.ListenConfig
-	if shared {
-		lc.Control = func(_, _ string, raw syscall.RawConn) error {
-			var errShare error
-			err := raw.Control(func(fd uintptr) { errShare = share(fd) })
-			if err == nil {
-				err = errShare
-			}
-			return err
-		}
+	late := at.Port() == 0 && choosesShared
+	if shared && !late {
+		lc.Control = func(_, _ string, raw syscall.RawConn) error { return shareRaw(raw) }
 	}
 	pc, err := lc.ListenPacket(context.Background(), network, at.String())
 	if err != nil {
 		return nil, fmt.Errorf("multicast: %w", err)
 	}
-	return newSocket(pc.(*net.UDPConn), at.Addr().Is6()), nil
+	conn := pc.(*net.UDPConn)
+	if shared && late {
+		raw, err := conn.SyscallConn()
+		if err == nil {
+			err = shareRaw(raw)
+		}
+		if err != nil {
+			conn.Close()
+			return nil, fmt.Errorf("multicast: %w", err)
+		}
+	}
+	return newSocket(conn, at.Addr().Is6()), nil
+}
+
+func shareRaw(raw syscall.RawConn) error {
+	var errShare error
+	err := raw.Control(func(fd uintptr) { errShare = share(fd) })
+	if err == nil {
+		err = errShare
+	}
+	return err
 }
 
 // usable finds an interface that can do multicast now. (A loopback interface can, though

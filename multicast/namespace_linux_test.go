@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -26,12 +27,15 @@ func TestInNamespace(t *testing.T) {
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Skip("there is no ip(8)")
 	}
-	c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^Test", "-test.v", "-test.timeout=60s")
+	c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^Test", "-test.v", "-test.timeout=10m")
 	c.Env = append(os.Environ(), inNamespace+"=v0")
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	out, err := c.CombinedOutput()
 	if errors.Is(err, syscall.EPERM) {
 		t.Skip("may not create network namespaces")
+	}
+	if c.ProcessState.ExitCode() == unfit {
+		t.Skipf("this is no machine for it: %s", out)
 	}
 	for line := range strings.Lines(string(out)) {
 		if strings.Contains(line, "--- FAIL") || strings.Contains(line, "_test.go") {
@@ -46,22 +50,45 @@ func TestInNamespace(t *testing.T) {
 	}
 }
 
+// unfit is the status of a process whose namespace cannot be set up.
+const unfit = 77
+
 func TestMain(m *testing.M) {
 	if os.Getenv(inNamespace) != "" {
-		for _, command := range []string{
-			"ip link set lo up", "sysctl -qw net.ipv6.conf.default.accept_dad=0", "ip link add v0 type veth peer name v1",
-			"ip addr add 10.77.0.1/24 broadcast 10.77.0.255 dev v0", "ip link set v0 up", "ip link set v1 up",
-		} {
-			ip(command)
+		if err := setUp(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(unfit)
 		}
 	}
 	os.Exit(m.Run())
 }
 
-func ip(command string) {
+func setUp() error {
+	if err := os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0o644); err != nil {
+		return err
+	}
+	for _, command := range []string{
+		"ip link set lo up", "ip link add v0 type veth peer name v1",
+		"ip addr add 10.77.0.1/24 broadcast 10.77.0.255 dev v0", "ip link set v0 up", "ip link set v1 up",
+	} {
+		if err := try(command); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func try(command string) error {
 	args := strings.Fields(command)
 	if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-		panic(command + ": " + string(out))
+		return fmt.Errorf("%s: %w: %s", command, err, out)
+	}
+	return nil
+}
+
+func ip(command string) {
+	if err := try(command); err != nil {
+		panic(err)
 	}
 }
 
@@ -336,4 +363,29 @@ func TestInterfaceDown(t *testing.T) {
 	if err = conn.Join(Membership{Group: netip.MustParseAddr("239.255.77.1")}); err != nil {
 		t.Errorf("with a route: %v", err)
 	}
+}
+
+// TestChosenPort: what the system chooses nobody has, though all are shared.
+func TestChosenPort(t *testing.T) {
+	inside(t)
+	const ports = "/proc/sys/net/ipv4/ip_local_port_range"
+	before, err := os.ReadFile(ports)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(ports, []byte("45000 45007"), 0o644); err != nil {
+		t.Skip(err)
+	}
+	defer os.WriteFile(ports, before, 0o644)
+	chosen := make(map[uint16]bool)
+	for range 8 {
+		chosen[port(listenAt(t, Config{Interface: "v0"}, "0.0.0.0:0"))] = true
+	}
+	if len(chosen) != 8 {
+		t.Errorf("of 8 ports the system chose %d", len(chosen))
+	}
+	if _, err := (&Config{Interface: "v0"}).Listen(netip.MustParseAddrPort("0.0.0.0:0")); err == nil {
+		t.Error("there was a ninth")
+	}
+	listenAt(t, Config{Interface: "v0"}, "0.0.0.0:45000") // shared by wish
 }

@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// choosesShared says that the system may choose a port that another socket has.
+const choosesShared = false
+
 // share lets others be bound to the same port: CSCI 351 project 4, "UDP Receiver".
 func share(fd uintptr) error {
 	for _, name := range []int{unix.SO_REUSEADDR, unix.SO_REUSEPORT} {

@@ -6,6 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// choosesShared says that the system, when it is to choose a port for a socket that
+// shares it, may choose one that another such socket has.
+const choosesShared = true
+
 // share lets others be bound to the same port: CSCI 351 project 4, "UDP Receiver".
 func share(fd uintptr) error {
 	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1))

@@ -176,23 +176,40 @@ func (w *forwarding) upstream(ctx context.Context, from netip.AddrPort) (up net.
 	return up, nil, err
 }
 
-// glance is how long alive waits for what has arrived already.
-const glance = time.Millisecond
+const (
+	// glance is how long alive waits for what has arrived already.
+	glance = time.Millisecond
+	// heldUp is how long that takes where the process had to wait for a processor, and may
+	// not have looked at all; then it looks again, glances times in all.
+	heldUp  = 5 * glance
+	glances = 4
+)
 
 // alive reports whether the other side has not closed conn, and returns what it
 // has sent: the only way to know is to read.
 func (w *forwarding) alive(ctx context.Context, conn net.Conn) (early []byte, ok bool) {
 	defer watch(ctx, func() { conn.Close() })()
-	if err := conn.SetReadDeadline(time.Now().Add(glance)); err != nil {
-		return nil, false
-	}
 	early = make([]byte, 4096)
-	n, err := conn.Read(early)
-	var timeout net.Error
-	if err != nil && !(errors.As(err, &timeout) && timeout.Timeout()) {
+	n, err := 0, error(nil)
+	for range glances {
+		start := time.Now()
+		if err := conn.SetReadDeadline(start.Add(glance)); err != nil {
+			return nil, false
+		}
+		n, err = conn.Read(early)
+		if !timedOut(err) || time.Since(start) < heldUp {
+			break
+		}
+	}
+	if err != nil && !timedOut(err) {
 		return nil, false
 	}
 	return early[:n], conn.SetReadDeadline(time.Time{}) == nil
+}
+
+func timedOut(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // dial connects to the upstream host, again and again if so wished.

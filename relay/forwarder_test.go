@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -235,12 +236,51 @@ func TestFirstConnection(t *testing.T) {
 	s.Close()
 	c = dial(t, at)
 	send(t, c, "hello")
+	server.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute))
 	if s, err = server.Accept(); err != nil {
 		t.Fatal(err)
 	}
 	if got := recv(t, s); got != "hello" {
 		t.Errorf("the server got %q", got)
 	}
+}
+
+// TestAliveHeldUp: a process that had to wait for a processor has not looked.
+func TestAliveHeldUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct {
+			heldUp int // reads
+			then   error
+			alive  bool
+			reads  int
+		}{
+			{0, os.ErrDeadlineExceeded, true, 1},
+			{1, os.ErrDeadlineExceeded, true, 2},
+			{1, io.EOF, false, 2},
+			{9, io.EOF, true, 4},
+		} {
+			pipe, _ := net.Pipe()
+			conn := &heldUpConn{Conn: pipe, heldUp: c.heldUp, then: c.then}
+			if _, ok := new(forwarding).alive(t.Context(), conn); ok != c.alive || conn.reads != c.reads {
+				t.Errorf("held up %d times, then %v: alive: %v, after %d reads", c.heldUp, c.then, ok, conn.reads)
+			}
+		}
+	})
+}
+
+// A heldUpConn is one whose deadline passes before it is read, some times.
+type heldUpConn struct {
+	net.Conn
+	heldUp, reads int
+	then          error
+}
+
+func (c *heldUpConn) Read([]byte) (int, error) {
+	if c.reads++; c.reads <= c.heldUp {
+		time.Sleep(heldUp)
+		return 0, os.ErrDeadlineExceeded
+	}
+	return 0, c.then
 }
 
 // TestForward: on a listener of the caller's, before there is an upstream host; each
