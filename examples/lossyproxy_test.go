@@ -83,7 +83,7 @@ func TestLossyProxyTFTPHPA(t *testing.T) {
 			name, data := writeNoise(t, 50_011) // 98 blocks
 			local := t.TempDir()
 			pcap, back := filepath.Join(local, "capture.pcapng"), filepath.Join(local, "back")
-			p := startProxy(t, "-to", start(t, filepath.Dir(name)), "-loss", "0.1", "-seed", "1", "-delay", "1ms", "-pcap", pcap)
+			p := startProxy(t, "-to", start(t, filepath.Dir(name)), "-loss", "0.05", "-seed", "1", "-delay", "1ms", "-pcap", pcap)
 			host, port, _ := net.SplitHostPort(p.addr)
 			c := exec.CommandContext(t.Context(), client, "-m", "binary", host, port, "-c", "get", "noise", back)
 			if out, err := c.CombinedOutput(); err != nil || len(out) > 0 {
@@ -94,8 +94,8 @@ func TestLossyProxyTFTPHPA(t *testing.T) {
 			}
 			packets, dropped := p.interrupt(t)
 			t.Logf("%d packets, of which %d were dropped", packets, dropped)
-			if packets < 2*98 || dropped < packets/30 || dropped > packets/5 {
-				t.Errorf("%d of %d packets were dropped, at a loss of one in ten", dropped, packets)
+			if packets < 2*98 || dropped == 0 || dropped > packets/8 {
+				t.Errorf("%d of %d packets were dropped, at a loss of one in twenty", dropped, packets)
 			}
 			// What is on its way when the proxy is interrupted finds nobody there, before
 			// or after all is counted.
@@ -132,13 +132,13 @@ func startInTftpd(t *testing.T, dir string) (addr string) {
 	}
 	addr = free.LocalAddr().String()
 	free.Close()
-	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) { // its own user must get there
+	for _, d := range []string{dir, filepath.Dir(dir)} { // its own user must get there
 		if err := os.Chmod(d, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	c := exec.CommandContext(t.Context(), bin, "--foreground", "--address", addr, "--user", "root", "--permissive",
-		"--retransmit", "20000", "--secure", dir)
+		"--retransmit", "100000", "--secure", dir)
 	c.WaitDelay = time.Second
 	if err := c.Start(); err != nil {
 		t.Fatal(err)

@@ -36,7 +36,7 @@ func TestP2mpGroupBetweenNamespaces(t *testing.T) {
 	if !b.lost() {
 		t.Error("the kernel lost nothing")
 	}
-	if !regexp.MustCompile(`239\.255\.7\.35:7735 +group +(1[6-9]\d\d|2\d\d\d) `).Match(out) {
+	if !regexp.MustCompile(`239\.255\.7\.35:7735 +group +[1-9]\d* `).Match(out) {
 		t.Errorf("not through the group:\n%s", out)
 	}
 }

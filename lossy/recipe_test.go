@@ -15,9 +15,9 @@ import (
 
 // virtually runs f in virtual time, as synctest.Test does in a test. It keeps
 // go test -v from printing among the example's output that there is a test, and
-// go test -skip from skipping it.
+// go test -skip from skipping it, and go test -count from running it twice.
 func virtually(f func()) {
-	for name, off := range map[string]string{"test.v": "false", "test.skip": ""} {
+	for name, off := range map[string]string{"test.v": "false", "test.skip": "", "test.count": "1"} {
 		option := flag.Lookup(name).Value
 		before := option.String()
 		option.Set(off)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/ferrygo/ferry/lossy"
 )
@@ -24,15 +25,18 @@ func listenLoopback(t testing.TB) net.PacketConn {
 	return conn
 }
 
+// ample is more than any machine stands still.
+const ample = 10 * time.Minute
+
 // loopback sends src over two real sockets to h, and returns the sender's report.
 func loopback(t testing.TB, from, at net.PacketConn, src Source, h Handler) Report {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	served := make(chan error)
 	go func() {
-		served <- (&Receiver{Transfers: 1}).Serve(ctx, at, h)
+		served <- (&Receiver{Transfers: 1, GiveUp: ample}).Serve(ctx, at, h)
 	}()
-	var s Sender
+	s := Sender{JoinTimeout: ample, GiveUp: ample}
 	report, err := s.Send(ctx, from, addrOf(at), src)
 	if err != nil {
 		t.Error(err)

@@ -23,6 +23,9 @@ func listenLoopback(t testing.TB) net.PacketConn {
 	return conn
 }
 
+// ample is more than any machine stands still.
+const ample = 10 * time.Minute
+
 // loopback sends data to receivers over real sockets, each wrapped, and returns what
 // they got and the sender's report.
 func loopback(t testing.TB, s Sender, receivers int, data []byte, wrap func(int, net.PacketConn) net.PacketConn) ([]bytes.Buffer, Report) {
@@ -36,10 +39,11 @@ func loopback(t testing.TB, s Sender, receivers int, data []byte, wrap func(int,
 		conn := wrap(i, listenLoopback(t))
 		to = append(to, addrOf(conn))
 		go func() {
-			_, err := (&Receiver{}).Receive(ctx, conn, &got[i])
+			_, err := (&Receiver{GiveUp: ample}).Receive(ctx, conn, &got[i])
 			errs <- err
 		}()
 	}
+	s.JoinTimeout, s.GiveUp = ample, ample
 	report, err := s.Send(ctx, wrap(receivers, listenLoopback(t)), to, Source{R: bytes.NewReader(data), Size: int64(len(data))})
 	if err != nil {
 		t.Error(err)

@@ -126,7 +126,7 @@ func putOff(e *env) {
 // removed checks that a reader that has begun with a deadline is freed of it.
 func removed(e *env) {
 	a, b := e.pair()
-	b.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	b.SetReadDeadline(time.Now().Add(time.Minute))
 	wait := e.readers(1, b)
 	b.SetReadDeadline(time.Time{})
 	if e.suite.Virtual {
