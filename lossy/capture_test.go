@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -159,6 +160,11 @@ func TestCaptureTcpdump(t *testing.T) {
 // TestCaptureWrapped has both directions of a wrapped socket, which does not
 // know the address that it is written to.
 func TestCaptureWrapped(t *testing.T) {
+	if pc, err := net.ListenPacket("udp", "[::]:0"); err != nil {
+		t.Skip("no IPv6: ", err)
+	} else {
+		pc.Close()
+	}
 	var file bytes.Buffer
 	c, err := lossy.NewCapture(&file)
 	if err != nil {

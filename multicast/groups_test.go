@@ -85,6 +85,9 @@ func TestManyGroups(t *testing.T) {
 			sender := listenAt(t, Config{Interface: lo}, f.anywhere)
 			sendTo(t, sender, at(group(100).String(), port(conn)), "who am I")
 			source := receive(t, conn, "who am I").Source.Addr()
+			if source.IsUnspecified() {
+				t.Skip("this host has no address but that of its loopback interface")
+			}
 			for i := range 100 {
 				m := Membership{Group: group(i)}
 				if i%10 == 9 {

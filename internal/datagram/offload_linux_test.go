@@ -43,6 +43,9 @@ func TestSegments(t *testing.T) {
 		for _, joined := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s,joined=%v", network, joined), func(t *testing.T) {
 				in := loopback(t, network, ":0")
+				if network != "udp4" {
+					loopback(t, "udp6", "[::1]:0") // or there is no such address
+				}
 				c, w := segmenting(t, network)
 				to := reachable(addrOf(in), map[bool]string{true: "127.0.0.1:0", false: "[::1]:0"}[network == "udp4"])
 				messages, datagrams := counting(w)

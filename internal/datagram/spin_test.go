@@ -93,32 +93,34 @@ func TestSpinHogged(t *testing.T) {
 
 // A conn that does not spin only reads; and errors end the looking.
 func TestSpinErrors(t *testing.T) {
-	broken := errors.New("broken")
-	looker := &lookReader{err: broken}
-	c := open(t.Context(), newFakeConn(), looker, nil)
-	defer c.Release()
-	if _, err := c.Read(past); !errors.Is(err, broken) || looker.reads != 1 {
-		t.Errorf("%v after %d reads", err, looker.reads)
-	}
-	c.spinner.time = 50 * time.Microsecond
-	if _, err := c.Read(time.Now().Add(time.Hour)); !errors.Is(err, broken) || looker.reads != 1 {
-		t.Errorf("%v after %d reads", err, looker.reads)
-	}
-	// It does not look again when the context has ended.
-	ctx, cancel := context.WithCancel(t.Context())
-	c.ctx, c.yield = ctx, cancel
-	looker.err, looker.looks = nil, 0
-	if _, err := c.spin(looker, time.Time{}); err != nil || looker.looks != 2 {
-		t.Errorf("%v after %d looks", err, looker.looks)
-	}
-	c.ctx = t.Context()
-	// Where the time is over, or will be soon, it does not look twice.
-	looker.err, looker.looks = nil, 0
-	if _, err := c.Read(time.Now().Add(20 * time.Microsecond)); !errors.Is(err, os.ErrDeadlineExceeded) || looker.looks != 1 {
-		t.Errorf("%v after %d looks", err, looker.looks)
-	}
-	looker.err, looker.looks = nil, 0
-	if _, err := c.Read(past); !errors.Is(err, os.ErrDeadlineExceeded) || looker.looks != 1 {
-		t.Errorf("%v after %d looks", err, looker.looks)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("broken")
+		looker := &lookReader{err: broken}
+		c := open(t.Context(), newFakeConn(), looker, nil)
+		defer c.Release()
+		if _, err := c.Read(past); !errors.Is(err, broken) || looker.reads != 1 {
+			t.Errorf("%v after %d reads", err, looker.reads)
+		}
+		c.spinner.time = 50 * time.Microsecond
+		if _, err := c.Read(time.Now().Add(time.Hour)); !errors.Is(err, broken) || looker.reads != 1 {
+			t.Errorf("%v after %d reads", err, looker.reads)
+		}
+		// It does not look again when the context has ended.
+		ctx, cancel := context.WithCancel(t.Context())
+		c.ctx, c.yield = ctx, cancel
+		looker.err, looker.looks = nil, 0
+		if _, err := c.spin(looker, time.Time{}); err != nil || looker.looks != 2 {
+			t.Errorf("%v after %d looks", err, looker.looks)
+		}
+		c.ctx = t.Context()
+		// Where the time is over, or will be soon, it does not look twice.
+		looker.err, looker.looks = nil, 0
+		if _, err := c.Read(time.Now().Add(20 * time.Microsecond)); !errors.Is(err, os.ErrDeadlineExceeded) || looker.looks != 1 {
+			t.Errorf("%v after %d looks", err, looker.looks)
+		}
+		looker.err, looker.looks = nil, 0
+		if _, err := c.Read(past); !errors.Is(err, os.ErrDeadlineExceeded) || looker.looks != 1 {
+			t.Errorf("%v after %d looks", err, looker.looks)
+		}
+	})
 }
