@@ -240,7 +240,7 @@ func (c *Client) wants(op Opcode, size int64) (Settings, error) {
 }
 
 func (t *asking) open(ctx context.Context, conn net.PacketConn, cfg datagram.Config) {
-	t.link = datagram.Open(ctx, conn, cfg)
+	t.ctx, t.link = ctx, datagram.Open(ctx, conn, cfg)
 }
 
 // ask sends the request until the server answers with a packet that fits.
@@ -290,7 +290,7 @@ func (t *asking) get(sink Sink) error {
 	if p.Op == DATA {
 		now := time.Now()
 		if err := r.arrived(now, p); err != nil {
-			sink.Abort(err)
+			r.abort(err)
 			return err
 		}
 		t.excuse(now, time.Now())

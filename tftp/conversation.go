@@ -1,6 +1,7 @@
 package tftp
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type link interface {
 // who belongs to it and who does not, and counts. Its methods run in the transfer's
 // goroutine, which alone owns all of it.
 type conversation struct {
+	ctx     context.Context // the call's, or the session's
 	link    link
 	server  netip.AddrPort // where a client's request goes
 	peer    netip.AddrPort // the port is 0 until the other side has answered
@@ -43,9 +45,10 @@ type conversation struct {
 	said     *Error            // what the other side ended the transfer with
 	finished bool
 
-	batch []datagram.Packet // to be written
-	wrote int               // packets of batches that were
-	small []byte            // the bytes of ACKs in batch
+	batch  []datagram.Packet // to be written
+	wrote  int               // packets of batches that were
+	small  []byte            // the bytes of ACKs in batch
+	unsent error             // why the latest of them could not leave, nil if it could
 }
 
 // mostStrays is how many strangers' packets are answered in one transfer.
@@ -216,9 +219,14 @@ func (c *conversation) sayTo(to netip.AddrPort, p Packet) {
 }
 
 // flush writes the batch. A packet that cannot leave counts as lost, unless none like
-// it ever can.
+// it ever can. When the context has ended nothing is begun, and nothing leaves for a client
+// that has begun anew from the same port: it would take it for what it asks for now.
 func (c *conversation) flush() error {
+	if cause := context.Cause(c.ctx); cause != nil && (c.wrote == 0 || errors.Is(cause, ErrReplaced)) {
+		return cause
+	}
 	c.wrote += len(c.batch)
+	c.unsent = nil
 	for left := c.batch; len(left) > 0; {
 		n, err := c.link.Write(left)
 		if err == nil {
@@ -230,7 +238,7 @@ func (c *conversation) flush() error {
 		if datagram.TooLong(err) {
 			return fmt.Errorf("tftp: a block of %d bytes is too long for the way to %v: %w", c.report.BlockSize, c.peer, err)
 		}
-		if c.trace.WriteFailed != nil {
+		if c.unsent = err; c.trace.WriteFailed != nil {
 			c.trace.WriteFailed(left[n].Addr, err)
 		}
 		left = left[n+1:]
@@ -246,9 +254,17 @@ func (c *conversation) silence(now time.Time) error {
 	case now.Before(c.heard.Add(c.patience())):
 		return nil
 	case !c.answered:
-		return fmt.Errorf("%w from %v in %v", ErrNoAnswer, c.to(), c.answerIn)
+		return c.because(fmt.Errorf("%w from %v in %v", ErrNoAnswer, c.to(), c.answerIn))
 	}
-	return fmt.Errorf("%w for %v", ErrSilent, c.giveUp)
+	return c.because(fmt.Errorf("%w for %v", ErrSilent, c.giveUp))
+}
+
+// because adds to err why nothing could leave, if that is so.
+func (c *conversation) because(err error) error {
+	if c.unsent == nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, c.unsent)
 }
 
 // excuse takes what this side did for itself, since a time, from the other side's

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ferrygo/ferry/internal/datagram"
 )
@@ -47,7 +48,7 @@ func TestPacketsThatCannotLeave(t *testing.T) {
 	} {
 		lost := 0
 		w := &wire{fails: tt.fails}
-		c := &conversation{link: w, peer: chatterAddr, trace: Trace{WriteFailed: func(netip.AddrPort, error) { lost++ }}}
+		c := &conversation{ctx: t.Context(), link: w, peer: chatterAddr, trace: Trace{WriteFailed: func(netip.AddrPort, error) { lost++ }}}
 		for _, s := range "abcd" {
 			c.say([]byte(string(s)))
 		}
@@ -56,6 +57,25 @@ func TestPacketsThatCannotLeave(t *testing.T) {
 		}
 		if got := strings.Join(w.took, ""); got != tt.took || lost != tt.lost {
 			t.Errorf("%v: %q left and %d were lost, want %q and %d", tt.fails, got, lost, tt.took, tt.lost)
+		}
+	}
+}
+
+// TestWhyNothingLeft: silence that this side's own system caused says so, until a packet
+// leaves.
+func TestWhyNothingLeft(t *testing.T) {
+	w := &wire{fails: map[int]error{1: syscall.ENETUNREACH}}
+	c := &conversation{ctx: t.Context(), link: w, peer: chatterAddr}
+	for _, want := range []bool{true, false} {
+		c.say([]byte("a"))
+		if err := c.flush(); err != nil {
+			t.Fatal(err)
+		}
+		for _, c.answered = range []bool{false, true} {
+			err := c.silence(time.Now())
+			if errors.Is(err, syscall.ENETUNREACH) != want || !errors.Is(err, ErrNoAnswer) && !errors.Is(err, ErrSilent) {
+				t.Errorf("answered: %v: %v", c.answered, err)
+			}
 		}
 	}
 }

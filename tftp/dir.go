@@ -15,9 +15,10 @@ import (
 const fileMode = 0o666
 
 // FS returns a Handler that serves the files of fsys and takes none. A leading slash in
-// a name is the tree's root. Names that are not local to it, such as ../secret, and
-// those that some system reserves are refused with code 2, and so is everything that is
-// not a regular file.
+// a name is the tree's root; backslashes are slashes, as boot loaders for Windows write
+// them, and empty and . elements are skipped. Names that are not local to the tree, such
+// as ../secret, and those that some system reserves are refused with code 2, and so is
+// everything that is not a regular file.
 func FS(fsys fs.FS) Handler { return fsHandler{fsys} }
 
 type fsHandler struct{ fsys fs.FS }
@@ -50,16 +51,20 @@ func (fsHandler) Create(context.Context, *Request) (Sink, error) { return nil, f
 
 // localName is the path in the served tree that a name from the network stands for.
 func localName(name string) (string, error) {
-	name = strings.TrimLeft(name, "/")
-	if !fs.ValidPath(name) || name == "." {
-		return "", &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
-	}
-	for elem := range strings.SplitSeq(name, "/") {
+	var elems []string
+	for elem := range strings.SplitSeq(strings.ReplaceAll(name, `\`, "/"), "/") {
+		if elem == "" || elem == "." {
+			continue
+		}
 		if err := wholefile.CheckName(elem); err != nil {
 			return "", err
 		}
+		elems = append(elems, elem)
 	}
-	return name, nil
+	if len(elems) == 0 {
+		return "", &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	return strings.Join(elems, "/"), nil
 }
 
 // Dir returns a Handler that serves the files of root, as [FS] does, and takes none. No

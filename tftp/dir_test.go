@@ -36,7 +36,8 @@ func TestDir(t *testing.T) {
 		for name, want := range map[string]error{
 			"a": nil, "/a": nil, "//sub/b": nil, "sub": fs.ErrPermission, "": fs.ErrInvalid, "/": fs.ErrInvalid,
 			"../outside": fs.ErrInvalid, "sub/../a": fs.ErrInvalid, "link": errAny, "nonsuch": fs.ErrNotExist,
-			"a\xff": fs.ErrInvalid, "NUL": fs.ErrInvalid, "sub\\b": fs.ErrInvalid, "C:/a": fs.ErrInvalid, "a\n": fs.ErrInvalid,
+			"a\xff": fs.ErrInvalid, "NUL": fs.ErrInvalid, "sub\\b": nil, "\\sub\\b": nil, ".\\sub//./b": nil,
+			"sub\\..\\a": fs.ErrInvalid, "..\\outside": fs.ErrInvalid, "./": fs.ErrInvalid, "C:/a": fs.ErrInvalid, "a\n": fs.ErrInvalid,
 			strings.Repeat("x", 10_000): fs.ErrInvalid,
 		} {
 			src, err := h.Open(ctx, &Request{Op: RRQ, Name: name})

@@ -62,7 +62,9 @@
 // receiver at most one, and 64 to 256 KiB more to be written; a Wide one up to 1024
 // blocks. A server has MaxTransfers of those. Before a client has answered, at most
 // three packets and 4096 bytes go to its address, and three more if it asks again
-// later.
+// later. That it answers a port which nobody can guess is the proof that it is there. With
+// SinglePort there is no such port: whoever can send with somebody else's address can have
+// a server send to that address what it serves.
 //
 // TFTP knows no passwords and no checksums: run it where you trust the network.
 //
@@ -89,6 +91,11 @@
 //   - A request from a port that has a transfer under way, or lingering, is the same
 //     one if its bytes are, unless the client has been silent in it for two seconds; if
 //     they differ, the client began anew, and the transfer before ends.
+//     A Handler that is still at work on it counts among the transfers until it returns.
+//   - Zeros behind an ACK are padding: there are clients that send each packet from one
+//     long buffer. Six bytes are an ACK of the other width.
+//   - A receiver that lets block 1 follow block 65535 ends a transfer in which it gets a
+//     block 0: it would miss that one without a trace.
 //   - The time that a source or a sink takes does not count as the other side's
 //     silence.
 //   - A window is acknowledged when the receiver holds it, and written while the next

@@ -156,3 +156,55 @@ func TestSilenceIsNotAnswered(t *testing.T) {
 		t.Errorf("errors %v", failed)
 	}
 }
+
+// TestEndedBefore: what is to end before it begins, sends nothing.
+func TestEndedBefore(t *testing.T) {
+	onStage(t, 10, nil, func(p *stage, u *puppet) {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(errEnd)
+		conn := p.client()
+		defer conn.Close()
+		if _, err := new(Client).Get(ctx, conn, p.addr, "file", io.Discard); !errors.Is(err, errEnd) {
+			t.Errorf("Get: %v", err)
+		}
+		if _, err := new(Client).Put(ctx, conn, p.addr, "new", Source{R: strings.NewReader("text")}); !errors.Is(err, errEnd) {
+			t.Errorf("Put: %v", err)
+		}
+		u.expect(ms, false)
+		if sent := p.net.Stats().Packets; sent != 0 {
+			t.Errorf("%d packets", sent)
+		}
+	})
+}
+
+// A fussySink fails to keep what it got, and counts what it is told.
+type fussySink struct {
+	io.Writer
+	commits, aborts int
+}
+
+func (s *fussySink) Commit() error { s.commits++; return errBroken }
+func (s *fussySink) Abort(error)   { s.aborts++ }
+
+// TestCommitFails: a sink is told once how it ends.
+func TestCommitFails(t *testing.T) {
+	onStage(t, 10, nil, func(p *stage, _ *puppet) {
+		sink := &fussySink{Writer: io.Discard}
+		conn := p.client()
+		defer conn.Close()
+		if _, err := new(Client).Get(context.Background(), conn, p.addr, "file", sink); !errors.Is(err, errBroken) || sink.commits != 1 || sink.aborts != 0 {
+			t.Errorf("Get: %v, after %d Commits and %d Aborts", err, sink.commits, sink.aborts)
+		}
+		// Without options the first packet has the whole file.
+		sink = &fussySink{Writer: io.Discard}
+		plain := Client{BlockSize: -1, WindowSize: -1}
+		if _, err := plain.Get(context.Background(), conn, p.addr, "file", sink); !errors.Is(err, errBroken) || sink.commits != 1 || sink.aborts != 0 {
+			t.Errorf("Get without options: %v, after %d Commits and %d Aborts", err, sink.commits, sink.aborts)
+		}
+		sink = &fussySink{Writer: io.Discard}
+		p.server.Handler = handler{create: func(context.Context, *Request) (Sink, error) { return sink, nil }}
+		if _, err := p.put(Client{}, "new", noise(1, 10)); err == nil || sink.commits != 1 || sink.aborts != 0 {
+			t.Errorf("Put: %v, after %d Commits and %d Aborts", err, sink.commits, sink.aborts)
+		}
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"runtime"
 	"syscall"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -58,7 +59,7 @@ func (e *Error) Error() string {
 // printable keeps what the network sends from steering a terminal.
 func printable(s string) string {
 	for _, r := range s {
-		if r < ' ' || r == 0x7f || r == utf8.RuneError {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
 			return fmt.Sprintf("%q", s)
 		}
 	}

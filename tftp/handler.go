@@ -74,7 +74,8 @@ type Sink interface {
 	// Write takes the next bytes. It must not keep b. An error ends the transfer.
 	io.Writer
 	// Commit says that the file is whole. The other side gets its last
-	// acknowledgement only when Commit has returned nil.
+	// acknowledgement only when Commit has returned nil. If it fails it
+	// leaves nothing behind: Abort is not called.
 	Commit() error
 	// Abort says that the file will never be whole, and why.
 	Abort(cause error)

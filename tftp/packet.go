@@ -157,7 +157,8 @@ func appendOptions(b []byte, options []Option) []byte {
 // [ErrLength] (an ACK with more behind its number) or [ErrOptions].
 //
 // What is taken all the same, because clients send it: zero bytes that pad a
-// request or an OACK, and an ERROR whose message is missing or not terminated.
+// request, an OACK or, unless wide, an ACK; and an ERROR whose message is missing or not
+// terminated.
 func ParsePacket(b []byte, wide bool) (Packet, error) {
 	if len(b) < 2 {
 		return Packet{}, ErrTruncated
@@ -190,7 +191,7 @@ func parseBlock(p Packet, b []byte, wide bool) (Packet, error) {
 	switch {
 	case len(b) < n:
 		return Packet{}, ErrTruncated
-	case p.Op == ACK && len(b) > n:
+	case p.Op == ACK && len(b) > n && !padded(b, wide):
 		return Packet{}, ErrLength
 	case wide:
 		p.Wide, p.Block = true, binary.BigEndian.Uint32(b[2:])
@@ -201,6 +202,12 @@ func parseBlock(p Packet, b []byte, wide bool) (Packet, error) {
 		p.Payload = b[n:]
 	}
 	return p, nil
+}
+
+// padded reports whether zeros follow an ACK, which some send who use one buffer for all
+// packets. Six bytes are not that, but an ACK of the other width.
+func padded(b []byte, wide bool) bool {
+	return !wide && len(b) != headerLen(true) && len(bytes.Trim(b[headerLen(false):], "\x00")) == 0
 }
 
 // parseRequest decodes what follows the opcode of an RRQ or a WRQ.
@@ -224,7 +231,8 @@ func parseRequest(p Packet, b []byte) (Packet, error) {
 // parseOptions decodes pairs of option and value up to the end of b.
 func parseOptions(b []byte) ([]Option, error) {
 	var options []Option
-	for len(bytes.Trim(b, "\x00")) > 0 {
+	padding := len(b) - len(bytes.TrimRight(b, "\x00"))
+	for len(b) > padding {
 		name, rest, _ := bytes.Cut(b, []byte{0})
 		value, rest, found := bytes.Cut(rest, []byte{0})
 		if !found || len(name) == 0 {

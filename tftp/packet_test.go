@@ -66,6 +66,27 @@ func TestPacketsThatCannotBeEncoded(t *testing.T) {
 	}
 }
 
+// TestPaddedACK: some send each packet from one long buffer.
+func TestPaddedACK(t *testing.T) {
+	for n := range 30 {
+		b := append([]byte{0, 4, 0, 7}, make([]byte, n)...)
+		p, err := ParsePacket(b, false)
+		if n == 2 { // that is how one of the other width looks
+			if !errors.Is(err, ErrLength) {
+				t.Errorf("six bytes: %v", err)
+			}
+		} else if err != nil || p.Op != ACK || p.Block != 7 || p.Payload != nil {
+			t.Errorf("%d bytes: %+v, %v", len(b), p, err)
+		}
+		if _, err := ParsePacket(append(b, 1), false); !errors.Is(err, ErrLength) {
+			t.Errorf("%d bytes, the last of them 1: %v", len(b)+1, err)
+		}
+		if _, err := ParsePacket(append([]byte{0, 4, 0, 0, 0, 7, 0}, make([]byte, n)...), true); !errors.Is(err, ErrLength) {
+			t.Errorf("wide, %d bytes: %v", 7+n, err)
+		}
+	}
+}
+
 // TestTruncatedPackets: no prefix of a packet is taken for the whole, where that can be
 // known.
 func TestTruncatedPackets(t *testing.T) {

@@ -112,7 +112,7 @@ func TestChatterIsNoProgress(t *testing.T) {
 			b, _ := said.MarshalBinary()
 			start := time.Now()
 			c := &conversation{
-				link: chatterbox{b}, peer: chatterAddr, request: &Request{}, start: start, heard: start,
+				ctx: t.Context(), link: chatterbox{b}, peer: chatterAddr, request: &Request{}, start: start, heard: start,
 				answered: true, giveUp: time.Minute,
 			}
 			var err error

@@ -23,7 +23,8 @@ type receiving struct {
 	latest  int64         // the block of that ACK
 	again   bool          // a block that came again is to be acknowledged again
 	rough   bool          // blocks have come out of order, or twice, or late
-	done    bool          // the sink has committed
+	told    bool          // the sink knows how it ends
+	done    bool          // it has committed
 }
 
 // writeBehind is how much is gathered before it is written to the sink, and mostGathered
@@ -58,10 +59,19 @@ func (t *receiving) run() (err error) {
 	defer func() {
 		t.report.RTT = t.in.timer.SRTT()
 		if err != nil {
-			t.sink.Abort(err)
+			t.abort(err)
 		}
 	}()
 	return t.transfer()
+}
+
+// abort tells the sink that the file will never be whole, unless it has been told to keep
+// it: a Commit that fails undoes what there is to undo.
+func (t *receiving) abort(err error) {
+	if !t.told {
+		t.told = true
+		t.sink.Abort(err)
+	}
 }
 
 // errPanic is why a transfer ended if the sink panicked.
@@ -71,11 +81,11 @@ func (t *receiving) transfer() error {
 	for {
 		now := time.Now()
 		wake := t.speak(now)
-		if err := t.flush(); err != nil {
+		switch err := t.flush(); {
+		case t.done:
+			return nil // the file is kept, whether the other side hears of it or not
+		case err != nil:
 			return err
-		}
-		if t.done {
-			return nil
 		}
 		if err := t.unload(); err != nil {
 			return err
@@ -169,6 +179,8 @@ func (t *receiving) arrived(now time.Time, p Packet) error {
 		return nil
 	case t.in.next == 1 && t.in.holds == 0 && t.looksNarrow(p):
 		return t.wrongWidth()
+	case t.num.toOne && p.Block == 0:
+		return &peerError{CodeIllegal, "block 1 follows the highest number here", ErrBlock}
 	case len(p.Payload) > t.in.blockSize:
 		return &peerError{CodeIllegal, "block too long", fmt.Errorf("%w: %w", ErrMalformed, ErrLength)}
 	}
@@ -266,6 +278,7 @@ func (t *receiving) commit() error {
 	if err = errors.Join(err, t.out.Flush()); err != nil {
 		return err
 	}
+	t.told = true
 	if err := t.sink.Commit(); err != nil {
 		return err
 	}

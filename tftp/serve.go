@@ -17,7 +17,6 @@ import (
 type service struct {
 	conversation
 	v     *serving
-	ctx   context.Context
 	close func() // of the transfer's own conn
 
 	opening rtt.Estimator // what was learned about the round trip before the first block
@@ -25,9 +24,9 @@ type service struct {
 
 // run serves one request.
 func (v *serving) run(ctx context.Context, s *session, r *Request) {
-	t := &service{v: v, ctx: ctx, close: func() {}}
+	t := &service{v: v, close: func() {}}
 	t.conversation = conversation{
-		peer: s.client, num: numbering{wide: v.server.Wide, toOne: v.server.RollToOne},
+		ctx: ctx, peer: s.client, num: numbering{wide: v.server.Wide, toOne: v.server.RollToOne},
 		trace: v.trace, request: r, session: s, start: s.began, heard: s.began,
 		giveUp: orDefault(v.server.GiveUp, DefaultServerGiveUp),
 		report: Report{Peer: s.client, Size: -1},
@@ -35,6 +34,9 @@ func (v *serving) run(ctx context.Context, s *session, r *Request) {
 	t.answerIn = t.giveUp / 3
 	defer func() { t.close() }()
 	err := t.guard(t.serve)
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, ErrReplaced) && !errors.Is(err, cause) {
+		err = fmt.Errorf("%w: %w", cause, err) // a Handler may say in its own words that it was ended
+	}
 	if err != nil {
 		err = fmt.Errorf("tftp: %v: %w", r.Op, err)
 		if t.link != nil {

@@ -33,7 +33,8 @@ type Server struct {
 	// net.ListenPacket. local has the address of the conn that Serve got.
 	ListenPacket func(ctx context.Context, local netip.AddrPort) (net.PacketConn, error)
 	// SinglePort makes all transfers use the conn that Serve got, for firewalls that
-	// let nothing else pass. They are told apart by the clients' addresses and ports.
+	// let nothing else pass. They are told apart by the clients' addresses and ports. Use
+	// it where nobody can forge those: see Limits above.
 	SinglePort bool
 	// MTU bounds the block size that is granted so that no datagram is cut into
 	// fragments: the path's, in bytes, IP header included. 0 means DefaultMTU, with

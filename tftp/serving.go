@@ -166,10 +166,11 @@ func (v *serving) asked(ctx context.Context, wg *sync.WaitGroup, d datagram.Pack
 	if v.closed() {
 		return
 	}
-	p, err := ParsePacket(d.Data, v.server.Wide)
-	if err == nil && len(d.Data) > longestRequest {
-		err = ErrLength
+	if len(d.Data) > longestRequest {
+		v.refuse(d.Addr, &peerError{CodeIllegal, "malformed request", ErrLength})
+		return
 	}
+	p, err := ParsePacket(d.Data, v.server.Wide)
 	if err != nil {
 		v.refuse(d.Addr, &peerError{CodeIllegal, "malformed request", err})
 		return
@@ -217,7 +218,8 @@ func (v *serving) admit(d datagram.Packet) (*session, error) {
 			old.again.Store(true)
 			return nil, nil
 		}
-		v.remove(old)
+		// Its Handler may take its time to end, and counts meanwhile.
+		v.detach(old)
 		old.cancel(ErrReplaced)
 	}
 	if v.active >= v.most() ||
@@ -245,9 +247,8 @@ func (v *serving) uncount(s *session) {
 	}
 }
 
-// remove forgets a session. v.mu is held.
-func (v *serving) remove(s *session) {
-	v.uncount(s)
+// detach lets another session of the same client take the place of one. v.mu is held.
+func (v *serving) detach(s *session) {
 	if s.lingers {
 		s.lingers = false
 		v.lingering--
@@ -261,7 +262,8 @@ func (v *serving) remove(s *session) {
 func (v *serving) forget(s *session) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.remove(s)
+	v.uncount(s)
+	v.detach(s)
 	if len(v.sessions) == 0 && v.closed() {
 		select {
 		case v.drained <- struct{}{}:

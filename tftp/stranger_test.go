@@ -38,7 +38,7 @@ func TestMalformedPacket(t *testing.T) {
 		"opcode":     {0, 9, 0, 1},
 		"short":      {0, 4, 0},
 		"empty":      {},
-		"trailing":   {0, 4, 0, 1, 0},
+		"trailing":   {0, 4, 0, 1, 9},
 		"wide ACK":   {0, 4, 0, 0, 0, 1},
 		"no options": {0, 6, 'a', 0},
 	} {

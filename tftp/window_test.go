@@ -2,7 +2,9 @@ package tftp
 
 import (
 	"bytes"
+	"errors"
 	"testing"
+	"time"
 )
 
 // TestSorcerersApprentice: a repeated ACK draws no second DATA (RFC 1123, section
@@ -96,4 +98,28 @@ func TestDoubledACK(t *testing.T) {
 		u.packet(from, Packet{Op: ACK, Block: 4})
 		u.expect(ms, false, "DATA 5", "DATA 6", "DATA 7", "DATA 8")
 	})
+}
+
+// TestOtherRoll: where one side lets block 1 follow block 65535, and the other block 0, no
+// block is skipped.
+func TestOtherRoll(t *testing.T) {
+	const size = 8*65536 + 323
+	for _, atServer := range []bool{false, true} {
+		c := Client{BlockSize: 8, WindowSize: 64, RollToOne: !atServer}
+		onStage(t, size, func(p *stage) {
+			p.server.RollToOne = atServer
+			p.server.GiveUp = 5 * time.Second
+		}, func(p *stage, _ *puppet) {
+			if got, _, err := p.get(c, "file"); err == nil || !atServer && !errors.Is(err, ErrBlock) {
+				t.Errorf("Get, %d bytes: %v", len(got), err)
+			}
+			var said *Error
+			if _, err := p.put(c, "new", noise(2, size)); err == nil || atServer && !(errors.As(err, &said) && said.Code == CodeIllegal) {
+				t.Errorf("Put: %v", err)
+			}
+			if _, ok := p.files.get("new"); ok {
+				t.Error("the server kept a file")
+			}
+		})
+	}
 }
