@@ -29,7 +29,7 @@ func (v *dispatch) asked(now time.Time, from netip.AddrPort, p Packet) error {
 		v.ignored(from, nil, err)
 		return nil
 	}
-	if len(v.deliveries) >= v.room {
+	if len(v.deliveries) >= v.room && !v.vacate(now) {
 		v.refuse(from, p, question, ErrBusy)
 		return nil
 	}

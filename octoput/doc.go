@@ -141,7 +141,7 @@
 // The question is repeated until an octoleg or the FIN arrives, and its answer only
 // when the question is. Both are of one length, and the acknowledgement of the answer
 // shows that whoever asked has seen it: a question with a forged address makes a server
-// send no more than came, and starts nothing.
+// send no more than came, and sends no file.
 //
 // # Timers
 //
@@ -158,6 +158,10 @@
 // side keeps one octoblock in memory. Checksum, session and digest guard against
 // accidents, not against an attacker who can read the packets: nothing is encrypted or
 // authenticated.
+//
+// Where there are as many transfers as there may be, another takes the place of the oldest
+// that has been opened for a second and has not gone on. So packets with forged addresses
+// keep others out only if there are hundreds of them each second.
 //
 // # Choices
 //

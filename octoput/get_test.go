@@ -357,6 +357,59 @@ func TestServeBusy(t *testing.T) {
 	})
 }
 
+// What is to end before it begins, sends nothing.
+func TestEndedBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t)
+		h := &hand{t: t, conn: p.receiver}
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(errBroken)
+		if _, err := new(Sender).Send(ctx, p.sender, p.to, Source{R: strings.NewReader("text"), Size: 4}); !errors.Is(err, errBroken) {
+			t.Errorf("Send: %v", err)
+		}
+		if _, err := new(Receiver).Get(ctx, p.sender, p.to, "f", &sinks{}); !errors.Is(err, errBroken) {
+			t.Errorf("Get: %v", err)
+		}
+		h.wantsNothing()
+		p.sender.Close()
+		p.receiver.Close()
+	})
+}
+
+// Clients that ask and do not go on make room after a second.
+func TestServeMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var opened atomic.Int32
+		fsys := countingFS{fstest.MapFS{"f": {Data: noise(1, 1000)}}, &opened}
+		p, h := newClientHand(t, Sender{MaxTransfers: 2}, fsys)
+		h.writes(asking(1, "f"))
+		o := h.wants(Open, 0, 0)
+		h.writes(Packet{Type: Ack, Flags: AllLegs, Session: o.Session})
+		h.drain()
+		h.writes(asking(2, "f"))
+		h.wants(Open, 0, 0)
+		time.Sleep(unvouched - 100*time.Millisecond)
+		h.writes(asking(3, "f"))
+		h.until(Err, 0, 0)
+		time.Sleep(100 * time.Millisecond)
+		h.writes(asking(3, "f"))
+		h.until(Open, 0, 0)
+		synctest.Wait()
+		if opened.Load() != 2 {
+			t.Errorf("%d files are open, want 2", opened.Load())
+		}
+		for n := range plan(1000).count() { // the first goes on
+			h.writes(Packet{Type: Ack, Flags: AllLegs, Session: o.Session, Block: n + 1})
+			h.drain()
+		}
+		h.until(Fin, plan(1000).count()+1, 0)
+		p.stop()
+		if opened.Load() != 0 {
+			t.Errorf("%d files are open at the end", opened.Load())
+		}
+	})
+}
+
 // A countingFS counts the files that are open.
 type countingFS struct {
 	fs.FS

@@ -31,7 +31,8 @@ type Receiver struct {
 	Linger time.Duration
 	// MaxTransfers bounds the transfers that Serve has under way at once, each of which
 	// has an octoblock in memory, and the finished ones that it remembers, which have
-	// not. Beyond it a new sender is told that the receiver is busy. 0 means
+	// not. Beyond it a new sender takes the place of one that has sent nothing but its
+	// OPEN for a second, or is told that the receiver is busy. 0 means
 	// DefaultMaxTransfers.
 	MaxTransfers int
 	// Transfers is how many transfers Serve completes before it lingers and returns
@@ -77,6 +78,9 @@ func (r *Receiver) Get(ctx context.Context, conn net.PacketConn, from netip.Addr
 	from = datagram.Canonical(from)
 	if !from.IsValid() || from.Addr().IsUnspecified() || from.Port() == 0 {
 		return Report{}, fmt.Errorf("octoput: server %v is no address to send to", from)
+	}
+	if ctx.Err() != nil {
+		return Report{}, fmt.Errorf("octoput: receiving: %w", context.Cause(ctx))
 	}
 	v := r.newServing(h)
 	if err := v.newQuestion(time.Now(), from, name, orDefault(r.JoinTimeout, DefaultJoinTimeout)); err != nil {

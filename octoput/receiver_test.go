@@ -332,6 +332,41 @@ func TestReceiverBusy(t *testing.T) {
 	})
 }
 
+// Who has sent nothing but an OPEN makes room after a second, without a word, and may
+// open again; who has gone on keeps its place.
+func TestReceiverMakesRoom(t *testing.T) {
+	for name, r := range map[string]Receiver{"at once": {MaxTransfers: 2}, "in all": {Transfers: 2}} {
+		synctest.Test(t, func(t *testing.T) {
+			var ended []Offer
+			r.Trace = &Trace{Finished: func(o Offer, _ Report, err error) {
+				if errors.Is(err, ErrBusy) {
+					ended = append(ended, o)
+				}
+			}}
+			var s sinks
+			p, h := newHand(t, r, &s)
+			h.begin(7, make([]byte, 100), 0)
+			h.begin(8, make([]byte, 100), 0)
+			time.Sleep(unvouched - 100*time.Millisecond)
+			h.writes(open(9, Opening{}))
+			h.wantsCode(CodeBusy)
+			time.Sleep(100 * time.Millisecond)
+			h.begin(9, make([]byte, 100), 1) // the oldest one's place
+			h.drain()
+			if len(ended) != 1 || ended[0].Session != 7 || !errors.Is(s.all[0].aborted, ErrBusy) {
+				t.Errorf("%s: ended for want of room: %v", name, ended)
+			}
+			time.Sleep(2 * time.Second)
+			h.begin(7, make([]byte, 100), 1) // again, in the place of the other
+			h.drain()
+			time.Sleep(2 * time.Second)
+			h.writes(open(10, Opening{}))
+			h.wantsCode(CodeBusy)
+			p.stop()
+		})
+	}
+}
+
 // Finished transfers are remembered, but not without limit.
 func TestReceiverRememberedTransfersAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -73,6 +73,9 @@ func (s *Sender) Send(ctx context.Context, conn net.PacketConn, to netip.AddrPor
 	now := time.Now()
 	d := v.newDelivery(now, to, src)
 	v.only = d
+	if ctx.Err() != nil {
+		return d.report, d.at(context.Cause(ctx))
+	}
 	err := v.run(ctx, conn, now)
 	d.report.Bad += v.bad
 	d.report.Foreign += v.foreign

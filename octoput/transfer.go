@@ -110,7 +110,8 @@ func (v *serving) admit(now time.Time, from netip.AddrPort, p Packet, o Opening)
 	if !v.expected(from, o) {
 		return ErrForeign
 	}
-	if v.only && v.last != nil || v.active >= v.room || v.wanted > 0 && v.complete+v.active >= v.wanted {
+	full := v.active >= v.room || v.wanted > 0 && v.complete+v.active >= v.wanted
+	if v.only && v.last != nil || full && !v.vacate(now) {
 		v.tell(from, p, CodeBusy)
 		return ErrForeign
 	}
