@@ -190,5 +190,7 @@
 //   - A packet that cannot be decoded, a LEG of the wrong length or of an octoblock to
 //     come, an OPEN that contradicts an earlier one of its session, a FIN before the
 //     last octoblock, and whatever only this side sends, are counted and ignored.
+//   - A packet from another address than the one that was written to is a stranger's, so
+//     a host with several addresses should bind its socket to one.
 //   - [Dir] never overwrites a file, because whoever reaches the port may send.
 package octoput

@@ -110,5 +110,7 @@
 //     back: on the assignment's network a tenth or more is always lost, and a sender
 //     that took it for congestion would stand still.
 //   - Only the IP address of a server is compared before its port is known. It must
-//     answer from the address that it was asked at.
+//     answer from the address that it was asked at. On a host with several addresses the
+//     system chooses the one that a socket bound to none answers from, so a server there
+//     should have a conn for each address that it is asked at, and a call of Serve.
 package tftp
