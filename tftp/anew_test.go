@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -56,10 +57,15 @@ func TestBeginsAnew(t *testing.T) {
 	} {
 		for _, single := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
+				var mu sync.Mutex
 				var ended []error
 				onStage(t, 0, func(p *stage) {
 					p.server.SinglePort = single
-					p.server.Trace = &Trace{Finished: func(_ *Request, _ Report, err error) { ended = append(ended, err) }}
+					p.server.Trace = &Trace{Finished: func(_ *Request, _ Report, err error) {
+						mu.Lock()
+						defer mu.Unlock()
+						ended = append(ended, err)
+					}}
 					p.server.Handler = handler{open: func(ctx context.Context, r *Request) (Source, error) {
 						if r.Name == "old" {
 							return open(ctx)
