@@ -49,6 +49,7 @@ type client struct {
 	mu        sync.Mutex
 	queue     queue
 	finishing bool          // nothing more is queued: write what is there, and end
+	last      time.Time     // when all is to be written; zero: there is no such time
 	broken    error         // why the connection is of no use any more
 	stopped   bool          // nothing more is read
 	writing   time.Time     // when the write that is under way began; zero: none is
@@ -215,8 +216,26 @@ func (c *client) hurry(due *time.Time) error {
 	if due.Sub(now) > c.writeTimeout-c.writeTimeout/8 {
 		return nil
 	}
-	*due = now.Add(c.writeTimeout)
+	*due = c.due(now)
 	return c.conn.SetWriteDeadline(*due)
+}
+
+// due is when a write that begins now is to have ended.
+func (c *client) due(now time.Time) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	due := now.Add(c.writeTimeout)
+	if !c.last.IsZero() && c.last.Before(due) {
+		return c.last
+	}
+	return due
+}
+
+// limit gives all that is still written to the client the time of one write.
+func (c *client) limit() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = time.Now().Add(c.writeTimeout)
 }
 
 // take frees what was written, tells those who wait for room, and returns what is next.

@@ -95,6 +95,8 @@
 //     delivered.
 //   - "exit" must be the whole message: "exit now" is chat.
 //   - The sixth client does not use up an ID.
+//   - The place of a client that says "exit" is free at once. What waits for it is
+//     still written, within bounds: see [Server.MaxClients] and [Server.WriteTimeout].
 //   - The document's server prints the client's address as Python does. [PrintTrace]
 //     prints ADDRESS:PORT.
 //   - A connection that breaks at one end of a Forwarder is broken off at the other,

@@ -65,13 +65,18 @@ func (r *roster) heard() (quiet <-chan struct{}) {
 }
 
 // leave removes c, whose ID is not given again. Nobody delivers to it any more, but what
-// waits for it may still be written: see settle.
-func (r *roster) leave(c *client) {
+// waits for it may still be written: see settle. If more are leaving now than there may
+// be clients, late is the one that has had its time.
+func (r *roster) leave(c *client) (late *client) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	next := slices.DeleteFunc(slices.Clone(r.all()), func(o *client) bool { return o == c })
 	r.members.Store(&next)
 	r.leaving = append(r.leaving, c)
+	if n := len(r.leaving) - 1 - c.maxClients; c.maxClients >= 0 && n >= 0 {
+		late = r.leaving[n] // those before it were late when others left
+	}
+	return late
 }
 
 // settle takes what c has done into the sum, when that does not change any more.

@@ -24,7 +24,9 @@ const (
 // ready to use. Once Serve has been called its fields are not changed, and it is not
 // copied.
 type Server struct {
-	// MaxClients is how many clients there may be at once. 0 means DefaultMaxClients;
+	// MaxClients is how many clients there may be at once. As many more may be leaving:
+	// they have said "exit", and not read yet what waits for them; when there are more,
+	// the connection of the one that left first is closed. 0 means DefaultMaxClients;
 	// negative means as many as the system lets in.
 	MaxClients int
 	// Framing says where messages end.
@@ -47,8 +49,8 @@ type Server struct {
 	// negative means that they do not wait.
 	Patience time.Duration
 	// WriteTimeout is how long a client may take to receive one write of at most 64
-	// KiB, or one message; then it is disconnected. 0 means DefaultWriteTimeout;
-	// negative means no limit.
+	// KiB, or one message, and when it has left, all that waits for it; then it is
+	// disconnected. 0 means DefaultWriteTimeout; negative means no limit.
 	WriteTimeout time.Duration
 	// IdleTimeout is how long a client may take to say something: bytes that complete no
 	// message do not count. 0 means no limit, because who listens is silent.

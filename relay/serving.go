@@ -111,7 +111,7 @@ func (v *serving) attend(c *client) {
 	}
 	words, err := v.read(c)
 	v.await(v.room.heard())
-	v.room.leave(c)
+	v.leave(c)
 	unstop() // parting sets a deadline of its own
 	if v.notices {
 		v.deliver(c, notice(fmt.Sprintf("%d left", c.ID)))
@@ -135,6 +135,20 @@ func (v *serving) await(quiet <-chan struct{}) {
 	select {
 	case <-quiet:
 	case <-v.hard.Done():
+	}
+}
+
+// leave gives up c's place, and bounds how long c may take to read what waits for it,
+// and how many such clients there are. In a Shutdown nobody takes the places, and
+// its caller says how long.
+func (v *serving) leave(c *client) {
+	late := v.room.leave(c)
+	if v.soft.Err() != nil {
+		return
+	}
+	c.limit()
+	if late != nil {
+		late.fail(ErrSlow)
 	}
 }
 

@@ -1,0 +1,94 @@
+package relay
+
+import (
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+)
+
+// leave lets a client say exit that has not read all that waits for it.
+func leave(t *testing.T, conn net.Conn) {
+	t.Helper()
+	if _, err := io.WriteString(conn, exit); err != nil {
+		t.Error(err)
+	}
+	synctest.Wait()
+}
+
+// TestManyLeave: of those who have left and do not read, there are never more than
+// there may be clients. The one that left first goes first.
+func TestManyLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 3
+		var left departures
+		h := newHall(t, &Server{MaxClients: most, Trace: left.trace()})
+		defer h.close()
+		a := h.enter()
+		var conns []net.Conn
+		for range 10 * most {
+			c := h.enterDeaf()
+			a.say("hello\n")
+			leave(t, c)
+			conns = append(conns, c)
+		}
+		if n := len(h.server.room.leaving); n != most {
+			t.Errorf("%d clients are leaving, want %d", n, most)
+		}
+		if got := left.all(); len(got) != len(conns)-most || !errors.Is(errors.Join(got...), ErrSlow) {
+			t.Errorf("left with %v, want %d times ErrSlow", got, len(conns)-most)
+		}
+		for i, c := range conns {
+			want := ""
+			if i >= len(conns)-most {
+				want = "1: hello\n"
+			}
+			if got, _ := io.ReadAll(c); string(got) != want {
+				t.Errorf("client %d heard %q, want %q", i+2, got, want)
+			}
+		}
+	})
+}
+
+// TestLeavingTakesTime: who has left has the time of one write for all that waits for
+// it, however many writes that takes. Shutdown waits for as long as its caller does.
+func TestLeavingTakesTime(t *testing.T) {
+	const messages = 10
+	line := strings.Repeat("x", mostWritten-10) + "\n"
+	for name, tt := range map[string]struct {
+		leave func(*testing.T, *hall, net.Conn)
+		want  int // messages that arrive
+		err   error
+	}{
+		"exit": {func(t *testing.T, _ *hall, c net.Conn) { leave(t, c) }, 3, ErrSlow},
+		"Shutdown": {func(t *testing.T, h *hall, _ net.Conn) {
+			go h.server.Shutdown(t.Context())
+			synctest.Wait()
+		}, messages, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var left departures
+				h := newHall(t, &Server{Trace: left.trace()})
+				defer h.close()
+				a, slow := h.enter(), h.enterDeaf()
+				for range messages {
+					a.say(line)
+				}
+				tt.leave(t, h, slow)
+				heard := 0
+				for buf := make([]byte, len("1: ")+len(line)); ; heard++ {
+					after(DefaultWriteTimeout * 3 / 10)
+					if _, err := io.ReadFull(slow, buf); err != nil {
+						break
+					}
+				}
+				if got := left.all(); heard != tt.want || !errors.Is(errors.Join(got...), tt.err) {
+					t.Errorf("heard %d messages, left with %v; want %d, %v", heard, got, tt.want, tt.err)
+				}
+			})
+		})
+	}
+}
