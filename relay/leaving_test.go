@@ -1,12 +1,14 @@
 package relay
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // leave lets a client say exit that has not read all that waits for it.
@@ -89,6 +91,47 @@ func TestLeavingTakesTime(t *testing.T) {
 					t.Errorf("heard %d messages, left with %v; want %d, %v", heard, got, tt.want, tt.err)
 				}
 			})
+		})
+	}
+}
+
+// A shaker is a conn whose Write must read first, as that of a TLS conn must.
+type shaker struct{ net.Conn }
+
+func (s shaker) Write(b []byte) (int, error) {
+	if _, err := io.ReadFull(s.Conn, make([]byte, 1)); err != nil {
+		return 0, err
+	}
+	return s.Conn.Write(b)
+}
+
+// TestRefusedShakesNoHands: refused clients, one or many, that never send what must be
+// read before they can be told why hold up neither those after them nor Shutdown.
+func TestRefusedShakesNoHands(t *testing.T) {
+	for _, refused := range []int{1, mostPartings + 3} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHall(t, &Server{MaxClients: 1})
+			a := h.enter()
+			for range refused {
+				_, there := net.Pipe()
+				select {
+				case h.l.conns <- shaker{there}:
+				case <-time.After(time.Minute):
+					t.Fatal("nobody is accepted any more")
+				}
+			}
+			synctest.Wait()
+			if got := h.server.Stats().Refused; got != uint64(refused) {
+				t.Errorf("%d refused, want %d", got, refused)
+			}
+			a.say("exit")
+			a.expect("EOF")
+			ctx, cancel := context.WithTimeout(t.Context(), 2*partingTime)
+			defer cancel()
+			if err := h.server.Shutdown(ctx); err != nil {
+				t.Errorf("Shutdown: %v", err)
+			}
+			h.close()
 		})
 	}
 }

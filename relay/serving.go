@@ -70,7 +70,8 @@ func (v *serving) refuse(conn net.Conn) {
 		v.conns.Go(func() {
 			defer func() { <-v.partings }()
 			defer watch(v.hard, func() { conn.Close() })()
-			_ = conn.SetWriteDeadline(time.Now().Add(partingTime))
+			// For reading, too: the first Write of a TLS conn reads.
+			_ = conn.SetDeadline(time.Now().Add(partingTime))
 			if _, err := conn.Write(words); err == nil {
 				part(conn)
 			}
@@ -78,7 +79,7 @@ func (v *serving) refuse(conn net.Conn) {
 		})
 	default:
 		// So many have not gone when they were told: this one gets what fits at once.
-		_ = conn.SetWriteDeadline(time.Now().Add(time.Millisecond))
+		_ = conn.SetDeadline(time.Now().Add(time.Millisecond))
 		_, _ = conn.Write(words)
 		conn.Close()
 	}
