@@ -100,7 +100,8 @@
 //   - The document's server prints the client's address as Python does. [PrintTrace]
 //     prints ADDRESS:PORT.
 //   - A connection that breaks at one end of a Forwarder is broken off at the other,
-//     too, not closed as if all had arrived.
+//     too, not closed as if all had arrived. So are both ends when a Forwarder is told
+//     to stop while there may be more to come.
 //   - A Peer copies its messages to the server without a newline, as the document's
 //     clients do. [Peer.Framing] changes that.
 //   - A Peer that has nothing more to say (its channel is closed) says "exit".

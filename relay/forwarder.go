@@ -65,7 +65,8 @@ func (f *Forwarder) ListenAndForward(ctx context.Context, address, to string) er
 // reached is closed.
 //
 // It returns when ctx ends, with its cause, or when l fails, after all connections are
-// closed and all goroutines gone. l stays the caller's, as with [Server.Serve].
+// broken off, so that nobody takes what has come for all there was, and all goroutines
+// are gone. l stays the caller's, as with [Server.Serve].
 func (f *Forwarder) Forward(ctx context.Context, l net.Listener, to string) error {
 	return f.newForwarding(to).forward(ctx, l)
 }
@@ -146,12 +147,13 @@ func (w *forwarding) attend(ctx context.Context, c net.Conn) {
 		return // traced; nothing more can be done for the client
 	}
 	defer up.Close()
-	defer watch(ctx, func() { c.Close(); up.Close() })()
+	stop := watch(ctx, func() { breakOff(c, up) })
 	if w.trace.Connected != nil {
 		w.trace.Connected(from)
 	}
 	start := time.Now()
 	report, err := join(c, up, early)
+	stop() // what has all been carried is not broken off
 	report.Elapsed = time.Since(start)
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)

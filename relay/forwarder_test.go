@@ -113,6 +113,34 @@ func TestBrokenConnection(t *testing.T) {
 	}
 }
 
+// TestForwarderStops: the end of the context in mid-transfer is no end of data, on
+// neither side.
+func TestForwarderStops(t *testing.T) {
+	server := listen(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var all sync.WaitGroup
+	c := dial(t, startForwarder(ctx, t, &all, &Forwarder{}, server.Addr()))
+	s, err := server.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, way := range [][2]net.Conn{{c, s}, {s, c}} {
+		send(t, way[0], "half a fi")
+		if got := recv(t, way[1]); got != "half a fi" {
+			t.Fatalf("received %q", got)
+		}
+	}
+	cancel()
+	all.Wait()
+	for name, conn := range map[string]net.Conn{"client": c, "server": s} {
+		if _, err := io.ReadAll(conn); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("the %s was told that this was all: %v", name, err)
+		}
+	}
+}
+
 // TestUpstreamAbsent: a clear error, and nobody is listened to.
 // TestFirstConnectionUnused: it is closed when no client has come, and when none can.
 func TestFirstConnectionUnused(t *testing.T) {

@@ -15,7 +15,7 @@ func join(client, up net.Conn, early []byte) (r ConnReport, err error) {
 	both.Go(func() {
 		n, err := carry(up, client)
 		r.Up = n
-		broken.breakOff(err, client, up)
+		broken.note(err, client, up)
 	})
 	n, err := client.Write(early)
 	r.Down = int64(n)
@@ -24,7 +24,7 @@ func join(client, up net.Conn, early []byte) (r ConnReport, err error) {
 		more, err = carry(client, up)
 		r.Down += more
 	}
-	broken.breakOff(err, client, up)
+	broken.note(err, client, up)
 	both.Wait()
 	return r, broken.err
 }
@@ -48,9 +48,8 @@ type once struct {
 	err error
 }
 
-// breakOff closes both conns if err is one, and in such a way that neither side takes
-// what it has for all there was: by a reset, if the conns are TCP.
-func (o *once) breakOff(err error, conns ...net.Conn) {
+// note breaks both conns off if err is one.
+func (o *once) note(err error, conns ...net.Conn) {
 	if err == nil {
 		return
 	}
@@ -59,6 +58,12 @@ func (o *once) breakOff(err error, conns ...net.Conn) {
 	if o.err == nil {
 		o.err = err
 	}
+	breakOff(conns...)
+}
+
+// breakOff closes conns in such a way that neither side takes what it has for all there
+// was: by a reset, if they are TCP.
+func breakOff(conns ...net.Conn) {
 	for _, c := range conns {
 		if tcp, ok := c.(interface{ SetLinger(sec int) error }); ok {
 			_ = tcp.SetLinger(0)
