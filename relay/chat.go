@@ -289,7 +289,7 @@ func (c *chat) readPackets() {
 
 // readServer brings what comes from the server.
 func (c *chat) readServer() {
-	in := splitter{framing: Auto, max: DefaultMaxMessage}
+	in := splitter{framing: Auto, max: mostLabel + DefaultMaxMessage, labels: true}
 	for {
 		n, err := c.server.Read(in.room())
 		in.took(n)

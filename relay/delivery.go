@@ -19,6 +19,15 @@ type delivery struct {
 	messages int
 }
 
+// mostLabel is the length of the longest label.
+const mostLabel = len("18446744073709551615: ")
+
+// labelled reports whether b begins as the lines of a Server do, "ID: " or "* ".
+func labelled(b []byte) bool {
+	afterID := bytes.TrimLeft(b, "0123456789")
+	return bytes.HasPrefix(b, []byte("* ")) || len(afterID) < len(b) && bytes.HasPrefix(afterID, []byte(": "))
+}
+
 // A batcher encodes the messages of one client. label is "ID: ".
 type batcher struct {
 	label []byte

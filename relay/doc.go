@@ -28,8 +28,9 @@
 // Others send lines. [Framing] tells them apart by the first read: does it hold a
 // newline? Either way a message never holds a newline when it is delivered, so every
 // line that a client receives begins with what the server says about who sent it, and
-// nobody can speak in another's name. Text is bytes, and is passed on as it is, control
-// characters included: a program that shows it on a terminal quotes it.
+// nobody can speak in another's name, to a client that reads lines. Text is bytes, and is
+// passed on as it is, control characters included: a program that shows it on a terminal
+// quotes it.
 //
 // Lines that begin with an asterisk come from the server itself:
 //
@@ -104,6 +105,10 @@
 //     to stop while there may be more to come.
 //   - A Peer copies its messages to the server without a newline, as the document's
 //     clients do. [Peer.Framing] changes that.
+//   - A Peer takes what its server sends for lines, as a [Server] sends them, if it
+//     begins with "ID: " or "* ", however the network cuts it: else the text of one
+//     client, cut at the right place, could pass for a delivery of another's. What
+//     begins otherwise, as a plain server may send it, is told apart as by [Auto].
 //   - A Peer that has nothing more to say (its channel is closed) says "exit".
 //   - Both peers send each other's text through the server as well, so that the
 //     server's deliveries repeat what came over UDP. [Message.Server] tells them apart.

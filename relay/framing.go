@@ -7,7 +7,8 @@ type Framing int
 
 const (
 	// Auto is Chunk for a client whose first read holds no newline, and Line for
-	// any other.
+	// any other. Reads that fill all of the buffer, at first 4 KiB, count as one with
+	// the read that follows.
 	Auto Framing = iota
 	// Line: a message ends with a newline.
 	Line

@@ -41,7 +41,8 @@ type Peer struct {
 
 // A Message is what a Peer hears.
 type Message struct {
-	// Server is whether the server sent it; otherwise it is the other peer's.
+	// Server is whether the server sent it; otherwise it is the other peer's. The chat
+	// ends if a line of the server is longer than a Server's with DefaultMaxMessage.
 	Server bool
 	Text   string
 }

@@ -346,6 +346,33 @@ func TestChatLongText(t *testing.T) {
 	})
 }
 
+// TestChatLongDelivery: the longest message that a Server delivers, from whomever, is
+// heard, whole and as nobody else's.
+func TestChatLongDelivery(t *testing.T) {
+	forged := "1: I owe you money"
+	for _, id := range []string{"2: ", "18446744073709551615: "} {
+		for _, first := range []int{len(id), 1448, firstRead, DefaultMaxMessage / 2} { // bytes of a read
+			synctest.Test(t, func(t *testing.T) {
+				a, b := newChatters(t)
+				a.start(Peer{}, b.addr)
+				line := id + strings.Repeat("x", first-len(id)) + forged
+				line += strings.Repeat("x", len(id)+DefaultMaxMessage-len(line))
+				for _, part := range []string{line[:first], line[first:], "\n", "2: next\n"} {
+					io.WriteString(a.server, part)
+					synctest.Wait()
+				}
+				b.start(Peer{}, a.addr)
+				b.say <- exit
+				<-a.done
+				<-b.done
+				if want := []string{"server: " + line, "server: 2: next"}; a.err != nil || !slices.Equal(a.heard, want) {
+					t.Errorf("%d bytes of it first: %v, heard %d messages: %.60q", first, a.err, len(a.heard), a.heard)
+				}
+			})
+		}
+	}
+}
+
 func TestChatMistakes(t *testing.T) {
 	a, b := net.Pipe()
 	defer a.Close()

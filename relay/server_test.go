@@ -193,6 +193,20 @@ func TestUnfinishedLine(t *testing.T) {
 	})
 }
 
+// TestLongFirstLine: a first line that is longer than the first read is one message.
+func TestLongFirstLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHall(t, &Server{})
+		defer h.close()
+		a, b := h.enter(), h.enter()
+		long := strings.Repeat("x", DefaultMaxMessage) + "\n"
+		b.say(long)
+		b.say("sec")
+		b.say("ond\n")
+		a.expect("2: " + long + "2: second\n")
+	})
+}
+
 // TestIdle: bytes that complete no message do not keep a client (slowloris).
 func TestIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -14,7 +14,8 @@ const (
 // valid until the next room.
 type splitter struct {
 	framing Framing
-	max     int // bytes of a message
+	max     int  // bytes of a message
+	labels  bool // under Auto, what begins with a label is lines
 
 	buf        []byte
 	start, end int // what has not been returned yet
@@ -55,14 +56,25 @@ func (s *splitter) grow() {
 func (s *splitter) took(n int) {
 	s.end += n
 	if s.framing == Auto && n > 0 {
-		s.framing = Chunk
-		if bytes.IndexByte(s.buf[s.start:s.end], '\n') >= 0 {
-			s.framing = Line
-		}
+		s.framing = s.judge()
 	}
 	if s.end == len(s.buf) && len(s.buf) < s.limit() {
 		s.grow() // it comes faster than it is read
 	}
+}
+
+// judge tells lines from chunks by what has come so far. A read that fills the room shows
+// only a part of what was sent, and leaves it open. No line typed at a terminal does:
+// that of Linux has 4095 bytes at most.
+func (s *splitter) judge() Framing {
+	rest := s.waiting()
+	switch {
+	case bytes.IndexByte(rest, '\n') >= 0, s.labels && labelled(rest):
+		return Line
+	case s.end == len(s.buf) && len(rest) <= s.max:
+		return Auto
+	}
+	return Chunk
 }
 
 // finish notes that no more bytes will come: what is there is a message.

@@ -35,7 +35,7 @@ func split(f Framing, limit int, reads ...string) (texts []string, err error) {
 }
 
 func TestSplitter(t *testing.T) {
-	long := strings.Repeat("x", 100_000)
+	long, full := strings.Repeat("x", 100_000), strings.Repeat("x", firstRead)
 	for _, tt := range []struct {
 		name    string
 		framing Framing
@@ -62,11 +62,43 @@ func TestSplitter(t *testing.T) {
 		{"a long line in a chunk", Chunk, 3, []string{"ab\ncdefgh\n"}, []string{"ab", "cde", "fgh", ""}, nil},
 		{"longer than the buffer", Line, 100_000, []string{long + "\n" + long + "\n"}, []string{long, long}, nil},
 		{"longer than the buffer by one", Line, 100_000, []string{long + "x\n"}, nil, ErrTooLong},
+		{"a first line longer than a read", Auto, 100_000, []string{long + "\na", "b\n"}, []string{long, "ab"}, nil},
+		{"a first line that fills a read", Auto, firstRead, []string{full, "\na", "b\n"}, []string{full, "ab"}, nil},
+		{"a first chunk longer than a read", Auto, 100_000, []string{full + "x", "y"}, []string{full + "x", "y"}, nil},
+		{"a first chunk that fills a read", Auto, 100_000, []string{full}, []string{full}, nil},
+		{"a first chunk longer than a message", Auto, firstRead - 1, []string{full, "y"}, []string{full[1:], "x", "y"}, nil},
+		{"a label", Auto, 10, []string{"2: a", "b\n"}, []string{"2: a", "b"}, nil},
 		{"binary", Auto, 10, []string{"\x00\xff\n\x80\n"}, []string{"\x00\xff", "\x80"}, nil},
 	} {
 		got, err := split(tt.framing, tt.max, tt.reads...)
 		if !slices.Equal(got, tt.want) || !errors.Is(err, tt.err) {
 			t.Errorf("%s: %.60q, %v; want %.60q, %v", tt.name, got, err, tt.want, tt.err)
+		}
+	}
+}
+
+// TestSplitterLabels: what begins as a Server's deliveries do is lines from the start.
+func TestSplitterLabels(t *testing.T) {
+	for _, tt := range []struct {
+		first string
+		want  Framing
+	}{
+		{"1: a", Line},
+		{"18446744073709551615: a", Line},
+		{"* full: at", Line},
+		{"1: ", Line},
+		{"a\n", Line},
+		{"1:a", Chunk},
+		{"12", Chunk},
+		{": a", Chunk},
+		{"a 1: a", Chunk},
+		{"*", Chunk},
+		{"**", Chunk},
+	} {
+		s := splitter{max: 100, labels: true}
+		s.took(copy(s.room(), tt.first))
+		if s.framing != tt.want {
+			t.Errorf("%q is the beginning of a %v, want %v", tt.first, s.framing, tt.want)
 		}
 	}
 }
