@@ -119,17 +119,15 @@ func (d *dialogue) next(now time.Time) (send, again bool, wake time.Time, err er
 	return send, again, wake, nil
 }
 
-// patience is when what we do is in vain; zero if there is no such time.
+// patience is when what is on its way is in vain; zero if there is no such time.
 func (d *dialogue) patience() time.Time {
 	switch {
-	case d.gone && d.busy && !d.exiting:
-		return d.lingers
-	case d.gone, d.left:
+	case !d.busy, d.gone && d.exiting:
 		return time.Time{}
+	case d.gone:
+		return d.lingers
 	case d.leaving:
 		return d.deadline
-	case !d.busy:
-		return time.Time{}
 	}
 	return d.began.Add(d.limit())
 }
@@ -141,7 +139,7 @@ func (d *dialogue) limit() time.Duration {
 	return d.join
 }
 
-// failure says that patience has run out.
+// failure says that patience with what is on its way has run out.
 func (d *dialogue) failure() error {
 	e := &PeerError{Peer: d.other, Number: d.number, Text: d.text, Silence: d.limit(), Err: ErrSilent}
 	switch {
@@ -213,6 +211,8 @@ func (d *dialogue) said(now time.Time, p Packet) (verdict, error) {
 		return ignore, ErrForeign // our own, come back
 	case slices.Contains(d.former, p.Session):
 		return ignore, ErrNumber
+	case d.gone && p.Session != d.theirs:
+		return ignore, ErrNumber // the other has started again: for the next chat
 	case !d.known || p.Session != d.theirs:
 		d.meet(p)
 	}
@@ -243,7 +243,6 @@ func (d *dialogue) meet(p Packet) {
 	}
 	d.theirs, d.known = p.Session, true
 	d.heard = p.Number - 1
-	d.gone = false
 }
 
 func (d *dialogue) linger(now time.Time) {

@@ -210,6 +210,17 @@ func TestDialogueLingers(t *testing.T) {
 	}
 	s.at(1900*ms + mostLinger).over(true)
 
+	// Who starts again meanwhile does not revive this chat.
+	s = newScript(t)
+	s.arrives(say(1, exit), fresh, nil)
+	anew := say(1, "back again")
+	anew.Session = 3
+	s.at(700*ms).arrives(anew, ignore, ErrNumber)
+	s.arrives(say(1, exit), repeat, nil)
+	s.d.leave(s.now)
+	s.next(false, false, 1500*ms)
+	s.at(1500 * ms).over(true)
+
 	// A message that crossed it is reported if it was not acknowledged.
 	s = newScript(t)
 	s.d.say(s.now, "one")

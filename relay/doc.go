@@ -110,6 +110,8 @@
 //     client, cut at the right place, could pass for a delivery of another's. What
 //     begins otherwise, as a plain server may send it, is told apart as by [Auto].
 //   - A Peer that has nothing more to say (its channel is closed) says "exit".
+//   - The other peer may start again in mid-chat. Once it has said "exit" the chat is
+//     over, and what it says after it has started again waits for the next one.
 //   - Both peers send each other's text through the server as well, so that the
 //     server's deliveries repeat what came over UDP. [Message.Server] tells them apart.
 package relay

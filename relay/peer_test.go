@@ -37,24 +37,26 @@ type chatter struct {
 
 func newChatters(t *testing.T, options ...lossy.Option) (a, b *chatter) {
 	n := lossy.NewNetwork(options...)
-	open := func() *chatter {
-		conn, err := n.NewConn(netip.AddrPort{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := &chatter{t: t, conn: conn, say: make(chan string), done: make(chan struct{})}
-		c.addr = conn.LocalAddr().(*net.UDPAddr).AddrPort()
-		c.mine, c.server = net.Pipe()
-		c.drain = make(chan struct{})
-		server := c.server
-		go func() {
-			defer close(c.drain)
-			b, _ := io.ReadAll(server)
-			c.copied = string(b)
-		}()
-		return c
+	return newChatter(t, n, netip.AddrPort{}), newChatter(t, n, netip.AddrPort{})
+}
+
+// newChatter is one of them, at an address of n; zero: any.
+func newChatter(t *testing.T, n *lossy.Network, at netip.AddrPort) *chatter {
+	conn, err := n.NewConn(at)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return open(), open()
+	c := &chatter{t: t, conn: conn, say: make(chan string), done: make(chan struct{})}
+	c.addr = conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	c.mine, c.server = net.Pipe()
+	c.drain = make(chan struct{})
+	server := c.server
+	go func() {
+		defer close(c.drain)
+		b, _ := io.ReadAll(server)
+		c.copied = string(b)
+	}()
+	return c
 }
 
 func (c *chatter) start(p Peer, other netip.AddrPort) {
@@ -246,6 +248,35 @@ func TestChatBadPackets(t *testing.T) {
 		b.conn.Close()
 		if a.report.Bad != 5 || !slices.Equal(a.heard, []string{"hi"}) {
 			t.Errorf("%+v, heard %q", a.report, a.heard)
+		}
+	})
+}
+
+// TestChatStartsAgain: who says exit and starts again at once does not revive the chat
+// that is over at the other peer, and finds it in its next one.
+func TestChatStartsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := lossy.NewNetwork(lossy.Delay(10 * ms))
+		a, b := newChatter(t, n, netip.AddrPort{}), newChatter(t, n, netip.AddrPort{})
+		a.start(Peer{}, b.addr)
+		b.start(Peer{}, a.addr)
+		a.say <- "hello"
+		b.say <- exit
+		<-b.done
+		b = newChatter(t, n, b.addr)
+		b.start(Peer{}, a.addr)
+		b.say <- "back again"
+		<-a.done
+		if a.err != nil || len(a.heard) != 0 {
+			t.Errorf("the chat that was over: %v, heard %q", a.err, a.heard)
+		}
+		a = newChatter(t, n, a.addr)
+		a.start(Peer{}, b.addr)
+		b.say <- exit
+		<-a.done
+		<-b.done
+		if a.err != nil || b.err != nil || !slices.Equal(a.heard, []string{"back again"}) {
+			t.Errorf("the next one: %v, %v, heard %q", a.err, b.err, a.heard)
 		}
 	})
 }
