@@ -2,6 +2,7 @@ package relay
 
 import (
 	"errors"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -17,6 +18,8 @@ const (
 	readerPatience = 4
 	// mostPatience is for all, until there is room.
 	mostPatience = 8
+	// longestPatience is what can be waited so many times without an overflow.
+	longestPatience = math.MaxInt64 / mostPatience
 )
 
 // mostBuffered is more than the systems of both sides hold for a client that never

@@ -152,7 +152,7 @@ func (s *Server) options() (options, error) {
 		maxClients:   orDefault(s.MaxClients, DefaultMaxClients),
 		maxMessage:   orDefault(s.MaxMessage, DefaultMaxMessage),
 		queue:        orDefault(s.Queue, DefaultQueue),
-		patience:     orDefault(s.Patience, DefaultPatience),
+		patience:     min(orDefault(s.Patience, DefaultPatience), longestPatience),
 		writeTimeout: orDefault(s.WriteTimeout, DefaultWriteTimeout),
 		idleTimeout:  s.IdleTimeout,
 		framing:      s.Framing,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"strings"
 	"sync"
@@ -163,6 +164,24 @@ func TestDisconnectAtOnce(t *testing.T) {
 		}
 		if got := strings.Count(b.heard(), "\n"); got != 501 {
 			t.Errorf("heard %d messages, want 501", got)
+		}
+	})
+}
+
+// TestLongestPatience: who waits for as long as it may be said waits.
+func TestLongestPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var left departures
+		h := newHall(t, &Server{Queue: 100, Patience: math.MaxInt64, WriteTimeout: -1, Trace: left.trace()})
+		defer h.close()
+		a := h.enter()
+		h.enterDeaf()
+		for range 2 { // the second waits for room
+			a.say(strings.Repeat("x", 80) + "\n")
+		}
+		after(24 * time.Hour)
+		if got := left.all(); len(got) != 0 {
+			t.Errorf("left with %v, want nobody", got)
 		}
 	})
 }
