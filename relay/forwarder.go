@@ -21,8 +21,10 @@ type Forwarder struct {
 	// Listen opens ListenAndForward's listener. Nil means a zero net.ListenConfig's
 	// Listen.
 	Listen func(ctx context.Context, network, address string) (net.Listener, error)
-	// Retry is the time between two tries to reach the upstream host. 0 means
-	// that there is one try only.
+	// Retry is the time between two tries to reach the upstream host. 0 means that there
+	// is one try only. There are no more for a client whose connection breaks, and after
+	// 30 s for one that has closed its sending direction, because one that has gone looks
+	// the same.
 	Retry time.Duration
 	// MaxConns is how many clients are served at once; more wait to be accepted. 0
 	// means DefaultMaxConns.
@@ -142,7 +144,7 @@ func (w *forwarding) admit(ctx context.Context, c net.Conn) {
 // attend connects one client to the upstream host.
 func (w *forwarding) attend(ctx context.Context, c net.Conn) {
 	from := addrPort(c.RemoteAddr())
-	up, early, err := w.upstream(ctx, from)
+	up, early, err := w.upstream(ctx, c)
 	if err != nil {
 		return // traced; nothing more can be done for the client
 	}
@@ -164,18 +166,19 @@ func (w *forwarding) attend(ctx context.Context, c net.Conn) {
 }
 
 // upstream returns the connection that was made before if it is still there, or a new
-// one. early is what came from there already.
-func (w *forwarding) upstream(ctx context.Context, from netip.AddrPort) (up net.Conn, early []byte, err error) {
+// one. early is what either side has said already.
+func (w *forwarding) upstream(ctx context.Context, c net.Conn) (up net.Conn, early said, err error) {
 	select {
 	case up = <-w.ready:
-		if early, ok := w.alive(ctx, up); ok {
+		var ok bool
+		if early.down, ok = w.alive(ctx, up); ok {
 			return up, early, nil
 		}
 		up.Close()
 	default:
 	}
-	up, err = w.dial(ctx, from)
-	return up, nil, err
+	up, early.up, err = w.reach(ctx, c)
+	return up, early, err
 }
 
 const (
@@ -191,7 +194,7 @@ const (
 // has sent: the only way to know is to read.
 func (w *forwarding) alive(ctx context.Context, conn net.Conn) (early []byte, ok bool) {
 	defer watch(ctx, func() { conn.Close() })()
-	early = make([]byte, 4096)
+	early = make([]byte, mostEarly)
 	n, err := 0, error(nil)
 	for range glances {
 		start := time.Now()
@@ -216,25 +219,31 @@ func timedOut(err error) bool {
 
 // dial connects to the upstream host, again and again if so wished.
 func (w *forwarding) dial(ctx context.Context, from netip.AddrPort) (net.Conn, error) {
+	for {
+		up, err := w.try(ctx, from)
+		if err == nil || ctx.Err() != nil || w.Retry <= 0 {
+			return up, err
+		}
+		sleep(ctx, w.Retry)
+	}
+}
+
+// try is one try.
+func (w *forwarding) try(ctx context.Context, from netip.AddrPort) (net.Conn, error) {
 	dial := w.Dial
 	if dial == nil {
 		dial = (&net.Dialer{}).DialContext
 	}
-	for {
-		up, err := dial(ctx, "tcp", w.to)
-		if err == nil {
-			return up, nil
-		}
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("relay: forwarding: %w", context.Cause(ctx))
-		}
-		err = &UpstreamError{To: w.to, Err: err}
-		if w.trace.Unreachable != nil {
-			w.trace.Unreachable(from, err)
-		}
-		if w.Retry <= 0 {
-			return nil, err
-		}
-		sleep(ctx, w.Retry)
+	up, err := dial(ctx, "tcp", w.to)
+	if err == nil {
+		return up, nil
 	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("relay: forwarding: %w", context.Cause(ctx))
+	}
+	err = &UpstreamError{To: w.to, Err: err}
+	if w.trace.Unreachable != nil {
+		w.trace.Unreachable(from, err)
+	}
+	return nil, err
 }

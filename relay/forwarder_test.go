@@ -238,6 +238,88 @@ func TestRetry(t *testing.T) {
 	})
 }
 
+// A resetConn has been reset by the other side.
+type resetConn struct{ net.Conn }
+
+func (resetConn) Read([]byte) (int, error) { return 0, syscall.ECONNRESET }
+
+// TestRetryForClients: who has gone while the upstream host cannot be reached gives its
+// place to the next; who has not loses nothing of what it has said.
+func TestRetryForClients(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		client func(net.Conn) net.Conn // what becomes of the first
+		away   time.Duration           // the upstream host
+		want   []string                // what each of its connections brings
+	}{
+		{"waits", func(c net.Conn) net.Conn {
+			go func() {
+				io.WriteString(c, "one")
+				time.Sleep(time.Minute)
+				io.WriteString(c, "two")
+				c.Close()
+			}()
+			return nil
+		}, 59500 * ms, []string{"onetwo", "next"}},
+		{"says more than is heard", func(c net.Conn) net.Conn {
+			go func() {
+				c.Write(noise(1, 3*mostEarly))
+				c.Close()
+			}()
+			return nil
+		}, 59500 * ms, []string{string(noise(1, 3*mostEarly)), "next"}},
+		{"has closed its side", func(c net.Conn) net.Conn {
+			go func() {
+				io.WriteString(c, "question")
+				c.Close()
+			}()
+			return nil
+		}, endedTime - 2*time.Second, []string{"question", "next"}},
+		{"has gone", func(c net.Conn) net.Conn {
+			c.Close()
+			return nil
+		}, endedTime + 2*time.Second, []string{"next"}},
+		{"is reset", func(c net.Conn) net.Conn { return resetConn{c} }, 2 * time.Second, []string{"next"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server, l := newMemListener(), newMemListener()
+				start := time.Now()
+				f := Forwarder{Retry: time.Second, MaxConns: 1, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+					if time.Since(start) < tt.away || ctx.Err() != nil {
+						return nil, syscall.ECONNREFUSED
+					}
+					return server.dial(), nil
+				}}
+				ctx, cancel := context.WithCancel(t.Context())
+				ended := make(chan error)
+				go func() { ended <- f.Forward(ctx, l, "") }()
+				here, there := net.Pipe()
+				if c := tt.client(here); c != nil {
+					there = c
+				}
+				l.conns <- there
+				next := l.dial()
+				go func() {
+					io.WriteString(next, "next")
+					next.Close()
+				}()
+				for _, want := range tt.want {
+					s, _ := server.Accept()
+					if got, err := io.ReadAll(s); string(got) != want || err != nil {
+						t.Errorf("the server got %d bytes, %.60q, %v; want %d, %.60q", len(got), got, err, len(want), want)
+					}
+					s.Close()
+				}
+				cancel()
+				if err := <-ended; !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
 // TestFirstConnection: it is there before the client, what the server says first is not
 // lost, and if the server has closed it a new one is made.
 func TestFirstConnection(t *testing.T) {

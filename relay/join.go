@@ -6,33 +6,37 @@ import (
 	"sync"
 )
 
+// said is what was read before it could be carried: up is the client's.
+type said struct{ up, down []byte }
+
 // join carries bytes between a client and the upstream host, early first, until both
 // have closed or one broke. The conns meet in io.Copy as they are: so the kernel moves
 // the bytes between two TCP sockets by itself (splice).
-func join(client, up net.Conn, early []byte) (r ConnReport, err error) {
+func join(client, up net.Conn, early said) (r ConnReport, err error) {
 	var broken once
 	var both sync.WaitGroup
 	both.Go(func() {
-		n, err := carry(up, client)
+		n, err := carry(up, client, early.up)
 		r.Up = n
 		broken.note(err, client, up)
 	})
-	n, err := client.Write(early)
-	r.Down = int64(n)
-	if err == nil {
-		var more int64
-		more, err = carry(client, up)
-		r.Down += more
-	}
+	r.Down, err = carry(client, up, early.down)
 	broken.note(err, client, up)
 	both.Wait()
 	return r, broken.err
 }
 
-// carry copies until src ends, and then says so to dst, whose other direction may go
-// on. A dst that cannot be half-closed is closed.
-func carry(dst, src net.Conn) (int64, error) {
-	n, err := io.Copy(dst, src)
+// carry writes early, copies until src ends, and then says so to dst, whose other
+// direction may go on. A dst that cannot be half-closed is closed.
+func carry(dst, src net.Conn, early []byte) (n int64, err error) {
+	if len(early) > 0 {
+		first, err := dst.Write(early)
+		if n = int64(first); err != nil {
+			return n, err
+		}
+	}
+	more, err := io.Copy(dst, src)
+	n += more
 	if err != nil {
 		return n, err
 	}
