@@ -51,10 +51,14 @@ func startProxy(t *testing.T, p *lossy.Proxy) *proxied {
 		x.opened = append(x.opened, c)
 		return c, nil
 	}
+	refused := p.Refused
 	p.Refused = func(from netip.AddrPort, err error) {
 		x.mu.Lock()
-		defer x.mu.Unlock()
 		x.refused = append(x.refused, fmt.Sprint(from, ": ", err))
+		x.mu.Unlock()
+		if refused != nil {
+			refused(from, err)
+		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	x.cancel = cancel
@@ -264,6 +268,29 @@ func TestProxyRefused(t *testing.T) {
 			t.Errorf("refused are %q", r)
 		}
 		x.end(t)
+	})
+}
+
+// TestProxyEndsUnderTraffic: what a server sent that was read before the end, and not
+// passed on before it, does no harm.
+func TestProxyEndsUnderTraffic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var x *proxied
+		x = startProxy(t, &lossy.Proxy{Refused: func(netip.AddrPort, error) {
+			x.cancel()
+			synctest.Wait() // until the end waits only for whoever calls this
+		}})
+		c := open(t, x.outer)
+		send(t, c, x.conn, "hello")
+		_, socket := from(t, x.server)
+		// These are read together. The client as a server is refused, and comes first.
+		c.WriteToUDPAddrPort([]byte("refused"), socket)
+		x.server.WriteToUDPAddrPort([]byte("too late"), socket)
+		<-x.done
+		x.end(t)
+		if r := x.refusals(); len(r) != 1 || x.stats.Passed != 1 {
+			t.Errorf("refused %q; statistics are %+v", r, x.stats)
+		}
 	})
 }
 

@@ -74,12 +74,14 @@ func (s *proxying) serve() error {
 	}
 }
 
-// end closes everything, and waits for all goroutines.
+// end closes everything, and waits for all goroutines. The server stays among the
+// servers, because until they are over clients may still have packets of it.
 func (s *proxying) end() {
 	s.cancel()
 	s.mu.Lock()
-	s.release(s.To)
+	to := s.servers[s.To]
 	s.mu.Unlock()
+	to.inside.Close()
 	s.done.Wait()
 }
 
