@@ -67,6 +67,7 @@ func (c *chain) judge(f *flow, n int, payload []byte, at time.Duration, s *Stats
 func (c *chain) walk(i int) {
 	x, f := &c.x, c.fates[i]
 	x.Payload, x.altered, x.own = f.bytes(c.payload), f.altered, false
+	x.holders = x.holders[:0]
 	for k := f.next; k < len(c.f.judges) && f.cause == ""; k++ {
 		x.delay = f.delay
 		v := c.f.judges[k](x)

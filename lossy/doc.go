@@ -77,9 +77,10 @@
 //
 // Models are applied in the order in which they are given, and each judges at
 // the moment when the packet is sent. The first that drops it ends that: a
-// Loss before a Rate spares the queue, one after it does not. Delays add up.
-// State belongs to a flow, which is one direction between two addresses, or to
-// all of them where [Shared] says so.
+// Loss before a Rate spares the queue, one after it does not. (Only [Limit] is
+// another matter: what it drops has taken nothing of the models before it.)
+// Delays add up. State belongs to a flow, which is one direction between two
+// addresses, or to all of them where [Shared] says so.
 //
 //	Loss              each packet with a probability of its own
 //	GilbertElliott    in bursts: a good and a bad state

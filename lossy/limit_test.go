@@ -43,6 +43,52 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// TestLimitSpares: what Limit drops has taken nothing of the models before it.
+func TestLimitSpares(t *testing.T) {
+	endless := Rate(7e6, math.MaxInt)
+	for name, test := range map[string]struct{ got, want Model }{
+		"a link":        {Compose(endless, Limit(8)), Rate(7e6, 7)},
+		"a shared link": {Compose(Shared(endless), Limit(8)), Rate(7e6, 7)},
+		"two limits":    {Compose(endless, Limit(8), Limit(7)), Rate(7e6, 6)},
+		"slots":         {Compose(Slots(time.Millisecond, time.Millisecond, 1, 0), Limit(8)), Rate(8e6, 7)},
+	} {
+		want := judgeN(2000, 500*time.Microsecond, 1, test.want)
+		for i, f := range judgeN(2000, 500*time.Microsecond, 1, test.got) {
+			if f.cause != want[i].cause || f.cause == "" && f.delay != want[i].delay {
+				t.Errorf("%s: packet %d: %q, %v, want %q, %v", name, i, f.cause, f.delay, want[i].cause, want[i].delay)
+				break
+			}
+		}
+	}
+}
+
+// TestLimitSparesOrder: a packet that is dropped holds up none that comes behind it.
+func TestLimitSparesOrder(t *testing.T) {
+	delays := []time.Duration{10, 30, 5}
+	i := -1
+	by := stateless(func(*passage) verdict { i++; return verdict{delay: delays[i]} })
+	if f := judgeN(3, 6, 1, by, InOrder(), Limit(1)); f[1].cause != CauseQueue || f[2].delay != 5 {
+		t.Errorf("behind one that was dropped (%q) a packet takes %v, want 5ns", f[1].cause, f[2].delay)
+	}
+}
+
+// TestLimitSparesOthers: a flow that sends too much takes no place from another in a link
+// and a limit that they share.
+func TestLimitSparesOthers(t *testing.T) {
+	c := testChain(1, Shared(Compose(Rate(8e6, math.MaxInt), Limit(10))), Limit(3))
+	var s Stats
+	for i := range 106 {
+		f := c.judge(c.flows.get(testFlow(i/100)), i, make([]byte, 1000), 0, &s)[0]
+		want := fate{cause: CauseQueue}
+		if i%100 < 3 {
+			want = fate{delay: time.Duration(1+i%100+i/100*3) * time.Millisecond}
+		}
+		if f.cause != want.cause || want.cause == "" && f.delay != want.delay {
+			t.Errorf("packet %d: %q, delayed by %v, want %q, %v", i, f.cause, f.delay, want.cause, want.delay)
+		}
+	}
+}
+
 func TestMTU(t *testing.T) {
 	pass := func(mtu, size int, k flowKey) bool {
 		c := testChain(1, MTU(mtu))

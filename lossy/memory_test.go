@@ -23,6 +23,12 @@ func TestRing(t *testing.T) {
 			}
 			want++
 		}
+		if step%3 == 0 && r.count > 0 {
+			next--
+			if got := r.unpush(); got != next {
+				t.Fatalf("step %d: unpushed %d, want %d", step, got, next)
+			}
+		}
 		if r.count != next-want {
 			t.Fatalf("step %d: count is %d, want %d", step, r.count, next-want)
 		}

@@ -2,6 +2,7 @@ package lossy
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -35,9 +36,25 @@ type passage struct {
 	delay time.Duration // by the models so far
 	rng   rand.PCG      // this packet's own random numbers
 
+	holders []holder // that it has met, in their order
+
 	altered []byte // the payload once a bit has been flipped
 	own     bool   // altered is of nobody else, neither packet nor copy
 	scratch []byte // where altered payloads are, until the next packet
+}
+
+// A holder is the state of a model in which packets wait for each other.
+type holder interface {
+	// undo makes all as if the packet that was judged last had not come.
+	undo()
+}
+
+// undo undoes what the models so far did for the packet.
+func (p *passage) undo() {
+	for _, h := range slices.Backward(p.holders) {
+		h.undo()
+	}
+	p.holders = p.holders[:0]
 }
 
 // flip inverts one bit of the payload, in a copy of it.

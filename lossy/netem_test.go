@@ -78,6 +78,43 @@ func TestNetem(t *testing.T) {
 	}
 }
 
+// TestNetemOverload offers twice what gets through, for two minutes: the rate stays what
+// it is, and when all have left the next packet waits for nobody.
+func TestNetemOverload(t *testing.T) {
+	const ms = time.Millisecond
+	for words, test := range map[string]struct {
+		interval time.Duration // from packet to packet
+		want     int           // how many leave in a second
+		alone    time.Duration // what one takes that finds no other
+	}{
+		"rate 1mbit":                     {4 * ms, 120, 8336 * time.Microsecond},
+		"rate 1mbit limit 20":            {4 * ms, 120, 8336 * time.Microsecond},
+		"rate 1mbit limit 30 delay 50ms": {4 * ms, 120, 58336 * time.Microsecond},
+		"slot 100ms packets 1 limit 5":   {50 * ms, 10, 100 * ms},
+		"slot 100ms bytes 2500 limit 5":  {25 * ms, 20, 100 * ms},
+	} {
+		c := testChain(1, netem(t, words))
+		f := c.flows.get(testFlow(1))
+		payload := make([]byte, 1000)
+		var s Stats
+		left := make(map[time.Duration]int) // in each second
+		for at := time.Duration(0); at < 2*time.Minute; at += test.interval {
+			if fate := c.judge(f, 1, payload, at, &s)[0]; fate.cause == "" {
+				left[(at+fate.delay)/time.Second]++
+			}
+		}
+		for i := time.Duration(1); i < 120; i++ {
+			if got := left[i]; got < test.want-2 || got > test.want+2 {
+				t.Errorf("%s: %d leave in second %d, want %d", words, got, i, test.want)
+				break
+			}
+		}
+		if fate := c.judge(f, 1, payload, 3*time.Minute, &s)[0]; fate.delay != test.alone {
+			t.Errorf("%s: a packet that is alone takes %v, want %v", words, fate.delay, test.alone)
+		}
+	}
+}
+
 // treatment describes what a model does to packets.
 func treatment(m Model) string {
 	var b strings.Builder

@@ -104,6 +104,10 @@ type link struct {
 type load struct {
 	leaves time.Duration
 	size   int
+
+	// What free and fraction of the link were before it came.
+	free     time.Duration
+	fraction float64
 }
 
 func (l *link) judge(x *passage) verdict {
@@ -115,6 +119,7 @@ func (l *link) judge(x *passage) verdict {
 	if !l.room(size) {
 		return verdict{cause: CauseQueue}
 	}
+	p := load{size: size, free: l.free, fraction: l.fraction}
 	if l.free < x.at {
 		l.free, l.fraction = x.at, 0
 	}
@@ -123,9 +128,20 @@ func (l *link) judge(x *passage) verdict {
 		whole, fraction = math.MaxInt64/2, 0
 	}
 	l.free, l.fraction = addDelay(l.free, time.Duration(whole)), fraction
-	l.loads.push(load{l.free, size})
+	p.leaves = l.free
+	l.loads.push(p)
 	l.bytes += size
+	x.holders = append(x.holders, l)
 	return verdict{delay: l.free - x.at}
+}
+
+func (l *link) undo() {
+	if l.loads.count == 0 {
+		return // it took no time, and came a second time
+	}
+	p := l.loads.unpush()
+	l.bytes -= p.size
+	l.free, l.fraction = p.free, p.fraction
 }
 
 // room reports whether a packet finds a place on the link or in the queue.

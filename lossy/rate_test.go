@@ -179,3 +179,15 @@ func TestRateBytes(t *testing.T) {
 		}
 	}
 }
+
+// TestRateUndo: a link that takes no time, and is met twice, has nothing to give back
+// the second time.
+func TestRateUndo(t *testing.T) {
+	l := &link{queue: 1}
+	x := &passage{Packet: Packet{Payload: []byte("x")}}
+	l.judge(x)
+	l.judge(x)
+	if x.undo(); l.loads.count != 0 || l.bytes != 0 {
+		t.Errorf("a link that has nothing has %d packets, %d bytes", l.loads.count, l.bytes)
+	}
+}

@@ -44,11 +44,22 @@ func Reorder(p float64, gap int, models ...Model) Model {
 // reordering.
 func InOrder() Model {
 	return stateful(func() judge {
-		var last time.Duration // when the last has left
-		return func(x *passage) verdict {
-			leaves := addDelay(x.at, x.delay)
-			last = max(last, leaves)
-			return verdict{delay: last - leaves}
-		}
+		o := new(order)
+		return o.judge
 	})
 }
+
+// order is the state of one InOrder.
+type order struct {
+	last   time.Duration // when the last has left
+	before time.Duration // what that was before the packet that came last
+}
+
+func (o *order) judge(x *passage) verdict {
+	leaves := addDelay(x.at, x.delay)
+	o.before, o.last = o.last, max(o.last, leaves)
+	x.holders = append(x.holders, o)
+	return verdict{delay: o.last - leaves}
+}
+
+func (o *order) undo() { o.last = o.before }

@@ -28,6 +28,15 @@ func (r *ring[E]) pop() E {
 	return e
 }
 
+// unpush removes the newest element and returns it. There must be one.
+func (r *ring[E]) unpush() E {
+	r.count--
+	i := (r.start + r.count) & (len(r.buf) - 1)
+	e := r.buf[i]
+	clear(r.buf[i : i+1])
+	return e
+}
+
 func (r *ring[E]) grow() {
 	buf := make([]E, max(8, 2*len(r.buf)))
 	n := copy(buf, r.buf[r.start:])

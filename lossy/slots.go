@@ -22,7 +22,7 @@ func Slots(least, most time.Duration, packets, bytes int) Model {
 		panic(fmt.Sprintf("lossy: Slots: a bound of %d packets or %d bytes is negative", packets, bytes))
 	}
 	return stateful(func() judge {
-		s := &slots{least: least, width: float64(most - least), packets: packets, bytes: bytes, next: -1}
+		s := &slots{least: least, width: float64(most - least), packets: packets, bytes: bytes, now: slot{at: -1}}
 		return s.judge
 	})
 }
@@ -33,30 +33,37 @@ type slots struct {
 	width          float64
 	packets, bytes int
 
-	next            time.Duration // when the slot is that takes packets now
-	inSlot, byteSum int           // what it has taken
+	now    slot // that takes packets
+	before slot // what it was before the packet that came last
+}
+
+// A slot is when packets leave, and what has been put there.
+type slot struct {
+	at             time.Duration
+	packets, bytes int
 }
 
 func (s *slots) judge(x *passage) verdict {
 	interval := s.least + time.Duration(x.uniform()*s.width)
 	ready := addDelay(x.at, x.delay)
 	size := len(x.Payload)
+	s.before = s.now
 	switch {
-	case s.next < ready: // overdue
-		s.begin(addDelay(ready, interval))
+	case s.now.at < ready: // overdue
+		s.now = slot{at: addDelay(ready, interval)}
 	case s.full(size):
-		s.begin(addDelay(s.next, interval))
+		s.now = slot{at: addDelay(s.now.at, interval)}
 	}
-	s.inSlot++
-	s.byteSum += size
-	return verdict{delay: s.next - ready}
+	s.now.packets++
+	s.now.bytes += size
+	x.holders = append(x.holders, s)
+	return verdict{delay: s.now.at - ready}
 }
 
-// begin goes on to a slot at a time.
-func (s *slots) begin(at time.Duration) { s.next, s.inSlot, s.byteSum = at, 0, 0 }
+func (s *slots) undo() { s.now = s.before }
 
 // full reports whether the slot has no room for a packet.
 func (s *slots) full(size int) bool {
-	return s.inSlot > 0 &&
-		(s.packets > 0 && s.inSlot >= s.packets || s.bytes > 0 && s.byteSum+size > s.bytes)
+	return s.now.packets > 0 &&
+		(s.packets > 0 && s.now.packets >= s.packets || s.bytes > 0 && s.now.bytes+size > s.bytes)
 }
