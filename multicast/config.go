@@ -43,9 +43,9 @@ type Membership struct {
 	// IPv6 group means the same.
 	Interface string
 	// Include, if it has any, lists the sources whose packets are delivered, and no
-	// others.
+	// others. An IPv6 source goes with or without a zone, which is that interface.
 	Include []netip.Addr
-	// Exclude lists sources whose packets are not delivered.
+	// Exclude lists sources whose packets are not delivered, likewise.
 	Exclude []netip.Addr
 }
 

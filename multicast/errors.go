@@ -17,7 +17,8 @@ var (
 	ErrAnySource = errors.New("needs a source")
 	// ErrFamily: the address is of another version of IP than the Conn.
 	ErrFamily = errors.New("of another version of IP")
-	// ErrFilter: sources to include and sources to exclude, or a source that is no host.
+	// ErrFilter: sources to include and sources to exclude, or a source that is no host,
+	// or is one on another interface.
 	ErrFilter = errors.New("bad source filter")
 	// ErrJoined: the group has been joined on that interface before.
 	ErrJoined = errors.New("joined already")

@@ -69,6 +69,50 @@ func TestSources(t *testing.T) {
 	receive(t, exclude, "127.0.0.1:0")
 }
 
+// TestSourceZones: a source is the same with the zone of its interface and without, and
+// with another's it is a mistake.
+func TestSourceZones(t *testing.T) {
+	lo := loopbackName(t)
+	if pc, err := net.ListenPacket("udp6", "[::]:0"); err != nil {
+		t.Skip("no IPv6: ", err)
+	} else {
+		pc.Close()
+	}
+	one, two := netip.MustParseAddr("fe80::77:1"), netip.MustParseAddr("fe80::77:2")
+	zoned := []netip.Addr{one.WithZone(lo)}
+	include := Membership{Group: netip.MustParseAddr("ff12::77:3"), Include: zoned}
+	exclude := Membership{Group: netip.MustParseAddr("ff12::77:4"), Exclude: zoned}
+	conn := listenAt(t, Config{Interface: lo}, "[::]:0", include, exclude)
+	for _, tt := range []struct {
+		m      Membership
+		source netip.Addr
+		want   bool
+	}{
+		{include, one, true},
+		{include, two, false},
+		{exclude, one, false},
+		{exclude, two, true},
+	} {
+		for _, zone := range []string{"", lo} {
+			from := netip.AddrPortFrom(tt.source.WithZone(zone), 9)
+			if got := conn.filter.Load().wants(&Info{Source: from, Destination: tt.m.Group}); got != tt.want {
+				t.Errorf("%+v: a packet from %v is wanted: %v", tt.m, from, got)
+			}
+		}
+	}
+	if zoned[0].Zone() != lo {
+		t.Error("the caller's sources are changed")
+	}
+	for _, m := range []Membership{
+		{Group: netip.MustParseAddr("ff12::77:5"), Include: []netip.Addr{one.WithZone("nonsuch0")}},
+		{Group: netip.MustParseAddr("ff12::77:5"), Exclude: []netip.Addr{two, one.WithZone("nonsuch0")}},
+	} {
+		if err := conn.Join(m); !errors.Is(err, ErrFilter) {
+			t.Errorf("joining %+v: %v, want ErrFilter", m, err)
+		}
+	}
+}
+
 // TestManyGroups: more than the system lets one socket join, and still no others.
 func TestManyGroups(t *testing.T) {
 	lo := loopbackName(t)

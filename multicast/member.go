@@ -1,6 +1,7 @@
 package multicast
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/netip"
@@ -43,6 +44,9 @@ func (c *Conn) Join(m Membership) error {
 		return fail(err)
 	}
 	m.Interface = ifi.Name
+	if err := cmp.Or(dropZones(m.Include, ifi), dropZones(m.Exclude, ifi)); err != nil {
+		return fail(err)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -88,6 +92,18 @@ func (c *Conn) interfaceFor(m Membership) (*net.Interface, error) {
 		}
 	}
 	return routed(m.Group)
+}
+
+// dropZones takes the zones off sources, which packets are compared with without. There
+// is no such source on ifi if the zone is another.
+func dropZones(sources []netip.Addr, ifi *net.Interface) error {
+	for i, s := range sources {
+		if zone := s.Zone(); zone != "" && zone != ifi.Name {
+			return ErrFilter
+		}
+		sources[i] = s.WithZone("")
+	}
+	return nil
 }
 
 // joinSomewhere joins on the conn's socket, or on one that holds what does not fit

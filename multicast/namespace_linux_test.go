@@ -320,11 +320,18 @@ func TestTTLZeroInterfaceComesBack(t *testing.T) {
 // the group needs.
 func TestSourcesIPv6(t *testing.T) {
 	inside(t)
-	hosts := []string{"fd77::1", "fd77::2", "fd77::3"}
+	t.Run("Global", func(t *testing.T) { testSourcesIPv6(t, "fd77::", "") })
+	t.Run("Zone", func(t *testing.T) { testSourcesIPv6(t, "fe80::77:", "%v0") })
+}
+
+func testSourcesIPv6(t *testing.T, prefix, zone string) {
+	var hosts []string
 	var addrs []netip.Addr
-	for _, h := range hosts {
+	for i := range 3 {
+		h := fmt.Sprint(prefix, i+1)
 		ip("ip addr add " + h + "/64 dev v0 nodad")
-		addrs = append(addrs, netip.MustParseAddr(h))
+		hosts = append(hosts, h+zone)
+		addrs = append(addrs, netip.MustParseAddr(h+zone))
 	}
 	c := Config{Interface: "v0"}
 	some := []netip.Addr{addrs[0], addrs[2]}
