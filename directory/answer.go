@@ -84,9 +84,12 @@ func parseTime(s string) (time.Time, bool) {
 	return time.Unix(sec, us*1000), ok
 }
 
-func failureBody(code Code, typ Type, fields []byte) []byte {
+func failureBody(code Code, typ Type, key []byte) []byte {
 	b := append(strconv.AppendInt(nil, int64(code), 10), ' ', '0'+byte(typ), ' ')
-	return append(b, fields...)
+	if len(key) > 0 {
+		b = append(append(b, key...), ' ')
+	}
+	return b
 }
 
 // parseFound decodes the answer to a look-up, without the key.

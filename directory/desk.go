@@ -182,7 +182,8 @@ func (d *desk) complete(now time.Time, s *session, p packet, n int) {
 	d.reply(s, p)
 	switch {
 	case code == CodeNotFound:
-		d.fail(now, s, code, s.body, n)
+		name, _ := nextWord(s.body)
+		d.fail(now, s, code, name, n)
 	case !ok:
 		d.fail(now, s, code, nil, n)
 	case s.typ == Lookup && !s.setAnswer(Found, answer, n, &d.tokens):
@@ -259,13 +260,17 @@ func (d *desk) refuse(now time.Time, s *session, code Code, p packet, n int) {
 	d.fail(now, s, code, nil, n)
 }
 
-// fail begins the answer that a request is refused. fields are those of a look-up.
-func (d *desk) fail(now time.Time, s *session, code Code, fields []byte, n int) {
+// fail begins the answer that a request is refused. name is that of a file that nobody
+// has, as the look-up has it. A request that is too short even for this gets no answer.
+func (d *desk) fail(now time.Time, s *session, code Code, name []byte, n int) {
 	d.stats.Refused++
 	if d.trace.Refused != nil {
 		d.trace.Refused(s.from, s.typ, code)
 	}
-	s.setAnswer(Failure, failureBody(code, s.typ, fields), n, &d.tokens)
+	if !s.setAnswer(Failure, failureBody(code, s.typ, name), n, &d.tokens) {
+		d.close(s)
+		return
+	}
 	d.transmit(now, s)
 }
 

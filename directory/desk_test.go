@@ -195,6 +195,28 @@ func TestDeskRefuses(t *testing.T) {
 	}
 }
 
+// TestDeskRefusesInBrief: the refusal names the file and nothing else, however much more
+// the request holds, and fits the shortest last fragment. What would not fit is not sent.
+func TestDeskRefusesInBrief(t *testing.T) {
+	x := newDeskTest(t, Server{})
+	more := strings.Repeat("x", 950) + " " + strings.Repeat("y", 950)
+	x.gets(h2, "2 nobody  1 9")
+	for i := 2; i < 9; i++ {
+		x.gets(h2, fmt.Sprintf("2 %s  %d 9", more, i))
+	}
+	x.check(x.gets(h2, "2  9 9"), "2  10 9", "9  1 2")
+	x.check(x.gets(h2, "9  2 1"), "9 - 404 2 nobody  2 2")
+
+	x.gets(h3, "2 nobody  1 1")
+	s := x.d.sessions[netip.MustParseAddrPort(h3)]
+	x.d.begin()
+	x.d.fail(x.now, s, CodeNotFound, []byte(strings.Repeat(more+" ", 9)), len("2  9 9"))
+	x.check(x.sent(h3))
+	if x.d.sessions[s.from] != nil {
+		t.Error("a session without an answer is left")
+	}
+}
+
 // TestDeskFragments: the expected fragment is taken, the one before is acknowledged
 // again, and nothing else is.
 func TestDeskFragments(t *testing.T) {

@@ -2,7 +2,9 @@ package directory
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,8 +40,15 @@ func FuzzParseMessage(f *testing.F) {
 func FuzzDesk(f *testing.F) {
 	f.Add([]byte("1 10.0.0.2 80 a  1 1\n2 a  1 1\n6 x  2 1\n4  1 1"), byte(1))
 	f.Add([]byte("1 10.0.0.2 80 a  1 3\n1 b  2 3\n1 b  2 3\n1 c  3 3\n3 10.0.0.2 80  1 1"), byte(9))
+	// Nobody has it; each sixth line is from the same address.
+	more := strings.Repeat("x", 950) + " " + strings.Repeat("y", 950)
+	long := []string{"2 nobody  1 9"}
+	for i := 2; i < 9; i++ {
+		long = append(long, fmt.Sprintf("2 %s  %d 9", more, i))
+	}
+	f.Add([]byte(strings.Join(append(long, "2  9 9"), "\n\n\n\n\n\n")), byte(1))
 	f.Fuzz(func(t *testing.T, script []byte, step byte) {
-		d := (&Server{MaxPeers: 3, MaxFiles: 3, MaxSessions: 3, MaxRequest: 200}).newDesk(hall)
+		d := (&Server{MaxPeers: 3, MaxFiles: 3, MaxSessions: 3, MaxRequest: 20_000}).newDesk(hall)
 		now := epoch
 		for i, b := range bytes.Split(script, []byte{'\n'}) {
 			from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(2 + i%2)}), uint16(1+i%3))
