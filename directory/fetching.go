@@ -192,12 +192,25 @@ func (g *fetching) run(ctx context.Context) error {
 		if group == nil {
 			return errors.Join(append(failures, g.hopeless(len(failures) > 0))...)
 		}
-		tried[group[0].key()] = true
+		spend(group, tried)
 		err = g.fetchFrom(ctx, group)
 		if err == nil || ctx.Err() != nil || isLocal(err) {
 			return err
 		}
 		failures = append(failures, err)
+	}
+}
+
+// spend notes that a group is tried. Of a file with pieces that is so for all who have
+// it, whenever they answer. A source without them is tried by itself: it may call its
+// file another with each response.
+func spend(group []*supplier, tried map[key]bool) {
+	if group[0].pieces != nil {
+		tried[group[0].key()] = true
+		return
+	}
+	for _, s := range group {
+		s.tried = true
 	}
 }
 
@@ -246,7 +259,7 @@ func (g *fetching) elect(ctx context.Context, tried map[key]bool) ([]*supplier, 
 func (g *fetching) most(tried map[key]bool) (best []*supplier) {
 	groups := make(map[key][]*supplier)
 	for _, s := range g.willing {
-		if k := s.key(); !tried[k] {
+		if k := s.key(); !tried[k] && !s.tried {
 			groups[k] = append(groups[k], s)
 		}
 	}

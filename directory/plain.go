@@ -94,7 +94,9 @@ func (g *fetching) receive(file *wholefile.File, s *supplier, b *body, have *int
 				return localError{err}
 			}
 			*have += int64(n)
-			s.failures = 0
+			if *have > s.reached { // else it was here before, and failed then
+				s.reached, s.failures = *have, 0
+			}
 			g.mu.Lock()
 			g.progress(s, n, *have)
 			g.mu.Unlock()

@@ -24,9 +24,11 @@ type supplier struct {
 	etag   string // a strong one, or empty
 	digest *[32]byte
 
-	run      int  // the length of the next run
-	failures int  // in a row
-	blamed   bool // a piece that it delivered turned out to be wrong; under the fetching's mu
+	run      int   // the length of the next run
+	failures int   // in a row
+	tried    bool  // without pieces; of run's goroutine
+	reached  int64 // the furthest that it has come without pieces
+	blamed   bool  // a piece that it delivered turned out to be wrong; under the fetching's mu
 }
 
 // key tells whether two sources have the same file: the pieces, too, or one that lies

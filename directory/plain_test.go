@@ -1,0 +1,104 @@
+package directory
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// plainly serves /f, and nothing else, as a server without piece lists does. get writes
+// the body.
+func plainly(size int, get http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/f" {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(size))
+		if r.Method == http.MethodGet {
+			get(w, r)
+		}
+	}
+}
+
+// later answers each request a moment later, so that others answer first.
+func later(h http.Handler) http.Handler {
+	return wrapping(h, func(http.ResponseWriter, *http.Request) bool {
+		time.Sleep(100 * time.Millisecond)
+		return false
+	})
+}
+
+// fetchOn fetches f from servers of a street, at 10.0.0.2 and on, in virtual time.
+func fetchOn(t *testing.T, ctx context.Context, f *Fetcher, root *os.Root, servers ...http.Handler) (Report, error) {
+	t.Helper()
+	on := street{}
+	var sources Sources
+	for i, h := range servers {
+		src, stop := on.serve(fmt.Sprintf("10.0.0.%d:80", i+2), h)
+		defer stop()
+		sources = append(sources, src)
+	}
+	tr := &http.Transport{DialContext: on.dial}
+	defer tr.CloseIdleConnections()
+	f.Transport = tr
+	return f.Fetch(ctx, root, "f", "", sources.Locate(ctx, "f"))
+}
+
+// TestFetchPlainOnce: a server that calls its file another each time is tried once all
+// the same.
+func TestFetchPlainOnce(t *testing.T) {
+	root := openDir(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		version, gets := 0, 0
+		h := plainly(4, func(w http.ResponseWriter, _ *http.Request) {
+			if gets++; gets == 10 {
+				cancel()
+			}
+			io.WriteString(w, "junk")
+		})
+		_, err := fetchOn(t, ctx, &Fetcher{SHA256: new([32]byte)}, root, wrapping(h, func(w http.ResponseWriter, _ *http.Request) bool {
+			version++
+			w.Header().Set("Etag", fmt.Sprintf(`"v%d"`, version))
+			return false
+		}))
+		if gets != 1 || err == nil {
+			t.Errorf("fetched %d times, %v", gets, err)
+		}
+	})
+}
+
+// TestFetchPlainCut: a server that ends in mid-file each time, and cannot go on from
+// there, is dropped the third time, and the next one used.
+func TestFetchPlainCut(t *testing.T) {
+	data := noise(10, 1000)
+	root := openDir(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		gets := 0
+		bad := plainly(len(data), func(w http.ResponseWriter, _ *http.Request) {
+			if gets++; gets == 10 {
+				cancel()
+			}
+			w.Write(data[:500])
+			http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		})
+		good := later(plainly(len(data), func(w http.ResponseWriter, _ *http.Request) { w.Write(data) }))
+		report, err := fetchOn(t, ctx, new(Fetcher), root, bad, good)
+		got, _ := root.ReadFile("f")
+		if err != nil || !bytes.Equal(got, data) || gets != 3 || report.Sources[0].Err == nil {
+			t.Errorf("%d bytes, asked %d times, %+v, %v", len(got), gets, report, err)
+		}
+	})
+}
