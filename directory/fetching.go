@@ -166,6 +166,13 @@ func (g *fetching) note(s *supplier, err error, again bool) {
 	}
 }
 
+// dropped returns why a source was dropped, nil if it was not.
+func (g *fetching) dropped(s *supplier) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.report.Sources[g.index[s]].Err
+}
+
 // transient reports whether a source that failed so may do better the next time.
 func transient(err error) bool {
 	if status, ok := errors.AsType[StatusError](err); ok {
@@ -344,6 +351,8 @@ func (g *fetching) progress(s *supplier, n int, have int64) {
 // verify compares the digest of the whole with what it must be. A nil want means that
 // nobody knows.
 func (g *fetching) verify(sum [32]byte, want *[32]byte) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.report.SHA256 = sum
 	if g.fetcher.SHA256 != nil {
 		want = g.fetcher.SHA256

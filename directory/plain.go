@@ -32,7 +32,7 @@ func (g *fetching) plain(ctx context.Context, file *wholefile.File, have int64, 
 				return err
 			}
 			if !g.failed(ctx, s, err) {
-				errs = append(errs, g.report.Sources[g.index[s]].Err)
+				errs = append(errs, g.dropped(s))
 				break
 			}
 		}
@@ -114,7 +114,9 @@ func (g *fetching) receive(file *wholefile.File, s *supplier, b *body, have *int
 
 // plainDone verifies what can be.
 func (g *fetching) plainDone(file *wholefile.File, s *supplier, have int64) error {
+	g.mu.Lock()
 	g.report.Size = have
+	g.mu.Unlock()
 	sum, err := sumOf(file, have)
 	if err != nil {
 		return localError{err}

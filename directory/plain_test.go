@@ -3,9 +3,12 @@ package directory
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
+	"net/netip"
 	"os"
 	"strconv"
 	"testing"
@@ -99,6 +102,46 @@ func TestFetchPlainCut(t *testing.T) {
 		got, _ := root.ReadFile("f")
 		if err != nil || !bytes.Equal(got, data) || gets != 3 || report.Sources[0].Err == nil {
 			t.Errorf("%d bytes, asked %d times, %+v, %v", len(got), gets, report, err)
+		}
+	})
+}
+
+// A fakeTransport answers requests itself.
+type fakeTransport func(*http.Request) int
+
+func (status fakeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: status(r), Header: http.Header{}, Body: http.NoBody, Request: r, ContentLength: 1000}, nil
+}
+
+// TestFetchPlainBeside: while servers fail one after the other, others become known. The
+// race detector watches what both write down.
+func TestFetchPlainBeside(t *testing.T) {
+	const n = 50
+	root := openDir(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		failed := make(chan bool, 2*n)
+		f := Fetcher{
+			MaxSources: 2 * n,
+			Trace:      &Trace{Failed: func(Source, error, bool) { failed <- true }},
+			Transport: fakeTransport(func(r *http.Request) int {
+				if r.Method == http.MethodHead && r.URL.Port() <= strconv.Itoa(1000+n) {
+					return http.StatusOK
+				}
+				return http.StatusNotFound
+			}),
+		}
+		report, err := f.Fetch(t.Context(), root, "f", "", func(yield func(Source, error) bool) {
+			for i := range 2 * n {
+				if i >= n {
+					<-failed
+				}
+				if !yield(Source{Addr: netip.AddrPortFrom(netip.MustParseAddr("10.0.0.2"), uint16(1001+i))}, nil) {
+					return
+				}
+			}
+		})
+		if len(report.Sources) != 2*n || !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%d sources, %v", len(report.Sources), err)
 		}
 	})
 }
