@@ -76,7 +76,8 @@ type SourceReport struct {
 // or failing source does not deliver comes from the others, in mid-file. The first
 // piece of each request is verified when it arrives, and the whole at the end; the list
 // then tells which pieces are wrong, if it is, and they are fetched again from others.
-// Sources without are used one after the other.
+// Sources without are used one after the other, until the file of one is right as far as
+// that is known.
 //
 // The error is an fs.ErrNotExist if no source has the file. It wraps a [*SourceError]
 // for each source that failed, when all of them did; ctx's cause when ctx ended; and

@@ -330,11 +330,17 @@ func (g *fetching) fetchFrom(ctx context.Context, group []*supplier) error {
 	return nil
 }
 
-// chosen tells the trace what is fetched.
+// chosen notes what is fetched. Where nothing of it is there, what any source has
+// delivered so far was of no use.
 func (g *fetching) chosen(size, have int64, verified bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.report.Size, g.report.Resumed = size, have
+	for i := range g.report.Sources {
+		if have == 0 {
+			g.report.Sources[i].Bytes = 0
+		}
+	}
 	if g.trace.Chosen != nil {
 		g.trace.Chosen(g.name, size, have, verified)
 	}

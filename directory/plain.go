@@ -11,41 +11,73 @@ import (
 	"github.com/ferrygo/ferry/internal/wholefile"
 )
 
+// A plainPart is what is there of a file from servers without piece lists.
+type plainPart struct {
+	file      *wholefile.File
+	have      int64     // bytes, from the beginning
+	validator string    // of the version that they are of; if empty, nothing can be added
+	from      *supplier // who has delivered all of them; nil: more than one, or not this fetch
+}
+
 // plain fetches from servers without piece lists, one after the other: nothing says
 // that two have the same file, unless their validators do. have is the length of what
 // is there; it is of use if the validator that was kept beside it is known.
 func (g *fetching) plain(ctx context.Context, file *wholefile.File, have int64, group []*supplier) error {
-	validator := g.loadValidator()
-	if validator == "" {
-		have = 0
+	p := &plainPart{file: file, validator: g.loadValidator()}
+	if p.validator != "" {
+		p.have = have
 	}
-	g.chosen(group[0].size, have, g.fetcher.SHA256 != nil || group[0].digest != nil)
+	g.chosen(group[0].size, p.have, g.fetcher.SHA256 != nil || group[0].digest != nil)
 	var errs []error
 	for _, s := range group {
-		for {
-			err := g.plainFrom(ctx, file, s, &have, &validator)
-			if err == nil {
-				return g.plainDone(file, s, have)
-			}
-			g.useless = have == 0 || validator == ""
-			if ctx.Err() != nil || isLocal(err) {
-				return err
-			}
-			if !g.failed(ctx, s, err) {
-				errs = append(errs, g.dropped(s))
-				break
-			}
+		err := g.plainFrom(ctx, p, s)
+		switch {
+		case err == nil, isLocal(err):
+			return err
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
 		}
+		errs = append(errs, g.dropped(s))
 	}
-	return errors.Join(append(errs, context.Cause(ctx))...)
+	return errors.Join(errs...)
 }
 
-// plainFrom fetches what is lacking from one source.
-func (g *fetching) plainFrom(ctx context.Context, file *wholefile.File, s *supplier, have *int64, validator *string) error {
-	if *have > 0 && *have == s.size && s.etag == *validator {
+// plainFrom fetches what is lacking from one source, until it has failed too often.
+func (g *fetching) plainFrom(ctx context.Context, p *plainPart, s *supplier) error {
+	for {
+		err := g.plainOnce(ctx, p, s)
+		if err == nil {
+			return nil
+		}
+		g.useless = p.have == 0 || p.validator == ""
+		if ctx.Err() != nil || isLocal(err) || !g.failed(ctx, s, err) {
+			return err
+		}
+	}
+}
+
+// plainOnce makes one request for what is lacking, and verifies the whole. If that is
+// wrong, whoever is next begins anew: this source itself, where not all is its own.
+func (g *fetching) plainOnce(ctx context.Context, p *plainPart, s *supplier) error {
+	if err := g.plainRest(ctx, p, s); err != nil {
+		return err
+	}
+	err := g.plainDone(p, s)
+	if errors.Is(err, ErrDigest) {
+		p.validator = ""
+		if p.from != s {
+			return g.plainOnce(ctx, p, s)
+		}
+	}
+	return err
+}
+
+// plainRest fetches what is lacking, if anything is.
+func (g *fetching) plainRest(ctx context.Context, p *plainPart, s *supplier) error {
+	if p.validator != "" && p.have == s.size && s.etag == p.validator {
 		return nil // all is there
 	}
-	b, offset, err := s.rest(ctx, *have, *validator)
+	b, offset, err := s.rest(ctx, p.have, p.validator)
 	if err != nil {
 		return err
 	}
@@ -53,56 +85,67 @@ func (g *fetching) plainFrom(ctx context.Context, file *wholefile.File, s *suppl
 	if err := g.fetcher.check(s); err != nil {
 		return err
 	}
-	if offset == 0 && *have > 0 {
+	if offset == 0 && p.have > 0 {
 		// From the beginning: it is another version, or there are no ranges.
 		g.chosen(s.size, 0, g.fetcher.SHA256 != nil || s.digest != nil)
 	}
-	*have, *validator = offset, s.etag
-	if err := g.startPlain(file, *have, *validator); err != nil {
+	p.begin(s, offset)
+	if err := g.startPlain(p); err != nil {
 		return localError{err}
 	}
-	return g.receive(file, s, b, have)
+	return g.receive(p, s, b)
+}
+
+// begin notes that s delivers what follows the first offset bytes.
+func (p *plainPart) begin(s *supplier, offset int64) {
+	switch {
+	case offset == 0:
+		p.from = s
+	case p.from != s:
+		p.from = nil
+	}
+	p.have, p.validator = offset, s.etag
 }
 
 // startPlain makes the part as long as what of it counts, and keeps the validator
 // beside it.
-func (g *fetching) startPlain(file *wholefile.File, have int64, validator string) error {
-	if have == 0 {
+func (g *fetching) startPlain(p *plainPart) error {
+	if p.have == 0 {
 		// In this order: what is there never has a validator that it does not belong
 		// to.
 		g.forgetValidator()
 	}
-	if err := file.Truncate(have); err != nil {
+	if err := p.file.Truncate(p.have); err != nil {
 		return err
 	}
-	if validator == "" {
+	if p.validator == "" {
 		return nil
 	}
-	return g.root.WriteFile(g.validatorName(), []byte(validator), 0o600)
+	return g.root.WriteFile(g.validatorName(), []byte(p.validator), 0o600)
 }
 
 // receive writes a body to the file.
-func (g *fetching) receive(file *wholefile.File, s *supplier, b *body, have *int64) error {
+func (g *fetching) receive(p *plainPart, s *supplier, b *body) error {
 	buf := make([]byte, 256<<10)
 	for {
 		n, err := b.Read(buf)
 		if n > 0 {
-			if g.fetcher.MaxSize > 0 && *have+int64(n) > g.fetcher.MaxSize {
+			if g.fetcher.MaxSize > 0 && p.have+int64(n) > g.fetcher.MaxSize {
 				return ErrTooLarge // only a body of unknown length gets here
 			}
-			if _, err := file.WriteAt(buf[:n], *have); err != nil {
+			if _, err := p.file.WriteAt(buf[:n], p.have); err != nil {
 				return localError{err}
 			}
-			*have += int64(n)
-			if *have > s.reached { // else it was here before, and failed then
-				s.reached, s.failures = *have, 0
+			p.have += int64(n)
+			if p.have > s.reached { // else it was here before, and failed then
+				s.reached, s.failures = p.have, 0
 			}
 			g.mu.Lock()
-			g.progress(s, n, *have)
+			g.progress(s, n, p.have)
 			g.mu.Unlock()
 		}
 		switch {
-		case err == io.EOF && s.size >= 0 && *have < s.size:
+		case err == io.EOF && s.size >= 0 && p.have < s.size:
 			return io.ErrUnexpectedEOF
 		case err == io.EOF:
 			return nil
@@ -113,11 +156,11 @@ func (g *fetching) receive(file *wholefile.File, s *supplier, b *body, have *int
 }
 
 // plainDone verifies what can be.
-func (g *fetching) plainDone(file *wholefile.File, s *supplier, have int64) error {
+func (g *fetching) plainDone(p *plainPart, s *supplier) error {
 	g.mu.Lock()
-	g.report.Size = have
+	g.report.Size = p.have
 	g.mu.Unlock()
-	sum, err := sumOf(file, have)
+	sum, err := sumOf(p.file, p.have)
 	if err != nil {
 		return localError{err}
 	}

@@ -3,6 +3,7 @@ package directory
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -102,6 +104,63 @@ func TestFetchPlainCut(t *testing.T) {
 		got, _ := root.ReadFile("f")
 		if err != nil || !bytes.Equal(got, data) || gets != 3 || report.Sources[0].Err == nil {
 			t.Errorf("%d bytes, asked %d times, %+v, %v", len(got), gets, report, err)
+		}
+	})
+}
+
+// TestFetchPlainWrong: where it is known which file is wanted, one that has another of
+// the same size does not keep the fetch from the next.
+func TestFetchPlainWrong(t *testing.T) {
+	data := noise(11, 1000)
+	root := openDir(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		sum := sha256.Sum256(data)
+		bad := plainly(len(data), func(w http.ResponseWriter, _ *http.Request) { w.Write(noise(12, len(data))) })
+		good := later(plainly(len(data), func(w http.ResponseWriter, _ *http.Request) { w.Write(data) }))
+		report, err := fetchOn(t, t.Context(), &Fetcher{SHA256: &sum}, root, bad, good)
+		got, _ := root.ReadFile("f")
+		if err != nil || !bytes.Equal(got, data) || !report.Verified || !errors.Is(report.Sources[0].Err, ErrDigest) {
+			t.Fatalf("%d bytes, %+v, %v", len(got), report, err)
+		}
+		if report.Sources[0].Bytes != 0 || report.Sources[1].Bytes != int64(len(data)) {
+			t.Errorf("%+v", report.Sources)
+		}
+	})
+}
+
+// TestFetchPlainHalfWrong: one who goes on with what another has spoilt may begin anew,
+// and is not blamed.
+func TestFetchPlainHalfWrong(t *testing.T) {
+	data := noise(11, 1000)
+	root := openDir(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		sum := sha256.Sum256(data)
+		tagged := func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Etag", `"v1"`)
+			return false
+		}
+		asked := 0
+		bad := wrapping(plainly(len(data), func(w http.ResponseWriter, _ *http.Request) {
+			if asked++; asked > 1 {
+				w.WriteHeader(http.StatusForbidden)
+				return
+			}
+			w.Write(make([]byte, 500))
+			http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}), tagged)
+		var ranges []string
+		good := later(wrapping(plainly(len(data), func(w http.ResponseWriter, r *http.Request) {
+			ranges = append(ranges, r.Header.Get("Range"))
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
+		}), tagged))
+		report, err := fetchOn(t, t.Context(), &Fetcher{SHA256: &sum}, root, bad, good)
+		got, _ := root.ReadFile("f")
+		if err != nil || !bytes.Equal(got, data) || !slices.Equal(ranges, []string{"bytes=500-", ""}) {
+			t.Fatalf("%d bytes, ranges %q, %+v, %v", len(got), ranges, report, err)
+		}
+		if report.Sources[0].Bytes != 0 || report.Sources[1].Bytes != int64(len(data)) || report.Sources[1].Err != nil {
+			t.Errorf("%+v", report.Sources)
 		}
 	})
 }
