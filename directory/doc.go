@@ -21,7 +21,7 @@
 //	err = p.Serve(ctx, listener)                         // a net.Listener
 //
 //	var f directory.Fetcher
-//	report, err := f.Fetch(ctx, root, "new.txt", "", c.Locate(ctx, "new.txt"))
+//	report, err := f.Fetch(ctx, root, "new.txt", "", c)
 //
 // The caller makes the conns, and all but the listener stay the caller's. Whatever
 // blocks takes a context, and returns when its own goroutines are gone. The directory

@@ -88,7 +88,7 @@ func Example() {
 	defer conn2.Close()
 	c := &directory.Client{Conn: conn2, Directory: at}
 	var f directory.Fetcher
-	report, err := f.Fetch(ctx, other, "new.txt", "", c.Locate(ctx, "new.txt"))
+	report, err := f.Fetch(ctx, other, "new.txt", "", c)
 	got, _ := other.ReadFile("new.txt")
 	fmt.Printf("%q, verified: %v, error: %v\n", got, report.Verified, err)
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net"
 	"net/http"
 	"os"
@@ -67,10 +66,11 @@ type SourceReport struct {
 	Err error
 }
 
-// Fetch gets the file name from sources and keeps it in root under the name as, or
-// under its own if as is empty; an existing file is replaced, and nothing but a file (the
-// error is an fs.ErrExist). It appears there whole and verified, or not at all: until then
-// it is called .NAME.part, and another Fetch resumes what is there of it.
+// Fetch gets the file name from the sources that l finds and keeps it in root under the
+// name as, or under its own if as is empty; an existing file is replaced, and nothing
+// but a file (the error is an fs.ErrExist). It appears there whole and verified, or not
+// at all: until then it is called .NAME.part, and another Fetch resumes what is there of
+// it.
 //
 // Sources that have a piece list, as [Peer] does, are used all at once, and what a slow
 // or failing source does not deliver comes from the others, in mid-file. The first
@@ -81,8 +81,11 @@ type SourceReport struct {
 //
 // The error is an fs.ErrNotExist if no source has the file. It wraps a [*SourceError]
 // for each source that failed, when all of them did; ctx's cause when ctx ended; and
-// the error of sources when it yielded no source.
-func (f *Fetcher) Fetch(ctx context.Context, root *os.Root, name, as string, sources iter.Seq2[Source, error]) (Report, error) {
+// the error of l when it yielded no source.
+//
+// l may look for more sources all the while: its context ends when the fetch does, and
+// Fetch returns when l has ended.
+func (f *Fetcher) Fetch(ctx context.Context, root *os.Root, name, as string, l Locator) (Report, error) {
 	if as == "" {
 		as = name
 	}
@@ -92,7 +95,7 @@ func (f *Fetcher) Fetch(ctx context.Context, root *os.Root, name, as string, sou
 	start := time.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	g := f.newFetching(name, as, root)
-	g.gather(ctx, sources)
+	g.gather(ctx, l.Locate(ctx, name))
 	err := g.run(ctx)
 	cancel()
 	g.wg.Wait()

@@ -2,9 +2,11 @@ package directory
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"io/fs"
+	"iter"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -94,7 +96,7 @@ func wrapping(h http.Handler, before func(w http.ResponseWriter, r *http.Request
 func fetch(t testing.TB, f *Fetcher, name string, sources ...Source) ([]byte, Report, error) {
 	t.Helper()
 	root := openDir(t, nil)
-	report, err := f.Fetch(t.Context(), root, name, "", Sources(sources).Locate(t.Context(), name))
+	report, err := f.Fetch(t.Context(), root, name, "", Sources(sources))
 	got, readErr := root.ReadFile(name)
 	if err == nil && readErr != nil || err != nil && !errors.Is(readErr, fs.ErrNotExist) {
 		t.Errorf("Fetch says %v, the file %v", err, readErr)
@@ -106,6 +108,13 @@ func fetch(t testing.TB, f *Fetcher, name string, sources ...Source) ([]byte, Re
 		}
 	}
 	return got, report, err
+}
+
+// A locatorFunc is a Locator that looks for one file.
+type locatorFunc func(ctx context.Context, yield func(Source, error) bool)
+
+func (f locatorFunc) Locate(ctx context.Context, _ string) iter.Seq2[Source, error] {
+	return func(yield func(Source, error) bool) { f(ctx, yield) }
 }
 
 func TestFetchSizes(t *testing.T) {
@@ -346,9 +355,9 @@ func TestFetchReplacesFilesOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, as := range []string{"dir", "link"} {
-		_, err := new(Fetcher).Fetch(t.Context(), root, "f", as, func(func(Source, error) bool) {
+		_, err := new(Fetcher).Fetch(t.Context(), root, "f", as, locatorFunc(func(context.Context, func(Source, error) bool) {
 			t.Error("a source was asked for")
-		})
+		}))
 		if !errors.Is(err, fs.ErrExist) {
 			t.Errorf("as %s: %v", as, err)
 		}

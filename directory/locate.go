@@ -16,7 +16,8 @@ type Source struct {
 // single host is the heart, can take its place.
 type Locator interface {
 	// Locate yields sources as they become known, and may yield an error last. It
-	// ends when ctx does.
+	// ends when ctx does, and may go on looking until then: [Fetcher.Fetch] ends it when
+	// it is done.
 	Locate(ctx context.Context, name string) iter.Seq2[Source, error]
 }
 

@@ -95,7 +95,7 @@ func TestNothingIsLeft(t *testing.T) {
 			}
 		}}}
 		source := Sources{{Addr: listenerAddr(l)}}
-		_, err = f.Fetch(ctx, root, "f", "", source.Locate(ctx, "f"))
+		_, err = f.Fetch(ctx, root, "f", "", source)
 		if err != nil && i%2 == 1 {
 			t.Error(err)
 		}

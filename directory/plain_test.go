@@ -54,7 +54,7 @@ func fetchOn(t *testing.T, ctx context.Context, f *Fetcher, root *os.Root, serve
 	tr := &http.Transport{DialContext: on.dial}
 	defer tr.CloseIdleConnections()
 	f.Transport = tr
-	return f.Fetch(ctx, root, "f", "", sources.Locate(ctx, "f"))
+	return f.Fetch(ctx, root, "f", "", sources)
 }
 
 // TestFetchPlainOnce: a server that calls its file another each time is tried once all
@@ -189,7 +189,7 @@ func TestFetchPlainBeside(t *testing.T) {
 				return http.StatusNotFound
 			}),
 		}
-		report, err := f.Fetch(t.Context(), root, "f", "", func(yield func(Source, error) bool) {
+		report, err := f.Fetch(t.Context(), root, "f", "", locatorFunc(func(_ context.Context, yield func(Source, error) bool) {
 			for i := range 2 * n {
 				if i >= n {
 					<-failed
@@ -198,7 +198,7 @@ func TestFetchPlainBeside(t *testing.T) {
 					return
 				}
 			}
-		})
+		}))
 		if len(report.Sources) != 2*n || !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%d sources, %v", len(report.Sources), err)
 		}

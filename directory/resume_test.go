@@ -40,14 +40,14 @@ func TestFetchResume(t *testing.T) {
 					cancel()
 				}
 			}}}
-			_, err := f.Fetch(ctx, root, "f", "", sources.Locate(ctx, "f"))
+			_, err := f.Fetch(ctx, root, "f", "", sources)
 			if !errors.Is(err, context.Canceled) {
 				t.Fatalf("the first attempt: %v", err)
 			}
 			if _, err := root.Stat("f"); !errors.Is(err, fs.ErrNotExist) {
 				t.Fatalf("half a file is under the name: %v", err)
 			}
-			report, err := (&Fetcher{}).Fetch(t.Context(), root, "f", "", sources.Locate(t.Context(), "f"))
+			report, err := (&Fetcher{}).Fetch(t.Context(), root, "f", "", sources)
 			got, _ := root.ReadFile("f")
 			if err != nil || !bytes.Equal(got, data) {
 				t.Fatalf("the second attempt: %d bytes, %v", len(got), err)
@@ -158,7 +158,7 @@ func TestFetchBeginsAnew(t *testing.T) {
 				}
 			}
 			src := serve(t, tt.h)
-			report, err := new(Fetcher).Fetch(t.Context(), root, "f", "", Sources{src}.Locate(t.Context(), "f"))
+			report, err := new(Fetcher).Fetch(t.Context(), root, "f", "", Sources{src})
 			got, _ := root.ReadFile("f")
 			if err != nil || !bytes.Equal(got, data) || report.Resumed != 0 {
 				t.Errorf("%d bytes, %+v, %v", len(got), report, err)
@@ -198,7 +198,7 @@ func TestFetchEndsEarly(t *testing.T) {
 	if err := root.WriteFile(g.validatorName(), []byte(`"v1"`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	report, err := new(Fetcher).Fetch(t.Context(), root, "f", "", Sources{src}.Locate(t.Context(), "f"))
+	report, err := new(Fetcher).Fetch(t.Context(), root, "f", "", Sources{src})
 	got, _ := root.ReadFile("f")
 	if err != nil || !bytes.Equal(got, data) || report.Resumed != 1000 || asked != 3 {
 		t.Errorf("%d bytes, %+v, %v, asked %d times", len(got), report, err, asked)
@@ -220,7 +220,7 @@ func TestFetchForgetsValidator(t *testing.T) {
 		}
 		return r.URL.Path == "/f"
 	}))
-	if _, err := new(Fetcher).Fetch(t.Context(), root, "f", "", Sources{dies}.Locate(t.Context(), "f")); !errors.Is(err, fs.ErrPermission) {
+	if _, err := new(Fetcher).Fetch(t.Context(), root, "f", "", Sources{dies}); !errors.Is(err, fs.ErrPermission) {
 		t.Fatal(err)
 	}
 	plain := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -231,7 +231,7 @@ func TestFetchForgetsValidator(t *testing.T) {
 		w.Header().Set("Etag", `"v1"`)
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 	}))
-	_, err := new(Fetcher).Fetch(t.Context(), root, "f", "", Sources{plain}.Locate(t.Context(), "f"))
+	_, err := new(Fetcher).Fetch(t.Context(), root, "f", "", Sources{plain})
 	if got, _ := root.ReadFile("f"); err != nil || !bytes.Equal(got, data) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}

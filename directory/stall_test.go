@@ -103,7 +103,7 @@ func TestFetchPauses(t *testing.T) {
 		tr := &http.Transport{DialContext: on.dial}
 		defer tr.CloseIdleConnections()
 		f := &Fetcher{Transport: tr, Trace: &Trace{Failed: func(_ Source, err error, _ bool) { t.Error(err) }}}
-		report, err := f.Fetch(t.Context(), root, "f", "", Sources{src}.Locate(t.Context(), "f"))
+		report, err := f.Fetch(t.Context(), root, "f", "", Sources{src})
 		got, _ := root.ReadFile("f")
 		if err != nil || string(got) != string(data) || report.Elapsed < 3*DefaultStall {
 			t.Errorf("%d bytes, %+v, %v", len(got), report, err)
@@ -129,7 +129,7 @@ func TestFetchStalled(t *testing.T) {
 				tr := &http.Transport{DialContext: on.dial}
 				defer tr.CloseIdleConnections()
 				f := &Fetcher{Transport: tr}
-				report, err := f.Fetch(t.Context(), root, "f", "", Sources{a, b}.Locate(t.Context(), "f"))
+				report, err := f.Fetch(t.Context(), root, "f", "", Sources{a, b})
 				got, _ := root.ReadFile("f")
 				if err != nil || string(got) != string(data) || !report.Verified || report.Elapsed >= DefaultStall {
 					t.Errorf("%d bytes, %+v, %v", len(got), report, err)
@@ -137,9 +137,40 @@ func TestFetchStalled(t *testing.T) {
 				if name == "slow" {
 					return // alone it would be waited for
 				}
-				_, err = f.Fetch(t.Context(), root, "f", "g", Sources{a}.Locate(t.Context(), "f"))
+				_, err = f.Fetch(t.Context(), root, "f", "g", Sources{a})
 				if !errors.Is(err, ErrStalled) {
 					t.Errorf("from it alone: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// TestFetchEndsLooking: a Locator that would go on looking for sources does not hold up a
+// fetch that is done, and does not outlive it.
+func TestFetchEndsLooking(t *testing.T) {
+	data := noise(9, 1000)
+	for name, h := range map[string]http.Handler{
+		"pieces": sharing(t, map[string][]byte{"f": data}),
+		"plain":  plainly(len(data), func(w http.ResponseWriter, _ *http.Request) { w.Write(data) }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := openDir(t, nil)
+			synctest.Test(t, func(t *testing.T) {
+				on := street{}
+				src, stop := on.serve("10.0.0.2:80", h)
+				defer stop()
+				tr := &http.Transport{DialContext: on.dial}
+				defer tr.CloseIdleConnections()
+				looking := true
+				report, err := (&Fetcher{Transport: tr}).Fetch(t.Context(), root, "f", "", locatorFunc(func(ctx context.Context, yield func(Source, error) bool) {
+					yield(src, nil)
+					<-ctx.Done()
+					looking = false
+				}))
+				got, _ := root.ReadFile("f")
+				if err != nil || string(got) != string(data) || looking || report.Elapsed > settle {
+					t.Errorf("%d bytes, still looking: %v, %+v, %v", len(got), looking, report, err)
 				}
 			})
 		})

@@ -61,7 +61,7 @@ func TestFetchBlames(t *testing.T) {
 		},
 	}}
 	root := openDir(t, nil)
-	report, err := f.Fetch(t.Context(), root, "f", "", Sources{bad, good}.Locate(t.Context(), "f"))
+	report, err := f.Fetch(t.Context(), root, "f", "", Sources{bad, good})
 	got, _ := root.ReadFile("f")
 	if err != nil || !bytes.Equal(got, data) || !report.Verified {
 		t.Fatalf("%d bytes, %+v, %v", len(got), report, err)

@@ -118,7 +118,7 @@ func fetch(ctx context.Context, root *os.Root, name, as string, l directory.Loca
 	if *verbose {
 		f.Trace = logged()
 	}
-	report, err := f.Fetch(ctx, root, name, as, l.Locate(ctx, name))
+	report, err := f.Fetch(ctx, root, name, as, l)
 	bar.Wait()
 	return report, err
 }
