@@ -8,7 +8,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"os"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -157,4 +160,70 @@ func TestPeerMaxConns(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestPeerSlowClients: one that takes its time gets the whole file, and one that takes
+// nothing loses its connection to the next, however large the file is.
+func TestPeerSlowClients(t *testing.T) {
+	data := noise(1, 5*stretch)
+	p := sharing(t, map[string][]byte{"f": data})
+	p.MaxConns = 1
+	synctest.Test(t, func(t *testing.T) {
+		m := serveInMemory(t, p)
+		slow := m.dial()
+		body := m.get(slow, "f").Body
+		for part := range slices.Chunk(data, stretch/4) {
+			time.Sleep(slowest / 5)
+			got := make([]byte, len(part))
+			if _, err := io.ReadFull(body, got); err != nil || !bytes.Equal(got, part) {
+				t.Fatalf("to one that is slow: %v", err)
+			}
+		}
+		slow.Close()
+		synctest.Wait()
+		dead := m.dial()
+		defer dead.Close()
+		m.get(dead, "f")
+		time.Sleep(slowest)
+		synctest.Wait()
+		next := m.dial()
+		if next == nil {
+			t.Fatal("one that takes nothing keeps its connection")
+		}
+		m.get(next, "f").Body.Close()
+		next.Close()
+		m.cancel()
+		if err := <-m.done; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+}
+
+// A kernel is a ResponseWriter that wants files as files.
+type kernel struct {
+	*httptest.ResponseRecorder
+	parts []int64
+}
+
+func (k *kernel) ReadFrom(r io.Reader) (int64, error) {
+	part, ok := r.(*io.LimitedReader)
+	if !ok {
+		return 0, errors.New("not a part")
+	}
+	if _, ok := part.R.(*os.File); !ok {
+		return 0, errors.New("not of a file")
+	}
+	k.parts = append(k.parts, part.N)
+	return io.Copy(k.ResponseRecorder, part)
+}
+
+// TestPeerHandsFilesOn: in stretches, each in a form that the kernel can send.
+func TestPeerHandsFilesOn(t *testing.T) {
+	data := noise(1, 2*stretch+5)
+	p := sharing(t, map[string][]byte{"f": data})
+	k := &kernel{ResponseRecorder: httptest.NewRecorder()}
+	p.ServeHTTP(k, httptest.NewRequest(http.MethodGet, "/f", nil))
+	if !bytes.Equal(k.Body.Bytes(), data) || !slices.Equal(k.parts, []int64{stretch, stretch, 5}) {
+		t.Errorf("%d bytes, as files %d", k.Body.Len(), k.parts)
+	}
 }

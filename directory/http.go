@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -18,13 +19,17 @@ import (
 // holds a slash.
 const piecesPath = "pieces/"
 
-// A download may take a minute, and as much longer as slowest takes for it. After that
-// the connection is worth more to another.
-const slowest = 16 << 10 // bytes a second
+// Each stretch of a download has to pass within slowest, which is about 9 KiB a second.
+// The connection of a client that takes less is worth more to another.
+const (
+	stretch = 1 << 20 // bytes
+	slowest = 2 * time.Minute
+)
 
 // ServeHTTP serves the shared files, so that a program with an HTTP server of its own
 // can offer them there. It needs no [Peer.Serve], which publishes them.
-func (p *Peer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (p *Peer) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	w := &countingWriter{ResponseWriter: rw, status: http.StatusOK}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
@@ -42,8 +47,6 @@ func (p *Peer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer f.Close()
-	// Not every ResponseWriter has deadlines.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute + time.Duration(info.Size()/slowest)*time.Second))
 	if listed {
 		servePieces(w, r, pieces, info)
 		return
@@ -71,7 +74,7 @@ func servePieces(w http.ResponseWriter, r *http.Request, p *Pieces, info fs.File
 }
 
 // serveFile leaves ranges, conditions and sendfile to the standard library.
-func (p *Peer) serveFile(w http.ResponseWriter, r *http.Request, name string, f *os.File, info fs.FileInfo, pieces *Pieces) {
+func (p *Peer) serveFile(w *countingWriter, r *http.Request, name string, f *os.File, info fs.FileInfo, pieces *Pieces) {
 	h := w.Header()
 	h.Set("Etag", pieces.etag())
 	h.Set("Repr-Digest", pieces.reprDigest())
@@ -79,18 +82,17 @@ func (p *Peer) serveFile(w http.ResponseWriter, r *http.Request, name string, f 
 	// browser.
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("X-Content-Type-Options", "nosniff")
-	counted := &countingWriter{ResponseWriter: w, status: http.StatusOK}
-	http.ServeContent(counted, r, "", info.ModTime(), f)
+	http.ServeContent(w, r, "", info.ModTime(), f)
 	p.hook(func(t *Trace) {
 		if t.Served != nil {
 			from, _ := netip.ParseAddrPort(r.RemoteAddr)
-			t.Served(unmap(from), name, counted.status, counted.bytes)
+			t.Served(unmap(from), name, w.status, w.bytes)
 		}
 	})
 }
 
-// A countingWriter counts what passes. It hands a file on as a whole, so that the
-// kernel can send it.
+// A countingWriter counts what passes, and gives each stretch of it its time. It hands a
+// file on as a file, so that the kernel can send it.
 type countingWriter struct {
 	http.ResponseWriter
 	status int
@@ -99,7 +101,13 @@ type countingWriter struct {
 
 func (w *countingWriter) WriteHeader(status int) {
 	w.status = status
+	w.allow()
 	w.ResponseWriter.WriteHeader(status)
+}
+
+// allow gives what comes next its time. Not every ResponseWriter has deadlines.
+func (w *countingWriter) allow() {
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(slowest))
 }
 
 func (w *countingWriter) Write(b []byte) (int, error) {
@@ -109,8 +117,23 @@ func (w *countingWriter) Write(b []byte) (int, error) {
 }
 
 // ReadFrom is what io.Copy calls.
-func (w *countingWriter) ReadFrom(r io.Reader) (int64, error) {
-	n, err := io.Copy(w.ResponseWriter, r)
+func (w *countingWriter) ReadFrom(r io.Reader) (n int64, err error) {
+	all, ok := r.(*io.LimitedReader)
+	if !ok {
+		all = &io.LimitedReader{R: r, N: math.MaxInt64}
+	}
+	for all.N > 0 && err == nil {
+		w.allow()
+		// Of the file itself: within two limits the kernel would not find it.
+		part := io.LimitedReader{R: all.R, N: min(all.N, stretch)}
+		var k int64
+		k, err = io.Copy(w.ResponseWriter, &part)
+		n += k
+		all.N -= k
+		if part.N > 0 {
+			break // that was all
+		}
+	}
 	w.bytes += n
 	return n, err
 }

@@ -40,7 +40,8 @@ type Peer struct {
 	// Period is how often the directory is told. 0 means DefaultPeriod.
 	Period time.Duration
 	// MaxConns bounds the connections that are served at once; others wait to be
-	// accepted. 0 means DefaultMaxConns.
+	// accepted. One that takes less than a MiB in two minutes is closed. 0 means
+	// DefaultMaxConns.
 	MaxConns int
 	// Grace is how long a download that is under way at the end may go on, and how long
 	// taking leave of the directory may take. 0 means DefaultGrace, negative no time at
