@@ -45,29 +45,6 @@ func appendAddr(b []byte, a netip.AddrPort) []byte {
 	return append(strconv.AppendUint(b, uint64(a.Port()), 10), ' ')
 }
 
-// listing is the answer to a view, of at most most bytes: as many peers as that holds.
-func (d *desk) listing(now time.Time, key []byte, most int) []byte {
-	b := append(key[:len(key):len(key)], ' ')
-	b = append(strconv.AppendInt(b, int64(len(d.registry.peers)), 10), ' ')
-	d.registry.visit(now, func(m *member, files func(func(string) bool)) bool {
-		start := len(b)
-		b = appendAddr(b, m.addr)
-		b = append(appendTime(b, m.heard), ' ')
-		b = append(strconv.AppendInt(b, int64(m.files), 10), ' ')
-		for name := range files {
-			if b = append(AppendField(b, name), ' '); len(b) > most {
-				break
-			}
-		}
-		if len(b) > most {
-			b = b[:start]
-			return false
-		}
-		return true
-	})
-	return b
-}
-
 // appendTime appends seconds since 1970 with six decimals, as the time stamps in the
 // document's view are.
 func appendTime(b []byte, t time.Time) []byte {

@@ -85,6 +85,29 @@ func BenchmarkLookup(b *testing.B) {
 
 // BenchmarkServer is keep-alives through real sockets, a window at a time; the time is
 // that of both sides.
+// BenchmarkView: of a directory that holds more than an answer does, for an address that
+// has proved nothing.
+func BenchmarkView(b *testing.B) {
+	for _, request := range []string{"4 some-key  1 1", "4  1 1"} {
+		b.Run(fmt.Sprintf("%d bytes", len(request)), func(b *testing.B) {
+			d := (&Server{AnyAddress: true}).newDesk(hall)
+			from := netip.MustParseAddrPort(h2)
+			for i := range 3000 {
+				d.begin()
+				d.arrived(epoch, from, fmt.Appendf(nil, "1 10.0.%d.%d 80 file%d.txt  1 1", i>>8, i&255, i))
+			}
+			b.ReportAllocs()
+			now := epoch
+			for b.Loop() {
+				now = now.Add(time.Millisecond)
+				d.begin()
+				d.arrived(now, from, []byte(request))
+				d.close(d.sessions[from])
+			}
+		})
+	}
+}
+
 func BenchmarkServer(b *testing.B) {
 	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {

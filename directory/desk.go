@@ -28,6 +28,8 @@ type desk struct {
 	progress queue[session] // the one without progress for the longest time first
 	wakes    sessionHeap
 	tokens   tokens
+	shown    listing
+	body     []byte // of the latest listing
 
 	out     []datagram.Packet
 	arena   []byte // what out's packets hold

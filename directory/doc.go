@@ -111,6 +111,9 @@
 //   - A thread for each request is how the document's program is made, not what its
 //     protocol says: one goroutine serves all requests, and none of them waits for
 //     another.
+//   - Views that come at about the same time share what they show: when a peer was heard
+//     may be 100 ms old. A change shows at once, or 5 ms later where more than 200 in a
+//     second are asked for.
 //   - In the document a peer is asked for a file by the user, who chooses one. That is
 //     possible here as well; the default is to fetch from all.
 //   - Sources that have different files under one name: what most of them have is

@@ -33,6 +33,7 @@ type registry struct {
 
 	names   names
 	entries entries
+	changes uint64 // of who is there and who has what
 }
 
 // A member is a registered peer.
@@ -101,6 +102,7 @@ func (r *registry) update(now time.Time, addr netip.AddrPort, files []byte) (Cod
 		r.clear(m, m.files)
 	}
 	m.sum = maphash.Bytes(r.seed, files)
+	r.changes++
 	r.renew(now, m)
 	for i := len(list) - 1; i >= 0; i-- { // from the back: a peer's list grows at its head
 		name := r.names.intern(list[i])
@@ -155,6 +157,7 @@ func (r *registry) remove(addr netip.AddrPort) bool {
 
 // drop forgets a member that has no entries any more.
 func (r *registry) drop(m *member) {
+	r.changes++
 	r.silent.remove(&m.place)
 	delete(r.peers, keyOf(m.addr))
 	r.byID[m.id] = nil
