@@ -125,6 +125,28 @@ func TestPeerEnding(t *testing.T) {
 	}
 }
 
+// TestPeerEndsHandlers: what is interrupted at the end has ended, its hooks included, when
+// Serve returns.
+func TestPeerEndsHandlers(t *testing.T) {
+	p := sharing(t, map[string][]byte{"f": noise(1, 1<<20)})
+	p.Grace = -1
+	synctest.Test(t, func(t *testing.T) {
+		ended := false
+		p.Trace = &Trace{Served: func(netip.AddrPort, string, int, int64) {
+			time.Sleep(time.Minute)
+			ended = true
+		}}
+		m := serveInMemory(t, p)
+		c := m.dial()
+		defer c.Close()
+		m.get(c, "f")
+		m.cancel()
+		if err := <-m.done; !errors.Is(err, context.Canceled) || !ended {
+			t.Errorf("%v, the hook has ended: %v", err, ended)
+		}
+	})
+}
+
 // TestPeerMaxConns: no more connections are accepted than may be served; another is when
 // one has ended.
 func TestPeerMaxConns(t *testing.T) {

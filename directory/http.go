@@ -175,6 +175,13 @@ func (l *limitedListener) Close() error {
 	return l.Listener.Close()
 }
 
+// drain waits until no connection is served any more. Nobody accepts meanwhile.
+func (l *limitedListener) drain() {
+	for range cap(l.slots) {
+		l.slots <- struct{}{}
+	}
+}
+
 // state is the server's ConnState hook.
 func (l *limitedListener) state(_ net.Conn, s http.ConnState) {
 	if s == http.StateClosed || s == http.StateHijacked {

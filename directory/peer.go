@@ -167,6 +167,7 @@ func (p *Peer) Serve(ctx context.Context, l net.Listener) error {
 	p.end(ctx, srv)
 	stop()
 	wg.Wait()
+	limited.drain() // a server that is closed does not wait for what it interrupts
 	return fmt.Errorf("directory: serving files: %w", err)
 }
 
