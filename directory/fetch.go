@@ -135,14 +135,12 @@ func (f *Fetcher) newFetching(name, as string, root *os.Root) *fetching {
 	return g
 }
 
+func (f *Fetcher) maxSize() int64 { return orDefault(f.MaxSize, maxFileSize) }
+
 // check says whether a source's file is one that is wanted.
 func (f *Fetcher) check(s *supplier) error {
-	most := int64(maxFileSize)
-	if f.MaxSize > 0 {
-		most = f.MaxSize
-	}
 	switch {
-	case s.size > most:
+	case s.size > f.maxSize():
 		return ErrTooLarge
 	case f.SHA256 != nil && s.digest != nil && *s.digest != *f.SHA256:
 		return ErrDifferent

@@ -130,7 +130,7 @@ func (g *fetching) receive(p *plainPart, s *supplier, b *body) error {
 	for {
 		n, err := b.Read(buf)
 		if n > 0 {
-			if g.fetcher.MaxSize > 0 && p.have+int64(n) > g.fetcher.MaxSize {
+			if p.have+int64(n) > g.fetcher.maxSize() {
 				return ErrTooLarge // only a body of unknown length gets here
 			}
 			if _, err := p.file.WriteAt(buf[:n], p.have); err != nil {

@@ -13,9 +13,12 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ferrygo/ferry/internal/wholefile"
 )
 
 // plainly serves /f, and nothing else, as a server without piece lists does. get writes
@@ -163,6 +166,26 @@ func TestFetchPlainHalfWrong(t *testing.T) {
 			t.Errorf("%+v", report.Sources)
 		}
 	})
+}
+
+// TestFetchPlainEndless: a body of unknown length is cut off where the largest file ends,
+// though no other bound is set.
+func TestFetchPlainEndless(t *testing.T) {
+	root := openDir(t, nil)
+	file, _, err := wholefile.Resume(root, "f", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Abort()
+	g := new(Fetcher).newFetching("f", "f", root)
+	s := &supplier{size: -1}
+	g.index[s] = 0
+	g.report.Sources = make([]SourceReport, 1)
+	p := &plainPart{file: file, have: maxFileSize}
+	more := &body{Response: &http.Response{Body: io.NopCloser(strings.NewReader("x"))}, ctx: t.Context(), timer: time.NewTimer(0)}
+	if err := g.receive(p, s, more); !errors.Is(err, ErrTooLarge) || p.have != maxFileSize {
+		t.Errorf("%d bytes, %v", p.have, err)
+	}
 }
 
 // A fakeTransport answers requests itself.
