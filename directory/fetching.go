@@ -197,7 +197,8 @@ func (g *fetching) run(ctx context.Context) error {
 			return errors.Join(append(failures, err)...)
 		}
 		if group == nil {
-			return errors.Join(append(failures, g.hopeless(len(failures) > 0))...)
+			known := errors.Join(failures...)
+			return errors.Join(known, g.hopeless(known))
 		}
 		spend(group, tried)
 		err = g.fetchFrom(ctx, group)
@@ -282,9 +283,9 @@ func (g *fetching) most(tried map[key]bool) (best []*supplier) {
 	return slices.Clone(best)
 }
 
-// hopeless says why nobody has the file. explained says that there are other errors
-// beside it.
-func (g *fetching) hopeless(explained bool) error {
+// hopeless says why nobody has the file, as far as that is not known from those that
+// were tried.
+func (g *fetching) hopeless(known error) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.searchErr != nil {
@@ -292,11 +293,11 @@ func (g *fetching) hopeless(explained bool) error {
 	}
 	var errs []error
 	for _, s := range g.report.Sources {
-		if s.Err != nil {
+		if s.Err != nil && !errors.Is(known, s.Err) {
 			errs = append(errs, s.Err)
 		}
 	}
-	if len(errs) == 0 && !explained {
+	if len(errs) == 0 && known == nil {
 		return ErrNoSource
 	}
 	return errors.Join(errs...)

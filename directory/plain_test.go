@@ -131,6 +131,21 @@ func TestFetchPlainWrong(t *testing.T) {
 	})
 }
 
+// TestFetchErrorOnce: the error says once what is wrong with each source, whether it was
+// tried or not.
+func TestFetchErrorOnce(t *testing.T) {
+	root := openDir(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		wrong := plainly(4, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "junk") })
+		report, err := fetchOn(t, t.Context(), &Fetcher{SHA256: new([32]byte)}, root, wrong, http.NotFoundHandler())
+		for _, s := range report.Sources {
+			if s.Err == nil || !errors.Is(err, s.Err) || strings.Count(err.Error(), s.Err.Error()) != 1 {
+				t.Errorf("%v, in: %v", s.Err, err)
+			}
+		}
+	})
+}
+
 // TestFetchPlainHalfWrong: one who goes on with what another has spoilt may begin anew,
 // and is not blamed.
 func TestFetchPlainHalfWrong(t *testing.T) {
