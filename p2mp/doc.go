@@ -152,7 +152,8 @@
 // What is held may still be in the receiver's memory: only state 2 says that it is
 // safe. State 1 and 2 follow a FIN; state 2 comes unasked, with the number of the
 // latest FIN, when the file has been checked. A receiver sends no more than three times
-// as many bytes as it has received, and leaves off the end of the bitmap for that.
+// as many bytes as it has received: it leaves off the end of the bitmap for that, or
+// does not answer.
 //
 // POLL (0x5A5A), from the sender:
 //

@@ -250,9 +250,11 @@ func (v *serving) arrived(now time.Time, d datagram.Packet) {
 	case err != nil:
 	case p.Category != CategoryData:
 		err = v.message(now, d.Addr, p, len(d.Data))
-	case t == nil && v.expects(d.Addr):
+	case t == nil && p.Seq == 1 && v.expects(d.Addr):
 		// It does not know yet that this receiver has answered its HELLO.
-		v.answer(now, v.latest(d.Addr), 0)
+		s := v.latest(d.Addr)
+		s.heard(len(d.Data))
+		v.answer(now, s, 0)
 	case t == nil:
 		err = v.admit(now, d.Addr, p)
 	default:

@@ -26,7 +26,7 @@ type session struct {
 	checkedSince time.Time  // which began then
 	number       uint32     // of the latest FIN
 	linger       time.Duration
-	in, out      int // bytes that came, and that went out in answer
+	in, out      int64 // bytes that came, and that went out in answer
 	report       Report
 	start        time.Time
 	expires      time.Time
@@ -102,7 +102,14 @@ func (s *session) owns(b []byte) (Packet, bool) {
 }
 
 // heard counts what came in of a session: answers to it are bounded by that.
-func (s *session) heard(length int) { s.in += length }
+func (s *session) heard(length int) { s.in += int64(length) }
+
+// reportLen is how long a REPORT without a bitmap is.
+const reportLen = headerLen + statusLen
+
+// room is how long an answer may be. Whoever forged the sender's address must gain
+// nothing by it: at most three times what came goes out (RFC 9000, section 8.1).
+func (s *session) room() int64 { return 3*s.in - s.out }
 
 // answer sends a REPORT, or an ABORT if the session has failed.
 func (v *serving) answer(now time.Time, s *session, number uint32) {
@@ -113,16 +120,17 @@ func (v *serving) answer(now time.Time, s *session, number uint32) {
 	if s.state == whole {
 		v.quietUntil(now, s.linger)
 	}
+	room := s.room()
+	if room < reportLen {
+		return
+	}
 	v.status = status{
 		session: s.key.id, id: s.id, number: number, burst: s.burst,
 		clock: uint32(now.Sub(s.start).Microseconds()),
 	}
 	s.gather.fill(&v.status)
-	s.out += headerLen + statusLen
-	// Whoever forged the sender's address must gain nothing by it: at most three
-	// times what came goes out (RFC 9000, section 8.1).
-	v.status.held = v.status.held[:max(0, min(len(v.status.held), 3*s.in-s.out))]
-	s.out += len(v.status.held)
+	v.status.held = v.status.held[:min(int64(len(v.status.held)), room-reportLen)]
+	s.out += int64(reportLen + len(v.status.held))
 	switch s.state {
 	case beingChecked:
 		v.status.progress = checking

@@ -281,32 +281,52 @@ func TestManyFilesOverOneConn(t *testing.T) {
 // Whoever forges the address of a sender makes the receiver send it three times as many
 // bytes at the most.
 func TestAmplification(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newParty(t, 1)
-		p.serve(Receiver{}, &shelf{t: t})
-		h := offerOf("f", -1)
-		h.mss = 1
-		in, out := 0, 0
-		send := func(b []byte) { in += len(b); p.sender.WriteTo(b, p.at()) }
-		read := func() {
-			b := make([]byte, 3000)
-			p.sender.SetReadDeadline(time.Now().Add(time.Second))
-			n, _, _ := p.sender.ReadFrom(b)
-			out += n
-		}
-		send(appendMessage(nil, CategoryHello, &h))
-		read()
-		b, _ := Packet{Session: h.session, Seq: 8192, Category: CategoryData, Payload: []byte("x")}.MarshalBinary()
-		send(b)
-		for i := range 100 {
-			send(appendMessage(nil, CategoryPoll, &poll{session: h.session, number: uint32(i + 1)}))
-			read()
-		}
-		if out > 3*in {
-			t.Errorf("%d bytes drew %d: %.1f times", in, out, float64(out)/float64(in))
-		}
-		p.stop()
-	})
+	ask := func(i int) []byte {
+		return appendMessage(nil, CategoryPoll, &poll{session: testSession, number: uint32(i + 1)})
+	}
+	data := func(session uint64, seq uint32, payload string) []byte {
+		b, _ := Packet{Session: session, Seq: seq, Category: CategoryData, Payload: []byte(payload)}.MarshalBinary()
+		return b
+	}
+	for name, tt := range map[string]struct {
+		first []byte // after the HELLO
+		then  func(i int) []byte
+		most  int // answers, that to the HELLO included
+	}{
+		"polls where a long bitmap tells what is held": {data(testSession, 8192, "x"), ask, 101},
+		"empty chunks 1 of the classic mode":           {nil, func(int) []byte { return data(0, 1, "") }, 101},
+		"other chunks of the classic mode":             {data(0, 2, "x"), func(i int) []byte { return data(0, uint32(i+2), "") }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newParty(t, 1)
+				p.serve(Receiver{}, &shelf{t: t})
+				h := offerOf("f", -1)
+				h.mss = 1
+				in, out, answers := 0, 0, 0
+				send := func(b []byte) {
+					in += len(b)
+					p.sender.WriteTo(b, p.at())
+					p.sender.SetReadDeadline(time.Now().Add(time.Millisecond))
+					if n, _, err := p.sender.ReadFrom(make([]byte, 3000)); err == nil {
+						out += n
+						answers++
+					}
+				}
+				send(appendMessage(nil, CategoryHello, &h))
+				if tt.first != nil {
+					send(tt.first)
+				}
+				for i := range 100 {
+					send(tt.then(i))
+				}
+				if out > 3*in || answers == 0 || answers > tt.most {
+					t.Errorf("%d bytes drew %d in %d answers: %.1f times", in, out, answers, float64(out)/float64(in))
+				}
+				p.stop()
+			})
+		})
+	}
 }
 
 type slowCommit struct{ *item }
