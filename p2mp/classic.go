@@ -198,6 +198,7 @@ func (t *sending) giveClassic(k int) {
 	switch {
 	case t.report.Peers[i].Chunks == 0:
 		e.Err, e.Silence = ErrNoAnswer, t.join
+		t.withdraw(i, ReasonGivenUp)
 	case steps.last:
 		e.Err = ErrUnconfirmed
 	}

@@ -246,6 +246,9 @@
 // session, though the file may have been kept: its error is [ErrUnconfirmed] and
 // [ErrRestarted] in one.
 //
+// A receiver that was sent HELLOs and was never heard from is sent an ABORT in the end,
+// too: the process may have stood still, and finds it behind the HELLOs in its socket.
+//
 // # Limits
 //
 // A file has at most 2^32-1 chunks: 5.5 TiB at the default MSS. A receiver keeps at

@@ -162,7 +162,8 @@ func (t *sending) writeFailed(i int, err error) error {
 	return nil
 }
 
-// goodbye tells receivers of the extended mode that nothing more will come.
+// goodbye tells receivers that are of the extended mode, or may be, that nothing more
+// will come.
 func (t *sending) goodbye(ctx context.Context) {
 	reason := ReasonCanceled
 	if ctx.Err() == nil && t.failure == nil {
@@ -170,11 +171,22 @@ func (t *sending) goodbye(ctx context.Context) {
 	}
 	t.out, t.bulk = t.out[:0], t.bulk[:0]
 	for i := range t.peers {
-		if p := &t.peers[i]; p.stage == extended || p.stage == joining && p.join.tries > 0 {
+		switch t.peers[i].stage {
+		case extended:
 			t.tell(i, reason)
+		case joining, classic:
+			t.withdraw(i, reason)
 		}
 	}
 	t.flush() // it has failed already
+}
+
+// withdraw takes back the HELLO that went to a receiver that was never heard from. It
+// may wait in a socket that nobody reads just now; the ABORT waits behind it.
+func (t *sending) withdraw(i int, reason Reason) {
+	if t.peers[i].join.tries > 0 && t.report.Peers[i].Chunks == 0 {
+		t.tell(i, reason)
+	}
 }
 
 func (t *sending) tell(i int, reason Reason) {

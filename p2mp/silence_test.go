@@ -2,6 +2,7 @@ package p2mp
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -164,6 +165,54 @@ func TestOutageAtTheBeginning(t *testing.T) {
 			t.Logf("outage from %v: %v, %v", start*10*time.Millisecond, r.Elapsed, err)
 			if r.Elapsed > time.Hour+time.Minute {
 				t.Errorf("took %v", r.Elapsed)
+			}
+		})
+	}
+}
+
+// An offer that waits in the socket of a receiver that nobody runs is over when its
+// sender has gone: it holds up no later one.
+func TestOfferOutlivesItsSender(t *testing.T) {
+	for name, tt := range map[string]struct {
+		s    Sender
+		want Reason
+	}{
+		"given up":         {Sender{JoinTimeout: 3 * time.Second}, ReasonGivenUp},
+		"given up for all": {Sender{JoinTimeout: 3 * time.Second, Policy: Fail}, ReasonGivenUp},
+		"canceled":         {Sender{}, ReasonCanceled},
+	} {
+		inTime := func(name string, test func(t *testing.T, p *party)) {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					p := newParty(t, 1, lossy.Delay(time.Millisecond))
+					gone := p.listen()
+					defer gone.Close()
+					ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+					defer cancel()
+					src := Source{R: strings.NewReader("abc"), Size: 3, Name: "f"}
+					if _, err := tt.s.Send(ctx, gone, p.to, src); !errors.Is(err, ErrNoAnswer) && !errors.Is(err, context.DeadlineExceeded) {
+						t.Fatal(err)
+					}
+					pause(time.Second)
+					test(t, p)
+					p.stop()
+				})
+			})
+		}
+		inTime(name+", Receive", func(t *testing.T, p *party) {
+			start, m := time.Now(), p.receivers[0]
+			p.receive(Receiver{})
+			<-m.done
+			if a, ok := errors.AsType[*AbortError](m.err); !ok || a.Reason != tt.want || time.Since(start) > time.Second {
+				t.Errorf("it ended after %v: %v", time.Since(start), m.err)
+			}
+		})
+		root, dir := openRoot(t)
+		inTime(name+", Serve", func(t *testing.T, p *party) {
+			p.serve(Receiver{}, Dir(root))
+			_, err := (&Sender{}).Send(t.Context(), p.sender, p.to, Source{R: strings.NewReader("xyz"), Size: 3, Name: "f"})
+			if got := names(t, dir); err != nil || len(got) != 1 {
+				t.Errorf("the next sender of that name: %v; files %q", err, got)
 			}
 		})
 	}
