@@ -164,3 +164,56 @@ func TestStopWhileChecking(t *testing.T) {
 		p.stop()
 	})
 }
+
+// A receiver that is told to stop while it reads a resumed file again, which may be
+// very long, does not read all of it; the file is kept for the next time.
+func TestStopWhileReadingAgain(t *testing.T) {
+	root, dir := openRoot(t)
+	data := noise(1, 1_000_000)
+	h := offerOf("f", int64(len(data)))
+	digest := sha256.Sum256(data)
+	h.digest = &digest
+	part := fmt.Sprintf(".f.%x.part", digest[:8])
+	if err := root.WriteFile(part, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1)
+		var told []error
+		r := Receiver{Trace: &Trace{Finished: func(_ Offer, _ Report, err error) { told = append(told, err) }}}
+		m := p.serve(r, HandlerFunc(func(o Offer) (Sink, error) {
+			sink, err := (&DirHandler{Root: root, Resume: true}).Accept(o)
+			return slowResumer{sink.(Resumer)}, err
+		}))
+		p.postTo(CategoryHello, &h)
+		p.answer()
+		p.postTo(CategoryFin, &fin{session: h.session, number: 1, size: h.size, digest: digest})
+		if got, want := p.answer(), "REPORT 1: 10000 held, checking"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		pause(1500 * time.Millisecond)
+		start := time.Now()
+		m.cancel()
+		<-m.done
+		if d := time.Since(start); d > time.Second || !errors.Is(m.err, context.Canceled) {
+			t.Errorf("Serve returned after %v, %v", d, m.err)
+		}
+		if len(told) != 1 || !errors.Is(told[0], context.Canceled) {
+			t.Errorf("Finished was told %v", told)
+		}
+		if got, want := p.answer(), "ABORT: canceled"; got != want {
+			t.Errorf("the sender was told %s", got)
+		}
+		p.stop()
+	})
+	if got := names(t, dir); len(got) != 1 || got[0] != part {
+		t.Errorf("files %q, want what was held", got)
+	}
+}
+
+type slowResumer struct{ Resumer }
+
+func (s slowResumer) ReadAt(b []byte, offset int64) (int, error) {
+	time.Sleep(time.Second)
+	return s.Resumer.ReadAt(b, offset)
+}

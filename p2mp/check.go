@@ -1,7 +1,9 @@
 package p2mp
 
 import (
+	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -35,15 +37,15 @@ func (v *serving) check(now time.Time, s *session) {
 	s.state, s.checkedSince = beingChecked, now
 	s.result = make(chan error, 1)
 	v.checking = append(v.checking, s)
-	go func() { s.result <- s.verify() }()
+	go func() { s.result <- s.verify(v.ctx) }()
 }
 
 // verify runs in a goroutine of its own, which owns the sink meanwhile.
-func (s *session) verify() error {
+func (s *session) verify(ctx context.Context) error {
 	h := s.hash
 	if h == nil {
 		h = sha256.New()
-		if _, err := io.Copy(h, io.NewSectionReader(s.sink.(Resumer), 0, s.size)); err != nil {
+		if _, err := io.Copy(h, heldFile{ctx, io.NewSectionReader(s.sink.(Resumer), 0, s.size)}); err != nil {
 			return fmt.Errorf("p2mp: reading the file again: %w", err)
 		}
 	}
@@ -55,6 +57,26 @@ func (s *session) verify() error {
 	}
 	return nil
 }
+
+// A heldFile reads what a Resumer holds, until ctx ends: it may be very long.
+type heldFile struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (f heldFile) Read(b []byte) (int, error) {
+	if f.ctx.Err() != nil {
+		return 0, &stoppedError{context.Cause(f.ctx)}
+	}
+	return f.r.Read(b)
+}
+
+// A stoppedError says that the context's end cut a check short.
+type stoppedError struct{ cause error }
+
+func (e *stoppedError) Error() string { return e.cause.Error() }
+
+func (e *stoppedError) Unwrap() error { return e.cause }
 
 // A commitError is an error of Commit, after which Abort must not be called.
 type commitError struct{ err error }
@@ -83,10 +105,13 @@ func (v *serving) checked(now time.Time) {
 
 // settle records the result of a check, and tells the sender.
 func (v *serving) settle(now time.Time, s *session, err error) {
+	_, stopped := errors.AsType[*stoppedError](err)
 	switch {
 	case err == nil:
 		v.complete++
 		v.finishSession(now, s, whole, nil)
+	case stopped:
+		v.failSession(now, s, err, ReasonCanceled, false)
 	default:
 		v.failSession(now, s, err, trouble(err), false)
 	}

@@ -65,7 +65,8 @@ type Sink interface {
 type Resumer interface {
 	Sink
 	// ReadAt reads what Resume held and Write wrote: when all is there, its digest is
-	// compared, so that what was held need not be trusted.
+	// compared, so that what was held need not be trusted. The end of Serve's context
+	// breaks that off, and Abort follows.
 	io.ReaderAt
 	// Resume returns how many bytes of the beginning are held: the whole file, or a
 	// multiple of chunk, to which it cuts what it has. Write goes on behind them. It is

@@ -16,6 +16,7 @@ import (
 // A serving is one call of Receive or Serve. Its methods run in that call's goroutine,
 // which alone owns all of it.
 type serving struct {
+	ctx     context.Context // of that call
 	handler Handler
 	trace   Trace
 	giveUp  time.Duration
@@ -63,6 +64,7 @@ const checkEvery = 2 * time.Millisecond
 
 func (r *Receiver) newServing(h Handler) *serving {
 	v := &serving{
+		ctx:       context.Background(),
 		handler:   h,
 		giveUp:    orDefault(max(r.GiveUp, 0), DefaultReceiverGiveUp),
 		lingers:   r.Linger,
@@ -90,6 +92,7 @@ func (r *Receiver) newServing(h Handler) *serving {
 // serve reads packets, feeds them to the transfers and writes the answers, until there
 // is nothing left to do.
 func (v *serving) serve(ctx context.Context, conn net.PacketConn) error {
+	v.ctx = ctx
 	v.conn = datagram.Open(ctx, conn, datagram.Config{Batch: readBatch, Join: true, NoOffload: v.noOffload, Yield: true})
 	defer v.conn.Release()
 	v.buffer, _, _ = v.conn.SetBuffers(socketBuffer, 0) // as far as it goes
