@@ -84,6 +84,65 @@ func TestChunksOfAWrongSize(t *testing.T) {
 	}
 }
 
+// A source that holds more than was told is noticed before any receiver takes a part
+// for the whole, whatever is known beforehand: of a file that has grown the digest is
+// that of the part.
+func TestSourceHoldsMore(t *testing.T) {
+	for _, size := range []int64{0, 50, 100, 250, 300} {
+		data := noise(1, int(size)+1)
+		digest := sha256.Sum256(data[:size])
+		for name, s := range map[string]Sender{"extended": {MSS: 100}, "classic": {MSS: 100, Classic: true}} {
+			for _, once := range []bool{false, true} {
+				for _, known := range []*[32]byte{nil, &digest} {
+					var r io.Reader = bytes.NewReader(data)
+					if once {
+						r = bytes.NewBuffer(data)
+					}
+					t.Run(fmt.Sprintf("%s, %d bytes, read once %v, digest known %v", name, size, once, known != nil), func(t *testing.T) {
+						synctest.Test(t, func(t *testing.T) {
+							p := newParty(t, 1, lossy.Delay(time.Millisecond))
+							sh := &shelf{t: t}
+							p.serve(Receiver{}, sh)
+							_, err := s.Send(t.Context(), p.sender, p.to, Source{R: r, Size: size, SHA256: known})
+							pause(2 * DefaultReceiverGiveUp)
+							p.stop()
+							if !errors.Is(err, ErrSize) {
+								t.Errorf("Send: %v", err)
+							}
+							for _, i := range sh.items {
+								if i.ended != "aborted" {
+									t.Errorf("a part was %s as the whole", i.ended)
+								}
+							}
+						})
+					})
+				}
+			}
+		}
+	}
+}
+
+// The same where the receiver holds everything already.
+func TestResumedSourceHoldsMore(t *testing.T) {
+	root, dir := openRoot(t)
+	data := noise(1, 301)
+	digest := sha256.Sum256(data[:300])
+	part := fmt.Sprintf(".f.%x.part", digest[:8])
+	if err := root.WriteFile(part, data[:300], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1, lossy.Delay(time.Millisecond))
+		p.serve(Receiver{}, &DirHandler{Root: root, Resume: true})
+		_, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, Source{R: bytes.NewReader(data), Size: 300, Name: "f", SHA256: &digest})
+		pause(time.Second)
+		p.stop()
+		if got := names(t, dir); !errors.Is(err, ErrSize) || len(got) != 1 || got[0] != part {
+			t.Errorf("Send: %v; files %q", err, got)
+		}
+	})
+}
+
 func TestChunksOfAFailingReader(t *testing.T) {
 	broken := errors.New("broken")
 	src := Source{R: io.MultiReader(strings.NewReader("abcdef"), iotest.ErrReader(broken)), Size: -1}

@@ -130,10 +130,10 @@ func (s *store) chunk(n uint32, b []byte) (int, error) {
 	if offset == s.hashed {
 		s.digestMore(b[:length])
 	}
-	if length < s.mss {
-		return length, s.checkEnd()
+	if offset+int64(length) < s.size {
+		return length, nil
 	}
-	return length, nil
+	return length, s.checkEnd()
 }
 
 // readAt reads ahead when it is called for one chunk after the other.
@@ -185,8 +185,14 @@ func (s *store) checkEnd() error {
 }
 
 // digest returns the SHA-256 of the whole, whose size must be known. It reads what
-// nobody has asked for yet.
+// nobody has asked for yet. A receiver that needs no chunk, for it holds all, or there
+// are none, leaves it to this to make sure of the end.
 func (s *store) digest() ([32]byte, error) {
+	if s.at != nil {
+		if err := s.checkEnd(); err != nil {
+			return [32]byte{}, err
+		}
+	}
 	if s.src.SHA256 != nil {
 		return *s.src.SHA256, nil
 	}
@@ -196,9 +202,6 @@ func (s *store) digest() ([32]byte, error) {
 			if _, err := s.chunk(uint32(s.hashed/int64(s.mss))+1, b); err != nil {
 				return [32]byte{}, err
 			}
-		}
-		if err := s.checkEnd(); err != nil {
-			return [32]byte{}, err
 		}
 	}
 	return [32]byte(s.hash.Sum(nil)), nil
