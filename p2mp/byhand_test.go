@@ -46,10 +46,13 @@ func (p *party) postTo(c Category, m message) {
 
 // answer reads the next packet that reaches the party's sender; "nothing" if none does
 // within a minute.
-func (p *party) answer() string {
+func (p *party) answer() string { return p.answerTo(p.sender) }
+
+// answerTo does that for another sender.
+func (p *party) answerTo(conn net.PacketConn) string {
 	b := make([]byte, 2000)
-	p.sender.SetReadDeadline(time.Now().Add(time.Minute))
-	n, _, err := p.sender.ReadFrom(b)
+	conn.SetReadDeadline(time.Now().Add(time.Minute))
+	n, _, err := conn.ReadFrom(b)
 	if err != nil {
 		return "nothing"
 	}

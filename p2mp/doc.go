@@ -289,6 +289,10 @@
 //     of all packets of a transfer once more, in order, the file arrives twice. A late
 //     ACK of one transfer may pass for one of the next. Use a port for each transfer,
 //     or the extended mode, where that matters.
+//   - In the extended mode the session tells. [Receiver.Receive], which takes one
+//     transfer, fails with [ErrRestarted] when the sender's address offers another
+//     session in mid-file. A HELLO of an earlier transfer from the same port that comes
+//     so late, or a forged one, has it do so, too.
 //   - A classic receiver acknowledges, in mid-file, only the latest chunk: to
 //     acknowledge an earlier one could help a sender that began again with a file that
 //     is only alike to mix the two.

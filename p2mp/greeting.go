@@ -25,7 +25,7 @@ func (v *serving) greeted(now time.Time, from netip.AddrPort, h *hello, length i
 		return errMalformed // too short to be worth an answer that may be longer
 	}
 	if v.only && v.begun {
-		return ErrForeign
+		return v.occupied(now, from, h)
 	}
 	// Nothing is remembered of an offer that no handler need be asked about.
 	if reason := h.fault(); reason != 0 {
@@ -59,6 +59,21 @@ func (v *serving) greeted(now time.Time, from netip.AddrPort, h *hello, length i
 	}
 	v.answer(now, s, 0)
 	return nil
+}
+
+// occupied takes a HELLO that is not the one of Receive's transfer. From the sender of
+// that it says, while the transfer is under way, that the sender began another; whoever
+// else sent it is told that this receiver is busy.
+func (v *serving) occupied(now time.Time, from netip.AddrPort, h *hello) error {
+	s := v.latest(from)
+	switch {
+	case s != nil && s.state == underWay && h.fault() == 0:
+		v.failSession(now, s, ErrRestarted, ReasonUnknown, false)
+		return ErrBusy // as in the classic mode
+	case s == nil && v.transfers[from] == nil && v.active > 0:
+		v.refuse(from, h.session, ReasonBusy)
+	}
+	return ErrForeign
 }
 
 // alike reports whether the sender has a session under way whose packets have the same

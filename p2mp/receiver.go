@@ -58,10 +58,11 @@ type Receiver struct {
 // not at all.
 //
 // conn stays the caller's, as with [Sender.Send]. Packets from other addresses are
-// counted and ignored. The error wraps [ErrSilent] when the sender fell silent,
-// [ErrRestarted] when it began another file, ctx's cause when ctx ended before the file
-// was whole, and the error of w or conn when one of them failed. ctx's end cuts the
-// linger time short and is then no error.
+// counted and ignored; a sender of the extended mode that offers a file meanwhile is
+// told that this receiver is busy. The error wraps [ErrSilent] when the sender fell
+// silent, [ErrRestarted] when it began another file, ctx's cause when ctx ended before
+// the file was whole, and the error of w or conn when one of them failed. ctx's end cuts
+// the linger time short and is then no error.
 func (r *Receiver) Receive(ctx context.Context, conn net.PacketConn, w io.Writer) (Report, error) {
 	v := r.newServing(HandlerFunc(func(Offer) (Sink, error) { return writerSink{w}, nil }))
 	v.only = true

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"io"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -217,4 +218,108 @@ func TestRestartAndHelloInTheSocket(t *testing.T) {
 		}
 		p.stop()
 	})
+}
+
+// TestSenderRestartsExtended: a sender that was killed in mid-file and offers the file
+// again, from the same port, does not wait until it is given up.
+func TestSenderRestartsExtended(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 1, lossy.Delay(time.Millisecond))
+		m := p.receivers[0]
+		var first error
+		m.start(func(ctx context.Context) error {
+			_, first = (&Receiver{}).Receive(ctx, m.conn, io.Discard)
+			_, err := (&Receiver{}).Receive(ctx, m.conn, &m.got)
+			return err
+		})
+		data := noise(1, 100000)
+		src := Source{R: bytes.NewReader(data), Size: int64(len(data))}
+		ctx, kill := context.WithCancel(t.Context())
+		dead := false
+		silent := plainConn{p.sender, func(b []byte, to net.Addr) (int, error) {
+			if dead {
+				return len(b), nil
+			}
+			return p.sender.WriteTo(b, to)
+		}}
+		s := Sender{MSS: 100, Trace: &Trace{Acked: func(_ netip.AddrPort, seq uint32, _ int64, _ time.Duration) {
+			if seq > 50 {
+				dead = true
+				kill()
+			}
+		}}}
+		if _, err := s.Send(ctx, silent, p.to, src); !dead {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		if _, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, src); err != nil || time.Since(start) > 5*time.Second {
+			t.Errorf("the second time, after %v: %v", time.Since(start), err)
+		}
+		p.stop()
+		if !errors.Is(first, ErrRestarted) {
+			t.Errorf("the first Receive: %v, want ErrRestarted", first)
+		}
+		p.check(data)
+	})
+}
+
+// TestOffersWhileReceiving: any other offer leaves Receive's transfer alone.
+func TestOffersWhileReceiving(t *testing.T) {
+	greeted := func(p *party) {
+		h := offerOf("f", 100)
+		p.postTo(CategoryHello, &h)
+		p.answer()
+	}
+	ended := func(p *party) {
+		b, _ := Packet{Session: testSession, Seq: 1, Category: CategoryData, Payload: make([]byte, 100)}.MarshalBinary()
+		p.sender.WriteTo(b, p.at())
+		p.postTo(CategoryFin, &fin{session: testSession, number: 1, size: 100, digest: sha256.Sum256(make([]byte, 100))})
+		p.answer() // checking
+		if got, want := p.answer(), "REPORT 1: 1 held, kept"; got != want {
+			p.t.Errorf("%s, want %s", got, want)
+		}
+	}
+	for name, tt := range map[string]struct {
+		before   func(*party)
+		stranger bool
+		mss      int
+		want     string
+		after    func(*party)
+	}{
+		"a stranger's":                    {greeted, true, 100, "ABORT: too many transfers", ended},
+		"a malformed one of the sender's": {greeted, false, 0, "nothing", ended},
+		"the sender's next":               {func(p *party) { greeted(p); ended(p) }, false, 100, "nothing", nil},
+		"a stranger's, at the end":        {func(p *party) { greeted(p); ended(p) }, true, 100, "nothing", nil},
+		"a late one of a classic sender": {
+			func(p *party) { p.write(chunk(1, "ab")); p.read() }, false, 100, "nothing",
+			func(p *party) { p.write(chunk(2, "")); p.read() },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newParty(t, 1)
+				p.receive(Receiver{GiveUp: time.Hour, Linger: time.Hour})
+				tt.before(p)
+				from := p.sender
+				if tt.stranger {
+					from = p.listen()
+					defer from.Close()
+				}
+				h := offerOf("g", 100)
+				h.session++
+				h.mss = tt.mss
+				from.WriteTo(appendMessage(nil, CategoryHello, &h), p.at())
+				if got := p.answerTo(from); got != tt.want {
+					t.Errorf("it drew %s, want %s", got, tt.want)
+				}
+				if tt.after != nil {
+					tt.after(p)
+				}
+				p.stop()
+				if err := p.receivers[0].err; err != nil {
+					t.Errorf("Receive: %v", err)
+				}
+			})
+		})
+	}
 }
