@@ -80,6 +80,16 @@ func TestMulticastInput(t *testing.T) {
 	p.stop()
 }
 
+// What is too long for a line is not lost in silence, nor what follows it.
+func TestMulticastLongLine(t *testing.T) {
+	s := start(t, "mcast-send", "-v", "-iface", loopback(t), "-ttl", "0", "-group", "239.255.7.7:"+freePort(t))
+	s.in.Write([]byte("a line\n"))
+	s.expect(s.stderr, `sent "a line" to .*`)
+	s.in.Write([]byte(strings.Repeat("x", 70_000) + "\nanother\n"))
+	s.expect(s.stderr, `standard input: .* too long`)
+	s.ends(1)
+}
+
 // CSCI 351 project 4, "Broadcasting".
 func TestBroadcast(t *testing.T) {
 	port := freePort(t)

@@ -49,48 +49,44 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	for text := range texts(ctx) {
-		if _, err := conn.WriteTo([]byte(text), net.UDPAddrFromAddrPort(to)); err != nil {
+	return send(ctx, conn, net.UDPAddrFromAddrPort(to))
+}
+
+// send sends the texts until there are no more, or ctx ends.
+func send(ctx context.Context, conn net.PacketConn, to net.Addr) error {
+	texts, failed := make(chan string), make(chan error, 1)
+	go func() { failed <- read(texts) }()
+	for {
+		select {
+		case text := <-texts:
+			if _, err := conn.WriteTo([]byte(text), to); err != nil {
+				return err
+			}
+			if *verbose {
+				fmt.Fprintf(os.Stderr, "sent %q to %v\n", text, to)
+			}
+		case err := <-failed:
 			return err
-		}
-		if *verbose {
-			fmt.Fprintf(os.Stderr, "sent %q to %v\n", text, to)
+		case <-ctx.Done():
+			return nil
 		}
 	}
-	return nil
 }
 
-// texts returns the arguments, or the lines of standard input, until ctx ends.
-func texts(ctx context.Context) <-chan string {
-	out := make(chan string)
-	go func() {
-		lines := make(chan string)
-		go read(lines)
-		defer close(out)
-		for {
-			select {
-			case text, ok := <-lines:
-				if !ok {
-					return
-				}
-				out <- text
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return out
-}
-
-func read(to chan<- string) {
-	defer close(to)
+// read passes on the arguments, or the lines of standard input.
+func read(to chan<- string) error {
 	for _, text := range flag.Args() {
 		to <- text
 	}
 	if flag.NArg() > 0 {
-		return
+		return nil
 	}
-	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+	in := bufio.NewScanner(os.Stdin)
+	for in.Scan() {
 		to <- in.Text()
 	}
+	if err := in.Err(); err != nil {
+		return fmt.Errorf("standard input: %w", err)
+	}
+	return nil
 }
