@@ -5,16 +5,20 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/ferrygo/ferry/p2mp"
 )
 
 // bin is where TestMain builds the programs.
@@ -175,6 +179,42 @@ func TestExtendedCommands(t *testing.T) {
 	}
 	r.Process.Signal(os.Interrupt)
 	r.wait()
+}
+
+// Of two senders for one file the first to complete has it; that the other is turned
+// away is no reason to leave before the time.
+func TestTwoSenders(t *testing.T) {
+	name, data := writeNoise(t, 1000)
+	file := filepath.Join(t.TempDir(), "copy")
+	r := startReceiver(t, "-o", file)
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	joined, turnedAway := make(chan bool, 1), make(chan error, 1)
+	go func() { // it would take a quarter of an hour
+		slow := p2mp.Sender{Rate: 1e5, Trace: &p2mp.Trace{Joined: func(netip.AddrPort, bool) { joined <- true }}}
+		_, err := slow.Send(t.Context(), conn, []netip.AddrPort{netip.MustParseAddrPort(r.addr)}, p2mp.Source{R: rand.NewChaCha8([32]byte{}), Size: 10_000_000})
+		turnedAway <- err
+	}()
+	select {
+	case <-joined:
+	case err := <-turnedAway:
+		t.Fatal(err)
+	}
+	if _, stderr, status := run(t, "p2mp-send", name, r.addr); status != 0 {
+		t.Errorf("the quick one: status %d, %q", status, stderr)
+	}
+	if err := <-turnedAway; !errors.Is(err, p2mp.ErrBusy) {
+		t.Errorf("the slow one: %v", err)
+	}
+	if stderr, status := r.wait(); status != 0 || !strings.HasSuffix(stderr, conn.LocalAddr().String()+": p2mp: too many transfers\n") {
+		t.Errorf("the receiver: status %d, %q", status, stderr)
+	}
+	if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
 }
 
 // A socket that never answers.

@@ -142,15 +142,28 @@ func trace(stop context.CancelCauseFunc) *p2mp.Trace {
 		t = p2mp.PrintTrace(os.Stderr)
 	}
 	t.Finished = func(o p2mp.Offer, r p2mp.Report, err error) {
-		_, sender := errors.AsType[*p2mp.AbortError](err)
 		switch {
 		case err == nil:
 			fmt.Printf("%q from %v: %d bytes in %v\n", o.Name, o.From, r.Bytes, r.Elapsed)
-		case *file != "" && !sender && !errors.Is(err, p2mp.ErrSilent) && !errors.Is(err, p2mp.ErrRestarted) && !errors.Is(err, p2mp.ErrDigest):
+		case *file != "" && local(err):
 			stop(err)
 		default:
 			fmt.Fprintf(os.Stderr, "%q from %v: %v\n", o.Name, o.From, err)
 		}
 	}
 	return t
+}
+
+// local reports whether a transfer failed through this host's fault: not because of its
+// sender, nor because another transfer was whole before it.
+func local(err error) bool {
+	if _, sender := errors.AsType[*p2mp.AbortError](err); sender {
+		return false
+	}
+	for _, other := range []error{p2mp.ErrSilent, p2mp.ErrRestarted, p2mp.ErrDigest, p2mp.ErrBusy} {
+		if errors.Is(err, other) {
+			return false
+		}
+	}
+	return true
 }
