@@ -35,7 +35,7 @@ func BenchmarkParsePacket(b *testing.B) {
 	}
 }
 
-// BenchmarkLockstep is a chunk for many receivers: begin, next, and an answer of each.
+// BenchmarkLockstep is a chunk for many receivers: begin, next, sent, and an answer of each.
 func BenchmarkLockstep(b *testing.B) {
 	for _, n := range []int{1, 16, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -46,6 +46,9 @@ func BenchmarkLockstep(b *testing.B) {
 			for b.Loop() {
 				l.begin(now, false)
 				shots, _, _ = l.next(now, shots[:0])
+				for _, s := range shots {
+					l.sent(now, s)
+				}
 				for i := range n {
 					l.acked(now, i, l.seq)
 				}

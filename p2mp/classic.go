@@ -80,12 +80,18 @@ func (t *sending) workClassic(now time.Time) (wake time.Time, err error) {
 // shootSome posts a batch of the shots that are due.
 func (c *classicSending) shootSome(t *sending, now time.Time) {
 	for n := 0; n < 2*outboxSize && len(c.shots) > 0; n++ {
+		s := c.shots[0]
+		if c.steps.spares(s) {
+			c.shots = c.shots[1:]
+			continue
+		}
 		if t.rate > 0 && t.rateNext.After(now) {
 			return
 		}
-		t.shoot(c.shots[0])
-		t.spend(now, len(c.packet))
 		c.shots = c.shots[1:]
+		t.shoot(s)
+		t.spend(now, len(c.packet))
+		c.steps.sent(now, s)
 	}
 }
 

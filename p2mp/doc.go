@@ -234,10 +234,11 @@
 // # Silence
 //
 // A receiver that falls silent is given up after [Sender.GiveUp], counted from the
-// first unanswered try; [Policy] says what becomes of the others. A sender that falls
-// silent is given up after [Receiver.GiveUp]. A receiver of the extended mode is polled
-// every three seconds when there is nothing to send. A receiver that has finished stays
-// for a while, because its last answer may be lost: [Receiver.Linger].
+// first unanswered try, without what tries have to wait for [Sender.Rate]; [Policy] says
+// what becomes of the others. A sender that falls silent is given up after
+// [Receiver.GiveUp]. A receiver of the extended mode is polled every three seconds when
+// there is nothing to send. A receiver that has finished stays for a while, because its
+// last answer may be lost: [Receiver.Linger].
 //
 // [Receiver.Serve] remembers how a session of the extended mode ended until it has not
 // been asked about it for a minute, or GiveUp if that is longer; MaxTransfers of them

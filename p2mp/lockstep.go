@@ -11,18 +11,19 @@ import (
 // when: to all receivers first, then again to those that lack it, until all have it
 // (P2MP-FTP report, "Client", point 2). It reads no socket and no clock.
 //
-// Its use is begin, then next and acked until settled, chunk after chunk.
+// Its use is begin, then next, sent and acked until settled, chunk after chunk. What
+// next hands out may have to wait for the rate: only what sent is told of has left.
 type lockstep struct {
 	policy Policy
 	join   time.Duration // how long to wait for a first answer
 	giveUp time.Duration // how long to wait for an answer after that
 	peers  []steppingPeer
 
-	seq     uint32 // the chunk in flight
-	last    bool   // whether it is the last one
-	lacking int    // receivers still waited for
-	began   time.Time
+	seq     uint32    // the chunk in flight
+	last    bool      // whether it is the last one
+	lacking int       // receivers still waited for
 	wake    time.Time // nothing is due before this
+	left    time.Time // when the latest shot did
 	failed  bool      // a receiver was given up under the policy Fail
 }
 
@@ -32,8 +33,9 @@ type steppingPeer struct {
 	state State
 	rtt   rtt.Estimator
 
-	has   bool // it acknowledged the chunk in flight
-	tries int  // transmissions of the chunk in flight
+	has   bool      // it acknowledged the chunk in flight
+	tries int       // transmissions of the chunk in flight
+	since time.Time // when the first one was; later by what the others had to wait
 	sent  time.Time
 	due   time.Time // when to send again
 }
@@ -48,7 +50,6 @@ type shot struct {
 func (l *lockstep) begin(now time.Time, last bool) {
 	l.seq++
 	l.last = last
-	l.began = now
 	l.wake = now
 	l.lacking = 0
 	for i := range l.peers {
@@ -56,7 +57,7 @@ func (l *lockstep) begin(now time.Time, last bool) {
 		if p.state == Dropped {
 			continue
 		}
-		p.has, p.tries, p.due = false, 0, now
+		p.has, p.tries, p.since, p.due = false, 0, now, now
 		l.lacking++
 	}
 }
@@ -93,7 +94,8 @@ func (l *lockstep) alive() bool {
 }
 
 // next appends to shots what is to be sent at now, and says when to ask again if
-// nothing arrives before. given lists the receivers that were given up.
+// nothing arrives before. given lists the receivers that were given up. Its next use is
+// when all shots have left, or are spared.
 func (l *lockstep) next(now time.Time, shots []shot) (_ []shot, given []int, wake time.Time) {
 	if now.Before(l.wake) {
 		return shots, nil, l.wake
@@ -101,44 +103,62 @@ func (l *lockstep) next(now time.Time, shots []shot) (_ []shot, given []int, wak
 	l.wake = now.Add(time.Hour)
 	for i := range l.peers {
 		p := &l.peers[i]
-		if p.state == Dropped || p.has {
+		if !p.lacks() {
 			continue
 		}
+		due := !now.Before(p.due)
+		if due && l.left.After(p.due) { // the others' shots had not left
+			p.since = p.since.Add(l.left.Sub(p.due))
+		}
 		end, ends := l.patience(p)
-		if ends && !now.Before(end) && p.tries > 0 {
+		switch {
+		case ends && !now.Before(end) && p.tries > 0:
 			p.state = Dropped
 			l.lacking--
 			l.failed = l.failed || l.policy == Fail
 			given = append(given, i)
-			continue
-		}
-		if !now.Before(p.due) {
+		case due:
+			p.due = now
 			shots = append(shots, shot{peer: i, again: p.tries > 0})
-			l.shoot(now, p)
-		}
-		l.wake = earlier(l.wake, p.due)
-		if ends && end.After(now) {
-			l.wake = earlier(l.wake, end)
+		default:
+			l.wakeFor(now, p)
 		}
 	}
 	return shots, given, l.wake
 }
 
-// shoot notes a transmission and sets its timer, doubled for each one that was in vain
-// (RFC 6298, section 5.5).
-func (l *lockstep) shoot(now time.Time, p *steppingPeer) {
+// lacks reports whether p has not acknowledged the chunk in flight, and is waited for.
+func (p *steppingPeer) lacks() bool { return p.state != Dropped && !p.has }
+
+// spares reports whether a shot has become needless while it had to wait.
+func (l *lockstep) spares(s shot) bool { return !l.peers[s.peer].lacks() }
+
+// sent notes that a shot has left, and sets the timer, doubled for each one that was in
+// vain (RFC 6298, section 5.5). What it had to wait does not count as p's silence.
+func (l *lockstep) sent(now time.Time, s shot) {
+	p := &l.peers[s.peer]
 	if p.tries > 0 {
 		p.rtt.TimedOut()
 	}
 	p.tries++
-	p.sent = now
+	p.since = p.since.Add(now.Sub(p.due))
+	p.sent, l.left = now, now
 	p.due = now.Add(p.rtt.RTO())
+	l.wakeFor(now, p)
+}
+
+// wakeFor has next look at p again in time.
+func (l *lockstep) wakeFor(now time.Time, p *steppingPeer) {
+	l.wake = earlier(l.wake, p.due)
+	if end, ends := l.patience(p); ends && end.After(now) {
+		l.wake = earlier(l.wake, end)
+	}
 }
 
 // patience returns when p is given up if it does not acknowledge the chunk in flight,
 // and whether it ever is.
 func (l *lockstep) patience(p *steppingPeer) (time.Time, bool) {
-	return l.began.Add(l.limit(p)), l.policy != Wait
+	return p.since.Add(l.limit(p)), l.policy != Wait
 }
 
 // limit is how long p is waited for.
@@ -163,7 +183,7 @@ const (
 // which one was acknowledged (Karn; RFC 6298, section 3).
 func (l *lockstep) acked(now time.Time, peer int, seq uint32) (a answer, sample time.Duration) {
 	p := &l.peers[peer]
-	if seq > l.seq {
+	if seq > l.seq || seq == l.seq && p.lacks() && p.tries == 0 {
 		return future, 0
 	}
 	p.rtt.Heard()

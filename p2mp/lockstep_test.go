@@ -34,9 +34,10 @@ func (s *stepper) at(ms int, want string) (wake time.Duration) {
 	s.t.Helper()
 	var start time.Time
 	s.now = start.Add(time.Duration(ms) * time.Millisecond)
-	shots, given, w := s.next(s.now, nil)
+	shots, given, _ := s.next(s.now, nil)
 	var got []string
 	for _, shot := range shots {
+		s.sent(s.now, shot)
 		what := fmt.Sprint(shot.peer)
 		if shot.again {
 			what += "!"
@@ -49,7 +50,7 @@ func (s *stepper) at(ms int, want string) (wake time.Duration) {
 	if got := strings.Join(got, " "); got != want {
 		s.t.Errorf("at %d ms: %q, want %q", ms, got, want)
 	}
-	return w.Sub(start)
+	return s.wake.Sub(start)
 }
 
 func (s *stepper) ack(peer int, seq uint32, want answer) {
@@ -207,4 +208,53 @@ func TestLockstepGivesUp(t *testing.T) {
 			t.Error("gave up")
 		}
 	})
+}
+
+// TestLockstepWaitsForTheRate: timer and patience begin when a chunk has left; and while
+// others are sent to, it is not this receiver that is silent.
+func TestLockstepWaitsForTheRate(t *testing.T) {
+	s := newStepper(t, 3, Drop)
+	for i := range s.peers {
+		s.peers[i].rtt.Fixed = 3 * time.Second
+	}
+	start := s.now
+	leaves := func(ms int, shot shot) { s.sent(start.Add(time.Duration(ms)*time.Millisecond), shot) }
+	s.begin(s.now, false)
+	shots, _, _ := s.next(s.now, nil)
+	s.ack(0, 1, future) // it was not sent yet
+	leaves(2000, shots[0])
+	if a, sample := s.acked(start.Add(2010*time.Millisecond), 0, 1); a != fresh || sample != 10*time.Millisecond {
+		t.Errorf("%v, a round trip of %v; want %v, 10ms", a, sample, fresh)
+	}
+	leaves(4000, shots[1])
+	leaves(12_000, shots[2])
+	s.now = start.Add(12 * time.Second)
+	shots, given, _ := s.next(s.now, nil) // 1 was due at 7 s, after 3 of 5 s
+	if len(shots) != 1 || shots[0] != (shot{peer: 1, again: true}) || len(given) != 0 {
+		t.Fatalf("%v are sent, %v given up; want 1 to be sent again", shots, given)
+	}
+	leaves(14_000, shots[0])
+	s.at(14_999, "")
+	s.at(15_000, "2!")
+	if wake := s.at(15_999, ""); wake != 16*time.Second {
+		t.Errorf("wakes at %v, want 16s", wake)
+	}
+	s.at(16_000, "x1")
+	s.at(16_999, "")
+	s.at(17_000, "x2")
+}
+
+// TestLockstepSpares: what waits to be sent again is not, when it has been acknowledged.
+func TestLockstepSpares(t *testing.T) {
+	s := newStepper(t, 2, Drop)
+	s.begin(s.now, false)
+	s.at(0, "0 1")
+	s.now = s.now.Add(initialTimeout)
+	shots, _, _ := s.next(s.now, nil)
+	s.ack(0, 1, fresh)
+	for i, want := range []bool{true, false} {
+		if got := s.spares(shots[i]); got != want {
+			t.Errorf("receiver %d: spared %v", i, got)
+		}
+	}
 }

@@ -73,3 +73,25 @@ func TestLowRate(t *testing.T) {
 		}
 	})
 }
+
+// Where a chunk takes longer to all receivers than one of them is waited for, none is given
+// up for that, not even where chunks are lost; and round trips are those of the network.
+func TestLowRateClassic(t *testing.T) {
+	for _, loss := range []float64{0, 0.1} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newParty(t, 30, lossy.Delay(time.Millisecond), lossy.Loss(loss))
+			p.receive(Receiver{GiveUp: time.Minute, Linger: time.Minute})
+			data := noise(1, 4000)
+			report, err := p.send(Sender{Classic: true, Rate: 30e3}, data)
+			if err != nil {
+				t.Fatalf("loss %v: %v", loss, err)
+			}
+			p.check(data)
+			for i, r := range report.Peers {
+				if r.RTT > 3*time.Millisecond {
+					t.Errorf("loss %v: receiver %d is %v away, want 2ms", loss, i, r.RTT)
+				}
+			}
+		})
+	}
+}
