@@ -68,7 +68,7 @@ func (t *sending) take(now time.Time, i int, p Packet) error {
 // reported takes the answer of a receiver of the extended mode.
 func (t *sending) reported(now time.Time, i int, s *status) error {
 	p, r := &t.peers[i], &t.report.Peers[i]
-	p.flight.overheard = max(t.crowd.next, 1) - 1
+	p.flight.overheard, p.flight.toGroup = max(t.crowd.next, 1)-1, t.crowd.packets
 	switch {
 	case p.stage == joining, p.stage == classic && r.Chunks == 0:
 		return t.joined(now, i, s)

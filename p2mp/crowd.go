@@ -23,6 +23,7 @@ type crowd struct {
 
 	next      uint32 // the lowest chunk that was never sent to the group
 	sincePoll int    // chunks sent since the latest poll
+	packets   int    // chunks sent to the group, each time that they were
 	number    uint32 // of the latest poll
 	turn      int    // which part of the members answers it
 	asks      int    // polls sent while asking
@@ -219,6 +220,11 @@ func (c *crowd) posted(now time.Time, peers []peer, seq uint32, to int) {
 		c.repairs = c.repairs[1:]
 	} else {
 		c.next++
+	}
+	if to == everybody {
+		c.packets++
+	} else {
+		peers[to].flight.packets++
 	}
 	c.sincePoll++
 	c.spend(now, c.cc.pace())

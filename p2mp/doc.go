@@ -302,6 +302,10 @@
 //   - A chunk from the future, a chunk longer than chunk 1 and a packet from a stranger
 //     are ignored and counted. A receiver must therefore answer from the address that
 //     it is sent to; a host with several addresses should bind its socket to one.
+//   - How many packets have arrived is the receiver's word, and counts as far as it can be
+//     true: no fewer than it holds chunks, no more than were sent, and between two answers
+//     no more than twice what was sent between the two polls. Else a receiver could have
+//     itself sent to at any rate.
 //   - FIN has a number and the sender's timer, a POLL no timestamp: a number suffices
 //     to measure a round trip.
 //   - On a socket, on Linux, a receiver that has read few packets lets other processes

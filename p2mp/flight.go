@@ -70,6 +70,8 @@ type flight struct {
 	owed     time.Time     // since when chunks, or the end, are under way without progress; zero: not
 	heard    time.Time     // when it answered last
 
+	packets   int  // chunks sent to it, each time that they were,
+	toGroup   int  // and to the group, which it may hear
 	delivered int  // chunks known to be held
 	limited   bool // there was nothing to send since the rate was measured last
 	pacer
@@ -104,8 +106,9 @@ type polled struct {
 	number   uint32
 	sent     time.Time
 	answered time.Time
-	clock    uint32 // the receiver's then, in microseconds
-	received uint32 // packets that had arrived there
+	packets  int    // sent before
+	clock    uint32 // the receiver's when it answered, in microseconds
+	received int    // packets that had arrived there
 	probed   bool   // what was sent before it was sent at more than the rate
 }
 
@@ -207,6 +210,7 @@ func (f *flight) pick(available uint32) (act, uint32) {
 // sent notes that chunk seq was sent.
 func (f *flight) sent(now time.Time, seq uint32) {
 	f.noted(now, seq, f.lastPoll+1)
+	f.packets++
 	f.spend(now, f.cc.pace())
 }
 
@@ -264,7 +268,7 @@ func (f *flight) asked(now time.Time) uint32 {
 // askedAs notes that a poll was sent that has a number above all before.
 func (f *flight) askedAs(now time.Time, number uint32) {
 	f.lastPoll = number
-	f.polls[number%pollMemory] = polled{number: number, sent: now, probed: f.cc.asked(now)}
+	f.polls[number%pollMemory] = polled{number: number, sent: now, packets: f.packets + f.toGroup, probed: f.cc.asked(now)}
 	f.sincePoll = 0
 	if f.waiting, f.resting = true, false; f.askedAt.IsZero() {
 		f.askedAt = now
@@ -318,7 +322,7 @@ func (f *flight) answer(now time.Time, s *status) (_ sample, ok bool) {
 	if s.number == 0 || p.number != s.number || !p.answered.IsZero() {
 		return sample{}, false // too old to measure, or measured already
 	}
-	p.answered, p.clock, p.received = now, s.clock, s.received
+	p.answered, p.clock, p.received = now, s.clock, f.believed(s.received)
 	f.polls[s.number%pollMemory] = p
 	took := now.Sub(p.sent)
 	f.timer.Sample(took)
@@ -347,10 +351,19 @@ func (f *flight) answer(now time.Time, s *status) (_ sample, ok bool) {
 	return m, true
 }
 
+// believed is how many packets have arrived at a receiver that says so: no fewer than it
+// holds chunks, and no more than were sent.
+func (f *flight) believed(received uint32) int {
+	sent := f.packets + f.toGroup
+	says := sent + int(int32(received-uint32(sent)))
+	return min(max(says, f.delivered), sent)
+}
+
 // rate measures from the last poll that served for it to p, just answered: how many
 // packets arrived, over the time that it took to send them or to receive them, whichever
 // is longer. By the receiver's clock, because answers may queue, too. 0 where that is
-// too short to tell.
+// too short to tell. Some that were sent earlier may arrive then, but not more of them
+// than were sent meanwhile: what a receiver says must not raise the rate at will.
 func (f *flight) rate(p polled) float64 {
 	if f.mark.number == 0 {
 		f.mark = p
@@ -360,9 +373,9 @@ func (f *flight) rate(p polled) float64 {
 	if d < max(f.cc.minRTT/2, 100*time.Microsecond) {
 		return 0
 	}
-	r := float64(int32(p.received-f.mark.received)) / d.Seconds() // below 0 if polls overtook each other
+	n := min(p.received-f.mark.received, 2*(p.packets-f.mark.packets))
 	f.mark = p
-	return r
+	return float64(n) / d.Seconds() // below 0 if polls overtook each other
 }
 
 // merge takes over what the receiver holds and returns how many chunks are newly known

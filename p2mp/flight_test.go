@@ -269,17 +269,44 @@ func TestFlightRate(t *testing.T) {
 	for _, tt := range []struct {
 		at       time.Duration
 		clock    uint32
-		received uint32
+		packets  int
+		received int
 		want     float64
 	}{
-		{0, 1<<32 - 5000, 100, 0},                        // the first one
-		{9 * time.Millisecond, 4000, 120, 0},             // too soon to tell
-		{10 * time.Millisecond, 1<<32 - 1000, 150, 5000}, // sent in 10 ms, received in 4
-		{20 * time.Millisecond, 9000, 150, 0},            // nothing
-		{30 * time.Millisecond, 49_000, 190, 1000},       // sent in 10 ms, received in 40
+		{0, 1<<32 - 5000, 120, 100, 0},                        // the first one
+		{9 * time.Millisecond, 4000, 140, 120, 0},             // too soon to tell
+		{10 * time.Millisecond, 1<<32 - 1000, 170, 150, 5000}, // sent in 10 ms, received in 4
+		{20 * time.Millisecond, 9000, 170, 150, 0},            // nothing
+		{30 * time.Millisecond, 49_000, 200, 190, 1000},       // sent in 10 ms, received in 40
+		{40 * time.Millisecond, 59_000, 205, 200, 1000},       // some were sent earlier,
+		{50 * time.Millisecond, 69_000, 210, 211, 1000},       // but they do not all come now
+		{60 * time.Millisecond, 79_000, 230, 201, -1000},
 	} {
-		if got := f.rate(polled{number: 1, sent: start.Add(tt.at), clock: tt.clock, received: tt.received}); !near(got, tt.want) {
+		p := polled{number: 1, sent: start.Add(tt.at), packets: tt.packets, clock: tt.clock, received: tt.received}
+		if got := f.rate(p); !near(got, tt.want) {
 			t.Errorf("at %v: %v, want %v", tt.at, got, tt.want)
+		}
+	}
+}
+
+// TestFlightBelieves: what a receiver says has arrived, as far as it can be true.
+func TestFlightBelieves(t *testing.T) {
+	for _, tt := range []struct {
+		packets, toGroup, delivered int
+		received                    uint32
+		want                        int
+	}{
+		{100, 0, 80, 90, 90},
+		{100, 0, 80, 101, 100},
+		{100, 30, 80, 125, 125}, // it hears the group
+		{100, 30, 80, 131, 130},
+		{100, 0, 80, 79, 80},
+		{100, 0, 80, 1 << 31, 100},
+		{100, 0, 80, 1<<32 - 1, 80},
+	} {
+		f := flight{packets: tt.packets, toGroup: tt.toGroup, delivered: tt.delivered}
+		if got := f.believed(tt.received); got != tt.want {
+			t.Errorf("%+v: %d", tt, got)
 		}
 	}
 }

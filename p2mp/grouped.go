@@ -305,6 +305,7 @@ func (t *sending) pollCrowd(now time.Time) {
 		want++
 		f := &p.flight
 		late, due := f.waiting, f.pollDue
+		f.toGroup = c.packets
 		if f.askedAs(now, number); late {
 			f.pollDue = due // it owes an answer since then
 		}

@@ -108,6 +108,7 @@ func (t *sending) ask(now time.Time, i int, all bool) error {
 	if f.waiting && t.trace.Timeout != nil && !now.Before(f.pollDue) {
 		t.trace.Timeout(t.peers[i].addr, f.cum+1)
 	}
+	f.toGroup = t.crowd.packets
 	if !all {
 		number := f.asked(now)
 		t.poll = poll{session: t.session, number: number, highest: f.next - 1}

@@ -1,0 +1,65 @@
+package p2mp
+
+import (
+	"math/rand/v2"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ferrygo/ferry/lossy"
+)
+
+// A lyingConn changes what a receiver reports.
+type lyingConn struct {
+	net.PacketConn
+	lie func(*status)
+}
+
+func (c lyingConn) WriteTo(b []byte, to net.Addr) (int, error) {
+	p, err := ParsePacket(b)
+	if err != nil || p.Category != CategoryReport {
+		return c.PacketConn.WriteTo(b, to)
+	}
+	s, err := parseStatus(p.Payload)
+	if err != nil {
+		return 0, err
+	}
+	c.lie(&s)
+	if _, err := c.PacketConn.WriteTo(appendMessage(nil, CategoryReport, &s), to); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// TestReceivedIsBounded: who says that it received what was not sent, or not then, is sent
+// no more for that, and takes nothing from others.
+func TestReceivedIsBounded(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for name, lie := range map[string]func(*status){
+		"too much":    func(s *status) { s.received *= 1000 },
+		"at random":   func(s *status) { s.received = r.Uint32N(10_000) },
+		"all at once": func(s *status) { s.received *= s.number / 32 % 2 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newParty(t, 2, lossy.Delay(5*time.Millisecond), bottleneck(20e6, 100))
+				liar := p.receivers[0]
+				liar.conn = lyingConn{liar.conn, lie}
+				p.receive(Receiver{})
+				data := noise(1, 8<<20)
+				report, err := p.send(Sender{}, data)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p.check(data)
+				for i, peer := range report.Peers {
+					t.Logf("receiver %d: %d packets for %d chunks in %v", i, peer.Sent, peer.Chunks, peer.Elapsed)
+					if float64(peer.Sent) > 1.15*float64(peer.Chunks) {
+						t.Errorf("receiver %d: %d packets for %d chunks", i, peer.Sent, peer.Chunks)
+					}
+				}
+			})
+		})
+	}
+}
