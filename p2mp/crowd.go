@@ -136,21 +136,44 @@ func (r *round) add(s sample) {
 	w.underWay = max(w.underWay, s.underWay)
 }
 
-// conclude tells the congestion control what a round told. The rate is that of the slowest
-// member, each one's being the best of some rounds: the lowest of many measurements would
-// be far too low.
+// conclude tells the congestion control what a round told.
 func (c *crowd) conclude(now time.Time, peers []peer, r *round) {
 	s := r.worst
-	s.rate = 0
-	for _, i := range c.members {
-		if f := &peers[i].flight; f.silent == 0 && (s.rate == 0 || f.cc.measured < s.rate) {
-			s.rate = f.cc.measured
-		}
-	}
+	s.rate = c.lowest(peers)
 	s.of = r.got
 	s.nextPoll, s.limited, s.probed = c.number+1, c.limited || c.starved, r.probed
 	c.cc.update(now, s)
 	c.concluded, c.limited = r.number, false
+}
+
+// lowest is the rate of the slowest member, each one's being the best of some rounds: the
+// lowest of many measurements would be far too low.
+func (c *crowd) lowest(peers []peer) (rate float64) {
+	for _, i := range c.members {
+		if f := &peers[i].flight; f.silent == 0 && (rate == 0 || f.cc.measured < rate) {
+			rate = f.cc.measured
+		}
+	}
+	return rate
+}
+
+// slowest is the member that the others have to wait for. What is sent is what one of them
+// takes, so that all measure about the same: then it is the one before which packets queue.
+// But one whose rate is below that of the others by more than probing exceeds it, is the
+// one from which the rate was taken. ok is false if all are late with an answer.
+func (c *crowd) slowest(peers []peer) (slowest int, ok bool) {
+	most := (1 + c.cc.excess()) * c.lowest(peers)
+	longest := time.Duration(-1)
+	for _, i := range c.members {
+		f := &peers[i].flight
+		if f.silent > 0 || f.cc.measured > most {
+			continue
+		}
+		if queue := max(0, f.timer.SRTT()-f.cc.minRTT); queue > longest {
+			slowest, longest, ok = i, queue, true
+		}
+	}
+	return slowest, ok
 }
 
 // lack works out what has to be sent again, and to whom: what all have had a chance to

@@ -167,6 +167,43 @@ func TestCrowdLate(t *testing.T) {
 	}
 }
 
+// TestCrowdSlowest: who has the others wait is the one that packets queue before, unless
+// another one's rate is far below; and nobody who is late with an answer.
+func TestCrowdSlowest(t *testing.T) {
+	type member struct {
+		rate   float64
+		queue  time.Duration
+		silent int
+	}
+	for _, tt := range []struct {
+		name    string
+		members []member
+		want    int // -1: none
+	}{
+		{"the longest queue", []member{{1000, 1, 0}, {1000, 3, 0}, {1000, 2, 0}}, 1},
+		{"as long a queue", []member{{1000, 0, 0}, {1000, 0, 0}}, 0},
+		{"measured by chance", []member{{1000, 1, 0}, {1249, 3, 0}}, 1},
+		{"far below", []member{{1000, 1, 0}, {1251, 3, 0}}, 0},
+		{"late", []member{{1000, 3, 1}, {2000, 1, 0}, {2000, 2, 0}}, 2},
+		{"all are late", []member{{1000, 3, 1}, {2000, 1, 1}}, -1},
+	} {
+		c, peers := newCrowd(time.Unix(1000, 0), make([]int, len(tt.members))...)
+		c.cc.minRTT, c.cc.measured = time.Second, 1000 // probing exceeds it by a quarter
+		for i, m := range tt.members {
+			f := &peers[i].flight
+			f.cc.minRTT = f.timer.SRTT() - m.queue*time.Millisecond
+			f.cc.measured, f.silent = m.rate, m.silent
+		}
+		got, ok := c.slowest(peers)
+		if !ok {
+			got = -1
+		}
+		if got != tt.want {
+			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
 // TestCrowdLimited: what is measured while there is little to send says nothing of what the
 // path carries, in that round alone.
 func TestCrowdLimited(t *testing.T) {

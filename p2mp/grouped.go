@@ -204,20 +204,16 @@ func (t *sending) sendToCrowd(now time.Time) (wake time.Time, err error) {
 	return now, nil
 }
 
-// shed has the slowest member leave when the rate is below what the caller wants. That is
-// the one before which packets queue; the rates that they measure are all that of the group.
+// shed has the slowest member leave when the rate is below what the caller wants.
 func (t *sending) shed(now time.Time) {
 	c := &t.crowd
 	rate := 8 * float64(headerLen+t.mss) * c.cc.rate()
-	if t.minRate == 0 || rate >= t.minRate || c.cc.phase != probing || len(c.members) == 0 {
+	if t.minRate == 0 || rate >= t.minRate || c.cc.phase != probing {
 		return
 	}
-	slowest, longest := c.members[0], time.Duration(0)
-	for _, i := range c.members {
-		f := &t.peers[i].flight
-		if queue := f.timer.SRTT() - f.cc.minRTT; queue > longest {
-			slowest, longest = i, queue
-		}
+	slowest, ok := c.slowest(t.peers)
+	if !ok {
+		return
 	}
 	// What the others can take is found out from the beginning.
 	c.cc = congestion{slack: c.cc.slack, minRTT: c.cc.minRTT, minAt: c.cc.minAt, ends: c.number + 1}

@@ -1,6 +1,7 @@
 package p2mp
 
 import (
+	"errors"
 	"math/rand/v2"
 	"net"
 	"testing"
@@ -61,5 +62,29 @@ func TestReceivedIsBounded(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestGroupMinRateLiar: who has a group slow down by what it reports is the one that is
+// given up for it.
+func TestGroupMinRateLiar(t *testing.T) {
+	for _, factor := range []uint32{2, 1000} {
+		for _, k := range []int{0, 3} {
+			synctest.Test(t, func(t *testing.T) {
+				p := newParty(t, 4, lossy.Delay(5*time.Millisecond), lossy.Rate(100e6, 100))
+				p.joinGroup(p.receivers...)
+				liar := p.receivers[k]
+				liar.conn = lyingConn{liar.conn, func(s *status) { s.clock *= factor }}
+				p.receive(Receiver{})
+				report, err := p.send(Sender{Group: testGroup, MinRate: 10e6}, noise(1, 16<<20))
+				var incomplete *IncompleteError
+				if !errors.As(err, &incomplete) || !errors.Is(err, ErrSlow) || len(incomplete.Peers) != 1 || incomplete.Peers[0].Peer != p.to[k] {
+					t.Errorf("%d times as slow: %v; want receiver %d given up", factor, err, k)
+				}
+				if report.Elapsed > 10*time.Second {
+					t.Errorf("%d times as slow: %v", factor, report.Elapsed)
+				}
+			})
+		}
 	}
 }
