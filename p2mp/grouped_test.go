@@ -333,6 +333,77 @@ func TestGroupMinRateLimited(t *testing.T) {
 	}
 }
 
+// TestGroupMinRateWindow: who announces so small a window that the others have to wait is
+// given up, or sent to by itself. Where all have one, or nobody answers for a while, nobody
+// is.
+func TestGroupMinRateWindow(t *testing.T) {
+	for _, tt := range []struct {
+		small  int // so many have
+		window int // this window,
+		policy Policy
+		outage time.Duration
+		left   int // and so many of them are given up
+	}{
+		{1, 1, Drop, 0, 1},
+		{1, 8, Drop, 0, 1},
+		{2, 8, Drop, 0, 2},
+		{1, 8, Wait, 0, 0},
+		{1, 32, Drop, 0, 0}, // fast enough
+		{4, 8, Drop, 0, 0},
+		{1, 200, Drop, 5 * time.Second, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			p := newParty(t, 4, lossy.Delay(10*time.Millisecond), lossy.Rate(100e6, 200), lossy.DropIf(func(lossy.Packet) bool {
+				after := time.Since(start) - 200*time.Millisecond
+				return after > 0 && after < tt.outage
+			}))
+			p.joinGroup(p.receivers...)
+			for i, m := range p.receivers {
+				var r Receiver
+				if i < tt.small {
+					r.Window = tt.window
+				}
+				m.start(func(ctx context.Context) error {
+					_, err := r.Receive(ctx, m.conn, &m.got)
+					return err
+				})
+			}
+			data := noise(1, 2<<20)
+			report, _ := p.send(Sender{Group: testGroup, MinRate: 10e6, Policy: tt.policy}, data)
+			left := 0
+			for i, peer := range report.Peers {
+				if errors.Is(peer.Err, ErrSlow) && i < tt.small {
+					left++
+				} else if !bytes.Equal(p.receivers[i].got.Bytes(), data) {
+					t.Errorf("%+v: receiver %d has %d bytes: %v", tt, i, p.receivers[i].got.Len(), peer.Err)
+				}
+				if i >= tt.small && peer.Elapsed > 2500*time.Millisecond+2*tt.outage {
+					t.Errorf("%+v: receiver %d was complete after %v", tt, i, peer.Elapsed)
+				}
+			}
+			if left != tt.left {
+				t.Errorf("%+v: %d were given up", tt, left)
+			}
+		})
+	}
+}
+
+// TestShedSilence: while nobody answers it is nobody's window that the group waits for.
+func TestShedSilence(t *testing.T) {
+	for _, silence := range []int{0, 1} {
+		now := time.Unix(1000, 0)
+		c, peers := newCrowd(now, 4, 100)
+		u := sending{crowd: *c, peers: peers, minRate: 1e6, policy: Wait}
+		u.crowd.count(now, peers)
+		peers[0].stopped = patience
+		u.shed(now.Add(patience), silence)
+		if got := len(u.crowd.members); got != 1+silence || peers[0].stopped != 0 {
+			t.Errorf("silence of %d: %d members stay, %v is counted", silence, got, peers[0].stopped)
+		}
+	}
+}
+
 // TestToldAgain: who was given up, and answers all the same, learns of it.
 func TestToldAgain(t *testing.T) {
 	to := []netip.AddrPort{netip.MustParseAddrPort("10.0.0.9:7735")}
