@@ -167,7 +167,7 @@ func (t *sending) sendToCrowd(now time.Time) (wake time.Time, err error) {
 			return now, nil
 		}
 		if c.sincePoll >= c.cc.interval() {
-			t.pollCrowd(now)
+			wake = earlier(wake, t.pollCrowd(now))
 			continue
 		}
 		seq, to, ok, full := c.pick(t.peers, t.store.available())
@@ -187,7 +187,7 @@ func (t *sending) sendToCrowd(now time.Time) (wake time.Time, err error) {
 				t.disperse(now)
 				return now, nil
 			case !c.waiting(t.peers) && (c.sincePoll > 0 || !c.settled(t.peers, false)):
-				t.pollCrowd(now) // nothing else would open a window
+				wake = earlier(wake, t.pollCrowd(now)) // nothing else would open a window
 				continue
 			}
 			if full && t.minRate > 0 {
@@ -290,8 +290,9 @@ func (t *sending) crowdParts() int {
 	return t.crowd.parts(window)
 }
 
-// pollCrowd asks a part of the members, in turn, what they have.
-func (t *sending) pollCrowd(now time.Time) {
+// pollCrowd asks a part of the members, in turn, what they have, and says when the first
+// of them is to be reminded.
+func (t *sending) pollCrowd(now time.Time) (wake time.Time) {
 	c := &t.crowd
 	number := c.number
 	for _, i := range c.members {
@@ -317,8 +318,10 @@ func (t *sending) pollCrowd(now time.Time) {
 		if f.askedAs(now, number); late {
 			f.pollDue = due // it owes an answer since then
 		}
+		wake = earlier(wake, f.pollDue)
 	}
 	c.asked(now, number, want)
 	t.poll = q
 	t.postMessageTo(c.addr, everybody, CategoryPoll, &t.poll)
+	return wake
 }

@@ -196,6 +196,45 @@ func TestGroupOutage(t *testing.T) {
 	}
 }
 
+// TestGroupPollLost: where a poll is all that is due, and nobody hears it, it is soon
+// asked again.
+func TestGroupPollLost(t *testing.T) {
+	data := noise(1, 200*DefaultMSS)
+	for _, tt := range []struct {
+		name     string
+		receiver Receiver
+		last     uint32 // the chunk behind which the poll is lost
+	}{
+		{"a window is full", Receiver{Window: 50}, 100},
+		{"all has been sent", Receiver{}, 200},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sent, lost := false, 0
+				p := newParty(t, 3, lossy.Delay(time.Millisecond), lossy.DropIf(func(p lossy.Packet) bool {
+					c := Category(binary.BigEndian.Uint16(p.Payload[6:]))
+					sent = sent || c == CategoryData && binary.BigEndian.Uint32(p.Payload) == tt.last
+					if c != CategoryPoll || !sent || lost == 3 { // by each member
+						return false
+					}
+					lost++
+					return true
+				}))
+				p.joinGroup(p.receivers...)
+				p.receive(tt.receiver)
+				report, err := p.send(Sender{Group: testGroup}, data)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p.check(data)
+				if lost != 3 || report.Elapsed > 500*time.Millisecond {
+					t.Errorf("%v, with %d polls lost", report.Elapsed, lost)
+				}
+			})
+		})
+	}
+}
+
 // TestGroupGone: where all members are gone they are given up, when it is time for that.
 func TestGroupGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
