@@ -122,7 +122,7 @@
 //     as it is there, and then the whole. Only where the whole is wrong are all pieces
 //     verified: what is wrong is fetched again, and not from who delivered it.
 //   - A download may take as long as it likes if it goes on: a connection that takes less
-//     than a MiB in two minutes is worth more to another client, and is closed.
+//     than 64 KiB in two minutes is worth more to another client, and is closed.
 //   - A file that was changed less than 20 ms ago is digested anew for each request: it
 //     could change again without another time stamp.
 package directory

@@ -187,14 +187,15 @@ func TestPeerMaxConns(t *testing.T) {
 // TestPeerSlowClients: one that takes its time gets the whole file, and one that takes
 // nothing loses its connection to the next, however large the file is.
 func TestPeerSlowClients(t *testing.T) {
-	data := noise(1, 5*stretch)
+	const quarter = 16 << 10 // each 24 s: one of many on a thin line
+	data := noise(1, 20*quarter)
 	p := sharing(t, map[string][]byte{"f": data})
 	p.MaxConns = 1
 	synctest.Test(t, func(t *testing.T) {
 		m := serveInMemory(t, p)
 		slow := m.dial()
 		body := m.get(slow, "f").Body
-		for part := range slices.Chunk(data, stretch/4) {
+		for part := range slices.Chunk(data, quarter) {
 			time.Sleep(slowest / 5)
 			got := make([]byte, len(part))
 			if _, err := io.ReadFull(body, got); err != nil || !bytes.Equal(got, part) {

@@ -19,10 +19,10 @@ import (
 // holds a slash.
 const piecesPath = "pieces/"
 
-// Each stretch of a download has to pass within slowest, which is about 9 KiB a second.
+// Each stretch of a download has to pass within slowest, which is half a KiB a second.
 // The connection of a client that takes less is worth more to another.
 const (
-	stretch = 1 << 20 // bytes
+	stretch = 64 << 10 // bytes
 	slowest = 2 * time.Minute
 )
 

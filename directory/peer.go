@@ -40,7 +40,7 @@ type Peer struct {
 	// Period is how often the directory is told. 0 means DefaultPeriod.
 	Period time.Duration
 	// MaxConns bounds the connections that are served at once; others wait to be
-	// accepted. One that takes less than a MiB in two minutes is closed. 0 means
+	// accepted. One that takes less than 64 KiB in two minutes is closed. 0 means
 	// DefaultMaxConns.
 	MaxConns int
 	// Grace is how long a download that is under way at the end may go on, and how long

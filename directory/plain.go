@@ -66,6 +66,7 @@ func (g *fetching) plainOnce(ctx context.Context, p *plainPart, s *supplier) err
 	if errors.Is(err, ErrDigest) {
 		p.validator = ""
 		if p.from != s {
+			s.reached = 0
 			return g.plainOnce(ctx, p, s)
 		}
 	}

@@ -183,6 +183,56 @@ func TestFetchPlainHalfWrong(t *testing.T) {
 	})
 }
 
+// A cutWriter writes so many bytes, and then the connection breaks.
+type cutWriter struct {
+	http.ResponseWriter
+	left int
+}
+
+func (c *cutWriter) Write(b []byte) (int, error) {
+	n, err := c.ResponseWriter.Write(b[:min(len(b), c.left)])
+	if c.left -= n; n < len(b) {
+		http.NewResponseController(c.ResponseWriter).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	return n, err
+}
+
+// TestFetchPlainAnewInPieces: a source that begins anew, because what another delivered was
+// wrong, may break off again and again as long as it gets on.
+func TestFetchPlainAnewInPieces(t *testing.T) {
+	data := noise(11, 1000)
+	root := openDir(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		sum := sha256.Sum256(data)
+		asked := 0
+		tagged := func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Etag", `"v1"`)
+			return false
+		}
+		bad := wrapping(plainly(len(data), func(w http.ResponseWriter, _ *http.Request) {
+			if asked++; asked > 1 {
+				w.WriteHeader(http.StatusForbidden)
+				return
+			}
+			w.Write(make([]byte, 500))
+			http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}), tagged)
+		requests := 0
+		good := later(wrapping(plainly(len(data), func(w http.ResponseWriter, r *http.Request) {
+			if requests++; requests > 1 {
+				w = &cutWriter{w, 150}
+			}
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
+		}), tagged))
+		report, err := fetchOn(t, t.Context(), &Fetcher{SHA256: &sum}, root, bad, good)
+		if got, _ := root.ReadFile("f"); err != nil || !bytes.Equal(got, data) || requests != 8 {
+			t.Errorf("%d bytes after %d requests, %+v, %v", len(got), requests, report, err)
+		}
+	})
+}
+
 // TestFetchPlainEndless: a body of unknown length is cut off where the largest file ends,
 // though no other bound is set.
 func TestFetchPlainEndless(t *testing.T) {

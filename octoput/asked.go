@@ -44,7 +44,9 @@ func (v *dispatch) asked(now time.Time, from netip.AddrPort, p Packet) error {
 	if v.trace.Accepted != nil {
 		v.trace.Accepted(d.offer())
 	}
-	return v.admit(now, d)
+	err = v.admit(now, d)
+	d.opened = time.Now() // to open the file may have taken its time
+	return err
 }
 
 // refuse answers a question with an ERR.

@@ -30,7 +30,8 @@ type delivery struct {
 
 	report Report
 	start  time.Time
-	unsent error // the last failure to write
+	opened time.Time // when the answer to a question had been sent
+	unsent error     // the last failure to write
 }
 
 func (v *dispatch) newDelivery(now time.Time, to netip.AddrPort, src Source) *delivery {

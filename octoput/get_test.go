@@ -410,6 +410,29 @@ func TestServeMakesRoom(t *testing.T) {
 	})
 }
 
+// A lateFS takes its time to open a file, as a disk does that has to spin up.
+type lateFS struct{ fs.FS }
+
+func (f lateFS) Open(name string) (fs.File, error) {
+	time.Sleep(unvouched * 3 / 2)
+	return f.FS.Open(name)
+}
+
+// What a server's own disk takes is not held against who has just asked.
+func TestServeMakesNoRoomForItsOwnStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, h := newClientHand(t, Sender{MaxTransfers: 1}, lateFS{fstest.MapFS{"f": {Data: noise(1, 1000)}}})
+		h.writes(asking(1, "f"))
+		time.Sleep(unvouched) // meanwhile it stands still
+		h.writes(asking(2, "f"))
+		o := h.wants(Open, 0, 0)
+		h.wantsCode(CodeBusy)
+		h.writes(Packet{Type: Ack, Flags: AllLegs, Session: o.Session})
+		h.wants(Leg, 1, 1<<(LegsPerBlock-1))
+		p.stop()
+	})
+}
+
 // A countingFS counts the files that are open.
 type countingFS struct {
 	fs.FS

@@ -367,6 +367,40 @@ func TestReceiverMakesRoom(t *testing.T) {
 	}
 }
 
+// A slowSink takes its time to keep the file.
+type slowSink struct{ Sink }
+
+func (s slowSink) Commit() error {
+	time.Sleep(unvouched * 3 / 2)
+	return s.Sink.Commit()
+}
+
+// What a receiver's own sinks take is not held against who has just opened.
+func TestReceiverMakesNoRoomForItsOwnStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s sinks
+		slow := HandlerFunc(func(o Offer) (Sink, error) {
+			k, err := s.Accept(o)
+			return slowSink{k}, err
+		})
+		p, h := newHand(t, Receiver{MaxTransfers: 2}, slow)
+		for session := range uint32(2) {
+			h.begin(session+1, nil, 0)
+		}
+		h.writes(fin(1, nil))
+		synctest.Wait()                      // it stands still
+		h.writes(open(3, Opening{Size: 10})) // in the place of the first
+		h.writes(fin(2, nil))                // for which it stands still again
+		h.writes(open(4, Opening{Size: 10})) // in the place of the second
+		h.writes(open(5, Opening{Size: 10})) // for which there is none
+		h.until(Err, 0, 0)
+		if s.all[2].aborted != nil {
+			t.Errorf("put out: %v", s.all[2].aborted)
+		}
+		p.stop()
+	})
+}
+
 // Finished transfers are remembered, but not without limit.
 func TestReceiverRememberedTransfersAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -7,17 +7,17 @@ import "time"
 const unvouched = time.Second
 
 // vacate makes room for another transfer, at the expense of the oldest one that was only
-// opened, and reports whether it could. Nobody is told: a sender that is there after all
-// repeats its OPEN.
+// opened, and reports whether it could. Nobody is told: a sender that is there after all,
+// and has heard nothing, repeats its OPEN.
 func (v *serving) vacate(now time.Time) bool {
 	var oldest *transfer
 	for _, t := range v.transfers {
-		opened := t.underWay() && t.block.Number == 1 && t.held == 0
-		if opened && !now.Before(t.start.Add(unvouched)) && (oldest == nil || t.start.Before(oldest.start)) {
+		if opened := t.underWay() && t.block.Number == 1 && t.held == 0; opened && (oldest == nil || t.expires.Before(oldest.expires)) {
 			oldest = t
 		}
 	}
-	if oldest == nil {
+	// When it expires counts from its OPEN, without what Sinks took meanwhile.
+	if oldest == nil || now.Before(oldest.expires.Add(unvouched-v.giveUp)) {
 		return false
 	}
 	oldest.sink.Abort(ErrBusy)
@@ -30,11 +30,11 @@ func (v *serving) vacate(now time.Time) bool {
 func (v *dispatch) vacate(now time.Time) bool {
 	var oldest *delivery
 	for _, d := range v.deliveries {
-		if d.phase == opening && !now.Before(d.start.Add(unvouched)) && (oldest == nil || d.start.Before(oldest.start)) {
+		if d.phase == opening && (oldest == nil || d.opened.Before(oldest.opened)) {
 			oldest = d
 		}
 	}
-	if oldest == nil {
+	if oldest == nil || now.Before(oldest.opened.Add(unvouched)) {
 		return false
 	}
 	v.finish(now, oldest, oldest.at(ErrBusy))

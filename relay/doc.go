@@ -105,9 +105,9 @@
 //     to stop while there may be more to come.
 //   - A Peer copies its messages to the server without a newline, as the document's
 //     clients do. [Peer.Framing] changes that.
-//   - A Peer takes what its server sends for lines, as a [Server] sends them, if it
-//     begins with "ID: " or "* ", however the network cuts it: else the text of one
-//     client, cut at the right place, could pass for a delivery of another's. What
+//   - A Peer takes what its server sends for lines, as a [Server] sends them, if the
+//     first read begins with "ID: " or "* ", however long the line is: else the text of
+//     one client, cut at the right place, could pass for a delivery of another's. What
 //     begins otherwise, as a plain server may send it, is told apart as by [Auto].
 //   - A Peer that has nothing more to say (its channel is closed) says "exit".
 //   - The other peer may start again in mid-chat. Once it has said "exit" the chat is

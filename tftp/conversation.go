@@ -226,7 +226,9 @@ func (c *conversation) flush() error {
 		return cause
 	}
 	c.wrote += len(c.batch)
-	c.unsent = nil
+	if len(c.batch) > 0 {
+		c.unsent = nil
+	}
 	for left := c.batch; len(left) > 0; {
 		n, err := c.link.Write(left)
 		if err == nil {

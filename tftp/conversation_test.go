@@ -68,8 +68,10 @@ func TestWhyNothingLeft(t *testing.T) {
 	c := &conversation{ctx: t.Context(), link: w, peer: chatterAddr}
 	for _, want := range []bool{true, false} {
 		c.say([]byte("a"))
-		if err := c.flush(); err != nil {
-			t.Fatal(err)
+		for range 2 { // the second time with nothing to say
+			if err := c.flush(); err != nil {
+				t.Fatal(err)
+			}
 		}
 		for _, c.answered = range []bool{false, true} {
 			err := c.silence(time.Now())
