@@ -31,10 +31,6 @@ type crowd struct {
 	limited   bool // as in a flight
 	starved   bool // the source is too slow to tell whether a member is
 
-	since   time.Time // progress is counted since then,
-	from    uint32    // when this was next
-	stopped time.Time // since when there is no room in a window; zero: there is
-
 	rounds    [pollMemory]round
 	concluded uint32 // the latest round that is
 	repairs   []repair
@@ -228,7 +224,7 @@ func (c *crowd) pick(peers []peer, available uint32) (seq uint32, to int, ok, fu
 		return 0, 0, false, false
 	}
 	for _, i := range c.members {
-		if peers[i].flight.full(c.next) {
+		if f := &peers[i].flight; c.next-f.cum > uint32(len(f.slots)) {
 			return 0, 0, false, true
 		}
 	}
@@ -300,61 +296,6 @@ func (c *crowd) waiting(peers []peer) bool {
 	return false
 }
 
-// stops notes that nothing new is sent for lack of room in the windows of some members.
-// Where none has room, none is the reason.
-func (c *crowd) stops(now time.Time, peers []peer) {
-	stopping := 0
-	for _, i := range c.members {
-		p := &peers[i]
-		if p.stops = p.flight.full(c.next); p.stops {
-			stopping++
-		}
-	}
-	if stopping < len(c.members) {
-		c.stopped = now
-	}
-}
-
-// goesOn notes for how long they had no room.
-func (c *crowd) goesOn(now time.Time, peers []peer) {
-	if c.stopped.IsZero() {
-		return
-	}
-	for _, i := range c.members {
-		if p := &peers[i]; p.stops {
-			p.stopped += now.Sub(c.stopped)
-		}
-	}
-	c.stopped = time.Time{}
-}
-
-// narrowest is the member whose window had no room for most of the time in which the
-// group made less progress than least chunks in a second; ok is false if there is none.
-// It is looked for after each time as long as patience.
-func (c *crowd) narrowest(now time.Time, peers []peer, least float64) (narrowest int, ok bool) {
-	d := now.Sub(c.since)
-	if d < patience {
-		return 0, false
-	}
-	if longest := d / 2; float64(c.next-c.from) < least*d.Seconds() {
-		for _, i := range c.members {
-			if p := &peers[i]; p.stopped > longest {
-				narrowest, longest, ok = i, p.stopped, true
-			}
-		}
-	}
-	c.count(now, peers)
-	return narrowest, ok
-}
-
-// count begins to count progress, and what holds it up.
-func (c *crowd) count(now time.Time, peers []peer) {
-	c.since, c.from = now, c.next
-	for _, i := range c.members {
-		peers[i].stopped = 0
-	}
-}
-
 // settled reports whether members hold everything that was sent: all of them, or those
 // that are not late with an answer.
 func (c *crowd) settled(peers []peer, all bool) bool {
@@ -383,9 +324,6 @@ func (f *flight) deaf(now time.Time) bool {
 	since, stalls := f.stalled()
 	return stalls && !now.Before(since.Add(max(patience, 4*f.timer.RTO())))
 }
-
-// full reports whether there is no room for a chunk in the window.
-func (f *flight) full(seq uint32) bool { return seq-f.cum > uint32(len(f.slots)) }
 
 // lacks reports whether a chunk is known to be lost.
 func (f *flight) lacks(seq uint32) bool {

@@ -204,47 +204,6 @@ func TestCrowdSlowest(t *testing.T) {
 	}
 }
 
-// TestCrowdNarrowest: who had no room for most of the time in which there was too little
-// progress is the reason for it; nobody is if nobody had room, and none for long.
-func TestCrowdNarrowest(t *testing.T) {
-	const ms = time.Millisecond
-	for _, tt := range []struct {
-		name    string
-		windows []int
-		stopped time.Duration // that member 1, at least, has no room,
-		next    uint32        // of a second in which the group comes so far
-		want    int           // -1: none
-	}{
-		{"most of the time", []int{100, 4, 100}, 501 * ms, 99, 1},
-		{"half of it", []int{100, 4, 100}, 500 * ms, 99, -1},
-		{"nobody has room", []int{4, 4, 4}, 900 * ms, 99, -1},
-		{"two have none", []int{100, 4, 4}, 900 * ms, 99, 1},
-		{"fast enough", []int{100, 4, 100}, 900 * ms, 101, -1},
-	} {
-		now := time.Unix(1000, 0)
-		c, peers := newCrowd(now, tt.windows...)
-		c.count(now, peers)
-		c.next = 6
-		c.stops(now.Add(50*ms), peers)
-		c.goesOn(now.Add(50*ms+tt.stopped), peers)
-		c.goesOn(now.Add(980*ms), peers)
-		c.next = 1 + tt.next
-		if _, ok := c.narrowest(now.Add(999*ms), peers, 100); ok {
-			t.Errorf("%s: there is one within a second", tt.name)
-		}
-		got, ok := c.narrowest(now.Add(time.Second), peers, 100)
-		if !ok {
-			got = -1
-		}
-		if got != tt.want {
-			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
-		}
-		if c.from != c.next || peers[1].stopped != 0 {
-			t.Errorf("%s: goes on to count from %d with %v", tt.name, c.from, peers[1].stopped)
-		}
-	}
-}
-
 // TestCrowdLimited: what is measured while there is little to send says nothing of what the
 // path carries, in that round alone.
 func TestCrowdLimited(t *testing.T) {

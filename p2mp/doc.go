@@ -223,9 +223,9 @@
 // part answers each poll, in turn. The rate is that of the slowest. A member that
 // leaves all polls unanswered for 0.3 s, four at least, or has the others wait for a
 // second for room in its window, or answers for a second and gets nothing that it
-// lacks, is sent to by itself from then on, and so may one that is slow or has a smaller
-// window than others ([Sender.MinRate]). So is everybody, at the end, with FIN. While
-// nobody answers, nobody leaves.
+// lacks, is sent to by itself from then on, and so may one that is slow
+// ([Sender.MinRate]). So is everybody, at the end, with FIN. While nobody answers,
+// nobody leaves.
 //
 // Without a list of receivers the HELLO goes to the group, again and again for
 // [Sender.JoinTimeout], and who answers it takes part. Later it goes there each second,

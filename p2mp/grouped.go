@@ -111,7 +111,6 @@ func (t *sending) askAround(now time.Time) (wake time.Time, err error) {
 	c.state, c.next = sendingCrowd, 1
 	t.thin(now, func(p *peer) bool { return p.flight.answered > 0 })
 	c.cc.slack = 2 * pollEvery
-	c.count(now, t.peers)
 	for _, i := range c.members {
 		p := &t.peers[i]
 		t.report.Peers[i].Multicast = true
@@ -148,7 +147,6 @@ func (t *sending) sendToCrowd(now time.Time) (wake time.Time, err error) {
 	c := &t.crowd
 	total, known := t.store.chunks()
 	silence := c.silence(t.peers)
-	c.goesOn(now, t.peers)
 	t.thin(now, func(p *peer) bool {
 		f := &p.flight
 		since, owes := f.unanswered()
@@ -156,7 +154,7 @@ func (t *sending) sendToCrowd(now time.Time) (wake time.Time, err error) {
 		gone := absent && f.silent >= asideAfter && silence == 0 || owes && !now.Before(since.Add(t.giveUp))
 		return !gone && !f.deaf(now) && !(known && f.cum == total)
 	})
-	t.shed(now, silence)
+	t.shed(now)
 	wake, err = t.remind(now)
 	if err != nil || silence >= asideAfter && len(c.members) > 0 {
 		return wake, err
@@ -190,9 +188,6 @@ func (t *sending) sendToCrowd(now time.Time) (wake time.Time, err error) {
 				wake = earlier(wake, t.pollCrowd(now)) // nothing else would open a window
 				continue
 			}
-			if full && t.minRate > 0 {
-				c.stops(now, t.peers)
-			}
 			return wake, nil
 		case c.holds(now):
 			return earlier(wake, c.nextSend), nil
@@ -209,22 +204,14 @@ func (t *sending) sendToCrowd(now time.Time) (wake time.Time, err error) {
 	return now, nil
 }
 
-// shed has the member leave for which the group is slower than the caller wants: for its
-// window, or else for its rate.
-func (t *sending) shed(now time.Time, silence int) {
+// shed has the slowest member leave when the rate is below what the caller wants.
+func (t *sending) shed(now time.Time) {
 	c := &t.crowd
-	switch {
-	case t.minRate == 0:
-		return
-	case silence > 0: // no member is the reason
-		c.count(now, t.peers)
+	rate := 8 * float64(headerLen+t.mss) * c.cc.rate()
+	if t.minRate == 0 || rate >= t.minRate || c.cc.phase != probing {
 		return
 	}
-	least := t.minRate / 8 / float64(headerLen+t.mss) // chunks in a second
-	slowest, ok := c.narrowest(now, t.peers, least)
-	if !ok && c.cc.phase == probing && c.cc.rate() < least {
-		slowest, ok = c.slowest(t.peers)
-	}
+	slowest, ok := c.slowest(t.peers)
 	if !ok {
 		return
 	}
@@ -276,8 +263,9 @@ func (t *sending) leaveBehind(now time.Time) {
 	}
 	t.thin(now, func(p *peer) bool {
 		f := &p.flight
+		full := c.next-f.cum > uint32(len(f.slots))
 		absent, _ := f.absent(now)
-		return !f.full(c.next) || !absent && (f.owed.IsZero() || now.Before(f.owed.Add(patience)))
+		return !full || !absent && (f.owed.IsZero() || now.Before(f.owed.Add(patience)))
 	})
 }
 

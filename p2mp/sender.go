@@ -72,10 +72,9 @@ type Sender struct {
 	// joins no group. The zero value sends to each receiver by itself.
 	Group netip.AddrPort
 	// MinRate is how slow the group may become for the sake of a receiver, in bits of
-	// datagrams per second. Where it is slower the slowest, or the one for whose small
-	// window the others have to wait, is given up ([ErrSlow]), or, under the policy Wait,
-	// sent to by itself; then, if that is not enough, the next. 0 means as slow as it
-	// takes.
+	// datagrams per second. Where it is slower the slowest is given up ([ErrSlow]), or,
+	// under the policy Wait, sent to by itself; then, if that is not enough, the next. 0
+	// means as slow as it takes.
 	MinRate float64
 	// NoOffload hands each packet to the system by itself. Otherwise several go in one
 	// piece where the system cuts them apart (Linux): the same on the wire, and several

@@ -74,9 +74,7 @@ type peer struct {
 	aside  bool
 	// grouped: it is sent to with the crowd.
 	grouped bool
-	stops   bool          // the crowd waits for room in its window,
-	stopped time.Duration // and did so for so long, since it counts
-	unsent  error         // the last failure to write to it
+	unsent  error // the last failure to write to it
 }
 
 type stage uint8
