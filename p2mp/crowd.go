@@ -157,19 +157,22 @@ func (c *crowd) lowest(peers []peer) (rate float64) {
 	return rate
 }
 
-// slowest is the member that the others have to wait for. What is sent is what one of them
-// takes, so that all measure about the same: then it is the one before which packets queue.
-// But one whose rate is below that of the others by more than probing exceeds it, is the
-// one from which the rate was taken. ok is false if all are late with an answer.
+// slowest is the member that the others have to wait for: the one before which packets
+// queue. The rates tell less, for what is sent is what one of them takes; but where one
+// measures less than another by more than probing exceeds it, and nothing queues before
+// that other, then it is not the other. ok is false while any is late with an answer: it
+// may be the one.
 func (c *crowd) slowest(peers []peer) (slowest int, ok bool) {
 	most := (1 + c.cc.excess()) * c.lowest(peers)
 	longest := time.Duration(-1)
 	for _, i := range c.members {
 		f := &peers[i].flight
-		if f.silent > 0 || f.cc.measured > most {
-			continue
-		}
-		if queue := max(0, f.timer.SRTT()-f.cc.minRTT); queue > longest {
+		queue := max(0, f.timer.SRTT()-f.cc.minRTT)
+		switch {
+		case f.silent > 0:
+			return 0, false
+		case f.cc.measured > most && queue <= f.cc.minRTT/4+time.Millisecond:
+		case queue > longest:
 			slowest, longest, ok = i, queue, true
 		}
 	}

@@ -183,8 +183,9 @@ func TestCrowdSlowest(t *testing.T) {
 		{"the longest queue", []member{{1000, 1, 0}, {1000, 3, 0}, {1000, 2, 0}}, 1},
 		{"as long a queue", []member{{1000, 0, 0}, {1000, 0, 0}}, 0},
 		{"measured by chance", []member{{1000, 1, 0}, {1249, 3, 0}}, 1},
-		{"far below", []member{{1000, 1, 0}, {1251, 3, 0}}, 0},
-		{"late", []member{{1000, 3, 1}, {2000, 1, 0}, {2000, 2, 0}}, 2},
+		{"far below", []member{{1000, 1, 0}, {1251, 2, 0}}, 0},
+		{"far below, without a queue", []member{{1000, 1, 0}, {1251, 50, 0}}, 1},
+		{"late", []member{{1000, 3, 1}, {2000, 1, 0}, {2000, 2, 0}}, -1},
 		{"all are late", []member{{1000, 3, 1}, {2000, 1, 1}}, -1},
 	} {
 		c, peers := newCrowd(time.Unix(1000, 0), make([]int, len(tt.members))...)
