@@ -76,13 +76,16 @@ func (c *end) Write(b []byte) (int, error) {
 	return n, err
 }
 
-func (c *end) Close() error {
+// Close tells the other end that no more will come. Closing an end again is no error, as
+// with net.Pipe: who has heard the news may be faster than who tells it.
+func (c *end) Close() (err error) {
 	c.once.Do(func() {
 		close(c.closed)
 		c.PacketConn.SetWriteDeadline(time.Time{})
 		c.WriteTo(nil, c.peer)
+		err = c.PacketConn.Close()
 	})
-	return c.PacketConn.Close()
+	return err
 }
 
 func (c *end) SetDeadline(t time.Time) error {
