@@ -146,6 +146,26 @@ func TestFetchErrorOnce(t *testing.T) {
 	})
 }
 
+// tagged gives every response the same entity tag.
+func tagged(w http.ResponseWriter, _ *http.Request) bool {
+	w.Header().Set("Etag", `"v1"`)
+	return false
+}
+
+// spoiling serves /f and breaks off after 500 wrong bytes, and then refuses.
+func spoiling(size int) http.Handler {
+	asked := 0
+	return wrapping(plainly(size, func(w http.ResponseWriter, _ *http.Request) {
+		if asked++; asked > 1 {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		w.Write(make([]byte, 500))
+		http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}), tagged)
+}
+
 // TestFetchPlainHalfWrong: one who goes on with what another has spoilt may begin anew,
 // and is not blamed.
 func TestFetchPlainHalfWrong(t *testing.T) {
@@ -153,26 +173,12 @@ func TestFetchPlainHalfWrong(t *testing.T) {
 	root := openDir(t, nil)
 	synctest.Test(t, func(t *testing.T) {
 		sum := sha256.Sum256(data)
-		tagged := func(w http.ResponseWriter, _ *http.Request) bool {
-			w.Header().Set("Etag", `"v1"`)
-			return false
-		}
-		asked := 0
-		bad := wrapping(plainly(len(data), func(w http.ResponseWriter, _ *http.Request) {
-			if asked++; asked > 1 {
-				w.WriteHeader(http.StatusForbidden)
-				return
-			}
-			w.Write(make([]byte, 500))
-			http.NewResponseController(w).Flush()
-			panic(http.ErrAbortHandler)
-		}), tagged)
 		var ranges []string
 		good := later(wrapping(plainly(len(data), func(w http.ResponseWriter, r *http.Request) {
 			ranges = append(ranges, r.Header.Get("Range"))
 			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 		}), tagged))
-		report, err := fetchOn(t, t.Context(), &Fetcher{SHA256: &sum}, root, bad, good)
+		report, err := fetchOn(t, t.Context(), &Fetcher{SHA256: &sum}, root, spoiling(len(data)), good)
 		got, _ := root.ReadFile("f")
 		if err != nil || !bytes.Equal(got, data) || !slices.Equal(ranges, []string{"bytes=500-", ""}) {
 			t.Fatalf("%d bytes, ranges %q, %+v, %v", len(got), ranges, report, err)
@@ -205,20 +211,6 @@ func TestFetchPlainAnewInPieces(t *testing.T) {
 	root := openDir(t, nil)
 	synctest.Test(t, func(t *testing.T) {
 		sum := sha256.Sum256(data)
-		asked := 0
-		tagged := func(w http.ResponseWriter, _ *http.Request) bool {
-			w.Header().Set("Etag", `"v1"`)
-			return false
-		}
-		bad := wrapping(plainly(len(data), func(w http.ResponseWriter, _ *http.Request) {
-			if asked++; asked > 1 {
-				w.WriteHeader(http.StatusForbidden)
-				return
-			}
-			w.Write(make([]byte, 500))
-			http.NewResponseController(w).Flush()
-			panic(http.ErrAbortHandler)
-		}), tagged)
 		requests := 0
 		good := later(wrapping(plainly(len(data), func(w http.ResponseWriter, r *http.Request) {
 			if requests++; requests > 1 {
@@ -226,7 +218,7 @@ func TestFetchPlainAnewInPieces(t *testing.T) {
 			}
 			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 		}), tagged))
-		report, err := fetchOn(t, t.Context(), &Fetcher{SHA256: &sum}, root, bad, good)
+		report, err := fetchOn(t, t.Context(), &Fetcher{SHA256: &sum}, root, spoiling(len(data)), good)
 		if got, _ := root.ReadFile("f"); err != nil || !bytes.Equal(got, data) || requests != 8 {
 			t.Errorf("%d bytes after %d requests, %+v, %v", len(got), requests, report, err)
 		}

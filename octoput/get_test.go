@@ -376,63 +376,6 @@ func TestEndedBefore(t *testing.T) {
 	})
 }
 
-// Clients that ask and do not go on make room after a second.
-func TestServeMakesRoom(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var opened atomic.Int32
-		fsys := countingFS{fstest.MapFS{"f": {Data: noise(1, 1000)}}, &opened}
-		p, h := newClientHand(t, Sender{MaxTransfers: 2}, fsys)
-		h.writes(asking(1, "f"))
-		o := h.wants(Open, 0, 0)
-		h.writes(Packet{Type: Ack, Flags: AllLegs, Session: o.Session})
-		h.drain()
-		h.writes(asking(2, "f"))
-		h.wants(Open, 0, 0)
-		time.Sleep(unvouched - 100*time.Millisecond)
-		h.writes(asking(3, "f"))
-		h.until(Err, 0, 0)
-		time.Sleep(100 * time.Millisecond)
-		h.writes(asking(3, "f"))
-		h.until(Open, 0, 0)
-		synctest.Wait()
-		if opened.Load() != 2 {
-			t.Errorf("%d files are open, want 2", opened.Load())
-		}
-		for n := range plan(1000).count() { // the first goes on
-			h.writes(Packet{Type: Ack, Flags: AllLegs, Session: o.Session, Block: n + 1})
-			h.drain()
-		}
-		h.until(Fin, plan(1000).count()+1, 0)
-		p.stop()
-		if opened.Load() != 0 {
-			t.Errorf("%d files are open at the end", opened.Load())
-		}
-	})
-}
-
-// A lateFS takes its time to open a file, as a disk does that has to spin up.
-type lateFS struct{ fs.FS }
-
-func (f lateFS) Open(name string) (fs.File, error) {
-	time.Sleep(unvouched * 3 / 2)
-	return f.FS.Open(name)
-}
-
-// What a server's own disk takes is not held against who has just asked.
-func TestServeMakesNoRoomForItsOwnStall(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p, h := newClientHand(t, Sender{MaxTransfers: 1}, lateFS{fstest.MapFS{"f": {Data: noise(1, 1000)}}})
-		h.writes(asking(1, "f"))
-		time.Sleep(unvouched) // meanwhile it stands still
-		h.writes(asking(2, "f"))
-		o := h.wants(Open, 0, 0)
-		h.wantsCode(CodeBusy)
-		h.writes(Packet{Type: Ack, Flags: AllLegs, Session: o.Session})
-		h.wants(Leg, 1, 1<<(LegsPerBlock-1))
-		p.stop()
-	})
-}
-
 // A countingFS counts the files that are open.
 type countingFS struct {
 	fs.FS
