@@ -37,8 +37,9 @@ type Sender struct {
 	// file to its disk.
 	GiveUp time.Duration
 	// MaxTransfers bounds the transfers that Serve has under way at once. Each has an
-	// octoblock in memory and a file open. Beyond it a receiver is told that the server
-	// is busy. 0 means DefaultMaxTransfers.
+	// octoblock in memory and a file open. Beyond it a receiver takes the place of one that
+	// has not gone on for a second since it was answered, or is told that the server is
+	// busy. 0 means DefaultMaxTransfers.
 	MaxTransfers int
 	// NoOffload hands each packet to the system, and takes it, by itself. Otherwise
 	// several go in one piece where the system cuts them apart (Linux): the same on the
