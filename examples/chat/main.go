@@ -12,9 +12,9 @@ import (
 	"net"
 	"os"
 	"strings"
-	"unicode"
 
 	"github.com/ferrygo/ferry/examples/internal/cli"
+	"github.com/ferrygo/ferry/examples/internal/printable"
 	"github.com/ferrygo/ferry/relay"
 )
 
@@ -55,7 +55,7 @@ func run(ctx context.Context) error {
 	// An interrupt ends what there is to say, and so the chat.
 	_, err = p.Run(context.WithoutCancel(ctx), tcp, udp, other[0], typed(ctx, os.Stdin), hear)
 	if errors.Is(err, relay.ErrUnconfirmed) {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(os.Stderr, printable.Error(err))
 		return nil
 	}
 	return err
@@ -100,18 +100,10 @@ func typed(ctx context.Context, r io.Reader) <-chan string {
 // hear prints what the other says, and with -v what the server says, which repeats it
 // if it broadcasts.
 func hear(m relay.Message) {
-	switch text := strings.Map(harmless, m.Text); {
+	switch text := printable.Text(m.Text); {
 	case !m.Server:
 		fmt.Println(text)
 	case *verbose:
 		fmt.Fprintln(os.Stderr, "server:", text)
 	}
-}
-
-// harmless replaces what a terminal might obey.
-func harmless(r rune) rune {
-	if unicode.IsControl(r) && r != '\t' {
-		return unicode.ReplacementChar
-	}
-	return r
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ferrygo/ferry/directory"
 	"github.com/ferrygo/ferry/examples/internal/cli"
+	"github.com/ferrygo/ferry/examples/internal/printable"
 )
 
 var (
@@ -35,7 +36,7 @@ func run(ctx context.Context) error {
 
 	s := directory.Server{Expiry: *expiry, AnyAddress: *anyAddress}
 	if *verbose {
-		s.Trace = directory.LogTrace(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})))
+		s.Trace = directory.LogTrace(printable.Logger(os.Stderr, slog.LevelDebug))
 		fmt.Fprintln(os.Stderr, "serving at", conn.LocalAddr())
 	}
 	_, err = s.Serve(ctx, conn)

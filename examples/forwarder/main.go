@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"github.com/ferrygo/ferry/examples/internal/cli"
+	"github.com/ferrygo/ferry/examples/internal/printable"
 	"github.com/ferrygo/ferry/relay"
 )
 
@@ -33,7 +34,7 @@ func run(ctx context.Context) error {
 	f := relay.Forwarder{Retry: *retry, Trace: &relay.Trace{
 		Unreachable: func(from netip.AddrPort, err error) {
 			if *retry > 0 || from.IsValid() { // otherwise it ends the program
-				fmt.Fprintln(os.Stderr, err)
+				fmt.Fprintln(os.Stderr, printable.Error(err))
 			}
 		},
 	}}
@@ -43,7 +44,7 @@ func run(ctx context.Context) error {
 		f.Trace.Closed = func(from netip.AddrPort, r relay.ConnReport, err error) {
 			how := "closed"
 			if err != nil {
-				how = err.Error()
+				how = printable.Error(err)
 			}
 			fmt.Fprintf(os.Stderr, "%v: %d bytes up, %d bytes down, %s\n", from, r.Up, r.Down, how)
 		}

@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/ferrygo/ferry/examples/internal/cli"
+	"github.com/ferrygo/ferry/examples/internal/printable"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -63,7 +64,7 @@ func run(ctx context.Context) error {
 	}
 	if *verbose {
 		fmt.Fprintln(os.Stderr, "proxying at", conn.LocalAddr())
-		log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		log := printable.Logger(os.Stderr, slog.LevelDebug)
 		p.Options = append(p.Options, lossy.WithTrace(lossy.LogTrace(log)))
 	}
 	stats, err := p.Serve(ctx, conn)
@@ -81,7 +82,9 @@ func run(ctx context.Context) error {
 	return err
 }
 
-func refused(from netip.AddrPort, err error) { fmt.Fprintf(os.Stderr, "%v: %v\n", from, err) }
+func refused(from netip.AddrPort, err error) {
+	fmt.Fprintf(os.Stderr, "%v: %s\n", from, printable.Error(err))
+}
 
 // models returns what the flags ask for, in this order: -loss, -rate, -delay and
 // -jitter, -preset, -netem.

@@ -7,11 +7,10 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/ferrygo/ferry/examples/internal/cli"
+	"github.com/ferrygo/ferry/examples/internal/printable"
 	"github.com/ferrygo/ferry/multicast"
 )
 
@@ -59,7 +58,7 @@ func run(ctx context.Context) error {
 		case *verbose:
 			fmt.Fprintf(os.Stderr, "from %v to %v on %s, TTL %d\n", info.Source, info.Destination, info.Interface, info.TTL)
 		}
-		fmt.Println(strings.Map(harmless, string(buf[:n])))
+		fmt.Println(printable.Text(string(buf[:n])))
 	}
 	return nil
 }
@@ -100,12 +99,4 @@ func trace() *multicast.Trace {
 			fmt.Fprintf(os.Stderr, "ignored a packet from %v to %v\n", i.Source, i.Destination)
 		},
 	}
-}
-
-// harmless replaces what a terminal might obey.
-func harmless(r rune) rune {
-	if unicode.IsControl(r) && r != '\t' {
-		return unicode.ReplacementChar
-	}
-	return r
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ferrygo/ferry/examples/internal/cli"
+	"github.com/ferrygo/ferry/examples/internal/printable"
 	"github.com/ferrygo/ferry/lossy"
 	"github.com/ferrygo/ferry/octoput"
 )
@@ -107,16 +108,16 @@ func lose(conn net.PacketConn, trace *octoput.Trace) net.PacketConn {
 func trace(stop context.CancelCauseFunc) *octoput.Trace {
 	t := &octoput.Trace{}
 	if *verbose {
-		t = octoput.PrintTrace(os.Stderr)
+		t = octoput.PrintTrace(cli.Stderr)
 	}
 	t.Finished = func(o octoput.Offer, r octoput.Report, err error) {
 		switch {
 		case err == nil:
-			fmt.Printf("from %v: %q, %d bytes in %d octoblocks, %v\n", o.Peer, o.Name, r.Bytes, r.Blocks, r.Elapsed.Round(time.Microsecond))
+			fmt.Printf("from %v: %s, %d bytes in %d octoblocks, %v\n", o.Peer, printable.Quote(o.Name), r.Bytes, r.Blocks, r.Elapsed.Round(time.Microsecond))
 		case *file != "" && !sendersFault(err):
 			stop(err)
 		default:
-			fmt.Fprintf(os.Stderr, "from %v: %q: %v\n", o.Peer, o.Name, err)
+			fmt.Fprintf(os.Stderr, "from %v: %s: %s\n", o.Peer, printable.Quote(o.Name), printable.Error(err))
 		}
 	}
 	return t

@@ -52,7 +52,7 @@ func run(ctx context.Context) error {
 
 	s := octoput.Sender{NoOffload: *alone}
 	if *verbose {
-		s.Trace = octoput.PrintTrace(os.Stderr)
+		s.Trace = octoput.PrintTrace(cli.Stderr)
 	}
 	report, err := s.Send(ctx, lose(conn, s.Trace), receivers[0], source)
 	fmt.Printf("to %v: %d of %d bytes in %d octoblocks, %d packets sent, %d of them again, round trip %v, %v\n",

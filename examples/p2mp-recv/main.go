@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"github.com/ferrygo/ferry/examples/internal/cli"
+	"github.com/ferrygo/ferry/examples/internal/printable"
 	"github.com/ferrygo/ferry/lossy"
 	"github.com/ferrygo/ferry/p2mp"
 )
@@ -139,16 +140,16 @@ func lose(conn net.PacketConn, trace *p2mp.Trace) net.PacketConn {
 func trace(stop context.CancelCauseFunc) *p2mp.Trace {
 	t := &p2mp.Trace{}
 	if *verbose {
-		t = p2mp.PrintTrace(os.Stderr)
+		t = p2mp.PrintTrace(cli.Stderr)
 	}
 	t.Finished = func(o p2mp.Offer, r p2mp.Report, err error) {
 		switch {
 		case err == nil:
-			fmt.Printf("%q from %v: %d bytes in %v\n", o.Name, o.From, r.Bytes, r.Elapsed)
+			fmt.Printf("%s from %v: %d bytes in %v\n", printable.Quote(o.Name), o.From, r.Bytes, r.Elapsed)
 		case *file != "" && local(err):
 			stop(err)
 		default:
-			fmt.Fprintf(os.Stderr, "%q from %v: %v\n", o.Name, o.From, err)
+			fmt.Fprintf(os.Stderr, "%s from %v: %s\n", printable.Quote(o.Name), o.From, printable.Error(err))
 		}
 	}
 	return t

@@ -66,7 +66,7 @@ func run(ctx context.Context) error {
 
 	wait := func() {}
 	if *verbose {
-		s.Trace = p2mp.PrintTrace(os.Stderr)
+		s.Trace = p2mp.PrintTrace(cli.Stderr)
 	} else if bars.OnTerminal(os.Stderr) && source.Size > 0 {
 		b := bars.New(os.Stderr, receivers, source.Size)
 		s.Trace, wait = b.Trace(), b.Wait
@@ -89,7 +89,7 @@ func print(r p2mp.Report) error {
 	if len(r.Peers) == 0 {
 		return nil
 	}
-	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
+	w := tabwriter.NewWriter(cli.Stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "RECEIVER\tSTATE\tBYTES\tPACKETS\tSENT AGAIN\tRTT\tTIME")
 	for _, p := range r.Peers {
 		fmt.Fprintf(w, "%v\t%v\t%d\t%d\t%d\t%v\t%v\n", p.Addr, p.State, p.Bytes, p.Sent, p.SentAgain,

@@ -20,6 +20,7 @@ import (
 	"github.com/ferrygo/ferry/directory"
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/examples/internal/fetchbar"
+	"github.com/ferrygo/ferry/examples/internal/printable"
 )
 
 var (
@@ -65,11 +66,11 @@ func askOnce(ctx context.Context, to netip.AddrPort) error {
 	c := &directory.Client{Conn: conn, Directory: to, Trace: logged()}
 	switch {
 	case *view:
-		return show(ctx, os.Stdout, c)
+		return show(ctx, cli.Stdout, c)
 	case *find != "":
 		found, err := c.Lookup(ctx, *find)
 		for _, a := range found {
-			fmt.Println(a.Addr(), a.Port())
+			fmt.Fprintln(cli.Stdout, a.Addr(), a.Port())
 		}
 		return err
 	}
@@ -91,7 +92,7 @@ func getFile(ctx context.Context, c *directory.Client) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s: %d bytes from %d peers in %v, %s\n", as, report.Size, delivered(report), report.Elapsed, verified(report))
+	fmt.Fprintf(cli.Stdout, "%s: %d bytes from %d peers in %v, %s\n", as, report.Size, delivered(report), report.Elapsed, verified(report))
 	return nil
 }
 
@@ -152,7 +153,7 @@ func servePeer(ctx context.Context, to netip.AddrPort) error {
 	go func() { served <- p.Serve(serving, l) }()
 	fmt.Println("http server is running...")
 
-	m := menu{peer: p, client: client, root: root, addr: addr, lines: lines(os.Stdin), out: os.Stdout}
+	m := menu{peer: p, client: client, root: root, addr: addr, lines: lines(os.Stdin), out: cli.Stdout}
 	err = m.run(ctx, served)
 	stop()
 	if e := <-served; err == nil && !errors.Is(e, context.Canceled) {
@@ -195,7 +196,7 @@ func logged() *directory.Trace {
 	if !*verbose {
 		return nil
 	}
-	return directory.LogTrace(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	return directory.LogTrace(printable.Logger(os.Stderr, slog.LevelDebug))
 }
 
 // told says when the directory stops answering, and when it is back.
@@ -209,7 +210,7 @@ func told() *directory.Trace {
 		switch {
 		case errors.Is(err, context.Canceled):
 		case err != nil && !lost:
-			fmt.Fprintf(os.Stderr, "the directory does not know of this peer (%v); files are served all the same\n", err)
+			fmt.Fprintf(os.Stderr, "the directory does not know of this peer (%s); files are served all the same\n", printable.Error(err))
 			lost = true
 		case err == nil && lost:
 			fmt.Fprintln(os.Stderr, "the directory knows of this peer again")

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ferrygo/ferry/directory"
+	"github.com/ferrygo/ferry/examples/internal/printable"
 )
 
 // A menu is the dialogue of CEN 502 project 2 (part II, 3), word for word.
@@ -47,7 +48,7 @@ func (m *menu) run(ctx context.Context, served chan error) error {
 			return nil
 		}
 		if err := m.do(ctx, choice); err != nil && ctx.Err() == nil {
-			fmt.Fprintln(m.out, err)
+			fmt.Fprintln(m.out, printable.Error(err))
 		}
 	}
 	// Nobody is there to choose: the files are served on.
@@ -220,12 +221,15 @@ func show(ctx context.Context, w io.Writer, c *directory.Client) error {
 	return nil
 }
 
-// quote writes a string as Python does.
+// quote writes a string as Python does, with an escape sequence for each character that is
+// not printable.
 func quote(s string) string {
+	q := printable.Quote(s)
 	if strings.Contains(s, "'") && !strings.Contains(s, `"`) {
-		return `"` + s + `"`
+		return q
 	}
-	return "'" + strings.ReplaceAll(s, "'", `\'`) + "'"
+	q = strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
+	return "'" + strings.ReplaceAll(q, "'", `\'`) + "'"
 }
 
 // seconds writes a time stamp as Python does: seconds, and no zeros at the end.

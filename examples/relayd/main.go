@@ -5,7 +5,6 @@ import (
 	"context"
 	"flag"
 	"net"
-	"os"
 
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/relay"
@@ -40,7 +39,7 @@ func run(ctx context.Context) error {
 	defer l.Close()
 	s := relay.Server{MaxClients: *most, Framing: framing, Slow: slow, Notices: *notices}
 	if *verbose {
-		s.Trace = relay.PrintTrace(os.Stderr)
+		s.Trace = relay.PrintTrace(cli.Stderr)
 	}
 	if err = s.Serve(ctx, l); ctx.Err() != nil {
 		return nil // it was to go on until interrupted

@@ -5,7 +5,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/ferrygo/ferry/examples/internal/bars"
 	"github.com/ferrygo/ferry/examples/internal/cli"
+	"github.com/ferrygo/ferry/examples/internal/printable"
 	"github.com/ferrygo/ferry/tftp"
 )
 
@@ -72,7 +72,7 @@ type transfer struct {
 func (t *transfer) watch() {
 	switch {
 	case *verbose:
-		t.client.Trace = tftp.LogTrace(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: tftp.LevelPacket})))
+		t.client.Trace = tftp.LogTrace(printable.Logger(os.Stderr, tftp.LevelPacket))
 	case bars.OnTerminal(os.Stderr):
 		t.client.Trace = t.progress()
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/ferrygo/ferry/examples/internal/cli"
+	"github.com/ferrygo/ferry/examples/internal/printable"
 	"github.com/ferrygo/ferry/tftp"
 )
 
@@ -44,7 +45,7 @@ func run(ctx context.Context) error {
 	s := tftp.Server{Handler: tftp.Directory{Root: root, Write: *write}, Wide: *wide, MaxTransfers: *most}
 	if *verbose {
 		fmt.Fprintln(os.Stderr, "serving at", conn.LocalAddr())
-		s.Trace = tftp.LogTrace(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})))
+		s.Trace = tftp.LogTrace(printable.Logger(os.Stderr, slog.LevelDebug))
 	}
 	if err := s.Serve(ctx, conn); ctx.Err() == nil {
 		return err

@@ -3,6 +3,7 @@ package bars
 import (
 	"os"
 
+	"github.com/ferrygo/ferry/examples/internal/printable"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 )
@@ -17,7 +18,7 @@ type Counter struct {
 func NewCounter(f *os.File, name string, size int64) *Counter {
 	c := &Counter{all: mpb.New(mpb.WithOutput(f), mpb.WithWidth(48))}
 	c.bar = c.all.AddBar(size,
-		mpb.PrependDecorators(decor.Name(name, decor.WCSyncSpaceR)),
+		mpb.PrependDecorators(decor.Name(printable.Text(name), decor.WCSyncSpaceR)),
 		mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f"), decor.Percentage(decor.WC{W: 5})))
 	return c
 }

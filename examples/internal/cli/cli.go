@@ -13,7 +13,14 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/ferrygo/ferry/examples/internal/printable"
 	"github.com/ferrygo/ferry/multicast"
+)
+
+// Stdout and Stderr are for text that may come from the network.
+var (
+	Stdout = printable.Writer(os.Stdout)
+	Stderr = printable.Writer(os.Stderr)
 )
 
 // A usageError is a mistake on the command line.
@@ -40,7 +47,7 @@ func Main(synopsis string, run func(ctx context.Context) error) {
 	if err == nil {
 		return
 	}
-	fmt.Fprintln(os.Stderr, err)
+	fmt.Fprintln(os.Stderr, printable.Error(err))
 	var usage usageError
 	if errors.As(err, &usage) {
 		flag.Usage()

@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/ferrygo/ferry/directory"
+	"github.com/ferrygo/ferry/examples/internal/printable"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
@@ -32,7 +33,7 @@ func (b *Bar) Trace() *directory.Trace {
 	return &directory.Trace{
 		Chosen: func(name string, size, have int64, _ bool) {
 			if b.bar == nil {
-				b.bar = b.all.AddBar(max(size, 0), mpb.PrependDecorators(decor.Name(name)),
+				b.bar = b.all.AddBar(max(size, 0), mpb.PrependDecorators(decor.Name(printable.Text(name))),
 					mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f"), decor.Percentage(decor.WC{W: 5})))
 			}
 			b.bar.SetCurrent(have)
