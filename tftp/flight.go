@@ -24,7 +24,7 @@ type Flight struct {
 	latest  time.Time // something was sent
 	heard   time.Time // an ACK arrived
 	slowed  time.Time // the timer was doubled
-	away    time.Time // until then nothing was read
+	away    absence   // the latest time during which the socket was not read
 
 	blocks []flightBlock // by number modulo their count, a power of two
 	timer  rtt.Estimator
@@ -199,11 +199,7 @@ func (f *Flight) measure(now time.Time, block int64) time.Duration {
 		f.timer.Heard()
 		return -1
 	}
-	sent := b.sent
-	if since := f.away.Add(-f.timer.SRTT()); f.timer.Measured() && since.After(sent) {
-		sent = since // the ACK may have been here for a while, and that is no round trip
-	}
-	sample := now.Sub(sent)
+	sample := f.away.roundTrip(b.sent, now, f.timer.SRTT())
 	if sample > 2*f.timer.RTO() {
 		// The block should have been sent again by now and was not: nothing may go to
 		// an address that has not answered. This is an ACK that the other side has

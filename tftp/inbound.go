@@ -33,6 +33,7 @@ type inbound struct {
 
 	answered time.Time // when the latest ACK left that is to bring new blocks
 	measured bool      // its round trip was taken, or cannot be
+	away     absence   // the latest time during which the socket was not read
 	timer    rtt.Estimator
 }
 
@@ -187,19 +188,11 @@ func (in *inbound) acknowledged(now time.Time, block int64, again bool) {
 	in.acked = max(in.acked, block)
 }
 
-// away notes that nothing was read up to now: what the latest ACK brings may have been here
-// for a while, and that is no round trip.
-func (in *inbound) away(now time.Time) {
-	if since := now.Add(-in.timer.SRTT()); in.timer.Measured() && since.After(in.answered) {
-		in.answered = since
-	}
-}
-
 // measure takes the time from an ACK to the first block that it brought.
 func (in *inbound) measure(now time.Time, b int64) {
 	if in.measured || in.answered.IsZero() || b <= in.acked {
 		return
 	}
 	in.measured = true
-	in.timer.Sample(now.Sub(in.answered))
+	in.timer.Sample(in.away.roundTrip(in.answered, now, in.timer.SRTT()))
 }

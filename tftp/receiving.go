@@ -265,7 +265,7 @@ func (t *receiving) unload() error {
 	}
 	now := time.Now()
 	t.excuse(before, now)
-	t.in.away(now)
+	t.in.away = absence{before, now}
 	return nil
 }
 

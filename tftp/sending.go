@@ -115,8 +115,8 @@ func (t *sending) read(block int64) error {
 func (t *sending) readAhead(wake time.Time) {
 	if now := time.Now(); wake.After(now) {
 		t.chunks.prepare(t.out.fresh)
-		t.out.away = time.Now()
-		t.excuse(now, t.out.away)
+		t.out.away = absence{now, time.Now()}
+		t.excuse(now, t.out.away.until)
 	}
 }
 
