@@ -19,7 +19,9 @@ const (
 	// DefaultBlockSize fits the Ethernet MTU over IPv4 and IPv6, most tunnels included.
 	DefaultBlockSize  = 1428
 	DefaultWindowSize = 16
-	DefaultGiveUp     = 10 * time.Second
+	DefaultGiveUp     = 10 * time.Second // of Get
+	// DefaultPutGiveUp is long enough for a device that erases its flash first.
+	DefaultPutGiveUp = 30 * time.Second
 )
 
 // A Client reads files from servers and writes files to them. The zero value is ready
@@ -43,8 +45,9 @@ type Client struct {
 	// again (RFC 2349), in full seconds from 1 to 255. The timers of both sides
 	// follow the round trip all the same, if they are ours.
 	Timeout time.Duration
-	// GiveUp is how long the server may bring no progress: not answer at first, or
-	// not go on later. 0 means DefaultGiveUp.
+	// GiveUp is how long the server may make no progress: before its first answer, and
+	// later. 0 means DefaultGiveUp for Get and DefaultPutGiveUp for Put; negative means
+	// that only the context ends a transfer.
 	GiveUp time.Duration
 	// Linger is how long, after the last ACK of a read, a repeated last block
 	// is acknowledged again, because that ACK may be lost. 0 means eight
@@ -191,7 +194,10 @@ func (c *Client) begin(op Opcode, server netip.AddrPort, name string, size int64
 	t.server = server
 	t.peer = netip.AddrPortFrom(server.Addr(), 0)
 	t.num = numbering{wide: c.Wide, toOne: c.RollToOne}
-	t.giveUp = orDefault(c.GiveUp, DefaultGiveUp)
+	t.giveUp = patience(c.GiveUp, DefaultGiveUp)
+	if op == WRQ {
+		t.giveUp = patience(c.GiveUp, DefaultPutGiveUp)
+	}
 	t.answerIn = t.giveUp
 	t.start = time.Now()
 	t.heard = t.start
@@ -243,9 +249,30 @@ func (t *asking) open(ctx context.Context, conn net.PacketConn, cfg datagram.Con
 	t.ctx, t.link = ctx, datagram.Open(ctx, conn, cfg)
 }
 
-// ask sends the request until the server answers with a packet that fits.
+// ask sends the request until the server answers with a packet that fits. A server that
+// refuses a request with options is asked once more without them (RFC 2347, "Negotiation
+// Protocol": the client may "re-try without options").
 func (t *asking) ask(fits func(Packet) (bool, error)) (Packet, *knock, error) {
 	t.request.Options = ask(t.want)
+	p, k, err := t.askOnce(fits)
+	if len(t.request.Options) == 0 || t.said == nil || !aboutOptions(t.said.Code) {
+		return p, k, err
+	}
+	// The first request may have been sent several times, and each copy be refused.
+	t.refused, t.refusals = *t.said, k.tries-1
+	t.said, t.heard = nil, time.Now()
+	t.request.Options, t.want = nil, plain()
+	p, k, err = t.askOnce(fits)
+	t.refusals = 0
+	return p, k, err
+}
+
+// aboutOptions reports whether an ERROR with the code may mean that the server rejects
+// requests with options: not all servers that know none use code 8.
+func aboutOptions(c Code) bool { return c == CodeOption || c == CodeIllegal || c == CodeUndefined }
+
+// askOnce sends one request until the server answers.
+func (t *asking) askOnce(fits func(Packet) (bool, error)) (Packet, *knock, error) {
 	b, err := Packet{Op: t.request.Op, Name: t.request.Name, Mode: t.request.Mode.String(), Options: t.request.Options}.AppendBinary(nil)
 	if err != nil {
 		return Packet{}, nil, err

@@ -43,6 +43,8 @@ type conversation struct {
 	from     netip.AddrPort    // where the packet came from that receive returned
 	strays   int               // strangers that were answered
 	said     *Error            // what the other side ended the transfer with
+	refused  Error             // what a server said to a request with options,
+	refusals int               // and how often it may say so again
 	finished bool
 
 	batch  []datagram.Packet // to be written
@@ -84,6 +86,9 @@ func (c *conversation) take() (Packet, bool, error) {
 			continue
 		}
 		switch {
+		case err == nil && p.Op == ERROR && c.refusals > 0 && c.refused == Error{p.Code, p.Message}:
+			c.refusals--
+			c.report.Duplicates++
 		case err == nil && p.Op == ERROR:
 			c.said = &Error{Code: p.Code, Message: p.Message}
 			return Packet{}, false, c.said

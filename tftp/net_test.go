@@ -97,7 +97,7 @@ func (s *memorySink) Abort(error) {}
 // newStage prepares a server at 10.0.0.1:69.
 func newStage(t testing.TB, options ...lossy.Option) *stage {
 	p := &stage{t: t, net: lossy.NewNetwork(options...), files: newMemory()}
-	p.addr = netip.MustParseAddrPort("10.0.0.1:69")
+	p.addr = serverAddr
 	p.conn = p.listen(p.addr)
 	p.server.Handler = p.files
 	p.server.ListenPacket = func(_ context.Context, a netip.AddrPort) (net.PacketConn, error) { return p.net.NewConn(a) }
@@ -112,6 +112,9 @@ func (p *stage) listen(a netip.AddrPort) *lossy.Conn {
 	}
 	return c
 }
+
+// serverAddr is where a stage has its server.
+var serverAddr = netip.MustParseAddrPort("10.0.0.1:69")
 
 // clientAddr is a host that is not the server's.
 var clientAddr = netip.MustParseAddrPort("10.0.0.2:0")

@@ -1,6 +1,7 @@
 package tftp
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,13 +47,27 @@ type Settings struct {
 // plain is what holds without options.
 var plain = func() Settings { return Settings{BlockSize: defaultBlockSize, WindowSize: 1, Size: -1} }
 
-// number reads the value of an option: decimal digits alone.
-func number(s string, least, most int64) (int64, bool) {
+// digits reads the value of an option: decimal digits alone. A number that is too large
+// for an int64 is the largest int64, and fits is false.
+func digits(s string) (n int64, fits, ok bool) {
 	if s == "" || strings.Trim(s, "0123456789") != "" {
-		return 0, false
+		return 0, false, false
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
-	return n, err == nil && n >= least && n <= most
+	return n, err == nil, true
+}
+
+// number reads the value of an option that must be within bounds.
+func number(s string, low, high int64) (int64, bool) {
+	n, fits, ok := digits(s)
+	return n, ok && fits && n >= low && n <= high
+}
+
+// atMost reads the value of an option that the server may lower. A value above high is
+// high.
+func atMost(s string, low, high int64) (int64, bool) {
+	n, _, ok := digits(s)
+	return min(n, high), ok && n >= low
 }
 
 // limits are what a server grants.
@@ -78,9 +93,6 @@ func grant(asked []Option, l limits) (s Settings, answer []Option) {
 	if n, ok := wanted[optWindowSize]; ok {
 		s.WindowSize = min(int(n), l.window(s.BlockSize))
 	}
-	if n, ok := wanted[optTimeout]; ok {
-		s.Timeout = time.Duration(n) * time.Second
-	}
 	if n, ok := wanted[optSize]; ok {
 		switch {
 		case l.op == WRQ:
@@ -101,24 +113,28 @@ func grant(asked []Option, l limits) (s Settings, answer []Option) {
 	return s, answer
 }
 
-// wishes are the values of the known options that make sense. The first of a name
-// counts.
+// wishes returns the values of the options that a server may grant, where they are valid.
+// The first option of a name counts. The timeout option is not among them: see Choices in
+// the package comment.
 func wishes(asked []Option) map[string]int64 {
-	bounds := map[string][2]int64{
-		optBlockSize:  {minBlockSize, MaxBlockSize},
-		optWindowSize: {1, MaxWindowSize},
-		optTimeout:    {1, maxTimeout},
-		optSize:       {0, 1<<63 - 1},
-	}
 	wanted := make(map[string]int64)
+	seen := make(map[string]bool)
 	for _, o := range asked {
 		name := strings.ToLower(o.Name)
-		b, known := bounds[name]
-		if !known {
+		var n int64
+		var ok bool
+		switch {
+		case seen[name]:
 			continue
+		case name == optBlockSize:
+			n, ok = atMost(o.Value, minBlockSize, MaxBlockSize)
+		case name == optWindowSize:
+			n, ok = atMost(o.Value, 1, MaxWindowSize)
+		case name == optSize:
+			n, ok = number(o.Value, 0, math.MaxInt64)
 		}
-		delete(bounds, name)
-		if n, ok := number(o.Value, b[0], b[1]); ok {
+		seen[name] = true
+		if ok {
 			wanted[name] = n
 		}
 	}

@@ -154,11 +154,12 @@ func appendOptions(b []byte, options []Option) []byte {
 
 // ParsePacket decodes one datagram; wide says how long its block numbers are. The
 // payload aliases b, strings do not. It fails with [ErrTruncated], [ErrOpcode],
-// [ErrLength] (an ACK with more behind its number) or [ErrOptions].
+// [ErrLength] (bytes after the number of an ACK) or [ErrOptions] (an OACK).
 //
-// What is taken all the same, because clients send it: zero bytes that pad a
-// request, an OACK or, unless wide, an ACK; and an ERROR whose message is missing or not
-// terminated.
+// Some peers send what the RFCs do not allow. ParsePacket accepts:
+//   - zero bytes that pad a request, an OACK or, unless wide, an ACK;
+//   - an ERROR whose message is missing or not terminated;
+//   - a request with a malformed option: that option and those after it are ignored.
 func ParsePacket(b []byte, wide bool) (Packet, error) {
 	if len(b) < 2 {
 		return Packet{}, ErrTruncated
@@ -171,8 +172,10 @@ func ParsePacket(b []byte, wide bool) (Packet, error) {
 		return parseRequest(p, b[2:])
 	case OACK:
 		var err error
-		p.Options, err = parseOptions(b[2:])
-		return p, err
+		if p.Options, err = parseOptions(b[2:]); err != nil {
+			return Packet{}, err
+		}
+		return p, nil
 	case ERROR:
 		if len(b) < 4 {
 			return Packet{}, ErrTruncated
@@ -220,15 +223,15 @@ func parseRequest(p Packet, b []byte) (Packet, error) {
 	if !found {
 		return Packet{}, ErrTruncated
 	}
-	options, err := parseOptions(b)
-	if err != nil {
-		return Packet{}, err
-	}
-	p.Name, p.Mode, p.Options = string(name), string(mode), options
+	// A server ignores what it does not understand (RFC 2347, "Packet Formats"), and so it
+	// ignores a malformed option and what follows it.
+	p.Options, _ = parseOptions(b)
+	p.Name, p.Mode = string(name), string(mode)
 	return p, nil
 }
 
-// parseOptions decodes pairs of option and value up to the end of b.
+// parseOptions decodes pairs of option and value up to the end of b. If a pair is
+// malformed it returns those before it, and ErrOptions.
 func parseOptions(b []byte) ([]Option, error) {
 	var options []Option
 	padding := len(b) - len(bytes.TrimRight(b, "\x00"))
@@ -236,7 +239,7 @@ func parseOptions(b []byte) ([]Option, error) {
 		name, rest, _ := bytes.Cut(b, []byte{0})
 		value, rest, found := bytes.Cut(rest, []byte{0})
 		if !found || len(name) == 0 {
-			return nil, ErrOptions
+			return options, ErrOptions
 		}
 		options = append(options, Option{string(name), string(value)})
 		b = rest

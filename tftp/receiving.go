@@ -327,12 +327,18 @@ func (t *receiving) remembers(p Packet) bool {
 	return true
 }
 
-// lingerTime is how long to linger, in times that the other side waits before it sends
-// again, as far as that can be told: eight, for the last ACK may be lost, and the block
-// that asks for it again, too; but two where so many blocks came without a loss that this
-// one is not lost either. And two seconds at most.
+// lingerTime is how long to linger, as a multiple of the time that the other side waits
+// before it sends again, as far as that is known. It is eight times, because both the last
+// ACK and the block that asks for it again can be lost. It is twice after many blocks
+// without a loss. It is two seconds at most, and one second where no round trip was
+// measured. The estimate is used without its back-off, which says how long this side has
+// waited and not how long the other side will.
 func (t *receiving) lingerTime() time.Duration {
 	timer := t.in.timer
+	if !timer.Measured() {
+		return time.Second
+	}
+	timer.Sample(timer.SRTT())
 	timer.Min = shortestRTO
 	times := time.Duration(8)
 	if t.report.Blocks >= smooth && !t.rough {

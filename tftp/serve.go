@@ -28,10 +28,10 @@ func (v *serving) run(ctx context.Context, s *session, r *Request) {
 	t.conversation = conversation{
 		ctx: ctx, peer: s.client, num: numbering{wide: v.server.Wide, toOne: v.server.RollToOne},
 		trace: v.trace, request: r, session: s, start: s.began, heard: s.began,
-		giveUp: orDefault(v.server.GiveUp, DefaultServerGiveUp),
+		giveUp: patience(v.server.GiveUp, DefaultServerGiveUp),
 		report: Report{Peer: s.client, Size: -1},
 	}
-	t.answerIn = t.giveUp / 3
+	t.answerIn = min(t.giveUp, orDefault(max(0, v.server.GiveUp), DefaultServerGiveUp)) / 3
 	defer func() { t.close() }()
 	err := t.guard(t.serve)
 	if cause := context.Cause(ctx); err != nil && errors.Is(cause, ErrReplaced) && !errors.Is(err, cause) {

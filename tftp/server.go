@@ -50,8 +50,8 @@ type Server struct {
 	// of them, too. A request beyond gets no answer: the client will repeat it. 0 means
 	// DefaultMaxTransfers and DefaultMaxPerAddress.
 	MaxTransfers, MaxPerAddress int
-	// GiveUp is how long a client may make no progress. 0 means DefaultServerGiveUp.
-	// One that never answers is given up after a third of it.
+	// GiveUp is how long a client may make no progress. 0 means DefaultServerGiveUp,
+	// negative no limit. A client that never answers is given up after a third of it.
 	GiveUp time.Duration
 	// Linger is how long, after the last ACK of a write, a repeated last block is
 	// acknowledged again. 0 means DefaultServerLinger; negative means not at all.
@@ -156,6 +156,17 @@ func (s *Server) listen(ctx context.Context, local netip.AddrPort) (net.PacketCo
 	}
 	return l.ListenPacket(ctx, "udp", local.String())
 }
+
+// patience is d, or def where d is zero; where d is negative it does not end.
+func patience(d, def time.Duration) time.Duration {
+	if d < 0 {
+		return forever
+	}
+	return orDefault(d, def)
+}
+
+// forever is longer than any transfer.
+const forever = 100 * 365 * 24 * time.Hour
 
 // orDefault is d, or def where d is zero.
 func orDefault[T int | time.Duration](d, def T) T {
