@@ -31,6 +31,9 @@ var rooms = []room{
 	{"lossy and multicast", is("lossy", "multicast"), []string{
 		module + "/internal/datagram", "golang.org/x/net/", "golang.org/x/sys/",
 	}},
+	{"the rooms of lossy", under("lossy"), []string{
+		module + "/lossy", module + "/internal/datagram", "golang.org/x/net/", "golang.org/x/sys/",
+	}},
 	{"the protocols", is("p2mp", "octoput", "tftp", "directory", "relay"), []string{
 		module + "/checksum", module + "/internal/", "golang.org/x/net/", "golang.org/x/sync/",
 	}},
@@ -112,6 +115,8 @@ func TestImportRules(t *testing.T) {
 		{"lossy", module + "/internal/datagram", true},
 		{"lossy", module + "/internal/rtt", false},
 		{"lossy", module + "/checksum", false},
+		{"lossy/proxy", module + "/lossy", true},
+		{"lossy/proxy", module + "/checksum", false},
 		{"internal/datagram", module + "/lossy", false},
 		{"internal/datagram", "golang.org/x/sys/unix", true},
 		{"elsewhere", "fmt", false},

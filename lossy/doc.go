@@ -20,8 +20,8 @@
 //	protocol <---------| ingress: Loss, Delay, ... |<--- pc.ReadFrom <-- network
 //	          ReadFrom +---------------------------+
 //
-// A Proxy, or the program examples/lossyproxy, goes between UDP programs that
-// know nothing of it.
+// Package lossy/proxy, and the program examples/lossyproxy, stand between UDP
+// programs that know nothing of them.
 //
 // # Recipes
 //
@@ -196,7 +196,7 @@
 // repeatable. A wrapped conn's is random, because several with the same would
 // lose the same packets. The streams of a wrapped conn depend on the order in
 // which flows appear and not on addresses, because the ports of real sockets
-// differ from run to run; so do those of a [Proxy].
+// differ from run to run; so do those of a Network with [ForSockets].
 //
 // What is read is judged in the reader's own call, and no goroutine reads
 // ahead: a packet that nobody has asked for stays in the wrapped conn, and its

@@ -59,7 +59,7 @@ func NewNetwork(options ...Option) *Network {
 		watch: c.watch(),
 		clock: n.clock,
 	}
-	if n.mixed = c.proxy; n.mixed {
+	if n.mixed = c.forSockets; n.mixed {
 		n.chain.flows.seed = seedByOrder(c.seed, Outgoing)
 	}
 	n.changed()

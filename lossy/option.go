@@ -13,9 +13,7 @@ type config struct {
 	seeded          bool
 	traces          []*Trace
 
-	// For a Network whose addresses are those of real sockets: streams by the
-	// order of the flows, and packets between the IP versions.
-	proxy bool
+	forSockets bool
 
 	counted bool
 }
@@ -100,6 +98,15 @@ func Seed(seed uint64) Option {
 // no models that would. A Network counts anyway.
 func Count() Option {
 	return optionFunc(func(c *config) { c.counted = true })
+}
+
+// ForSockets makes a Network stand for one between real sockets, as package
+// lossy/proxy needs it. Random numbers then depend on the order in which flows
+// appear and not on addresses, because the ports of real sockets differ from run to
+// run; and packets may go from one IP version to the other. It changes nothing for a
+// wrapped conn.
+func ForSockets() Option {
+	return optionFunc(func(c *config) { c.forSockets = true })
 }
 
 // WithTrace reports every verdict to t, and to those of other WithTrace. A

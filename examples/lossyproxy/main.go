@@ -11,14 +11,15 @@ import (
 	"math"
 	"math/rand/v2"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/examples/internal/printable"
 	"github.com/ferrygo/ferry/lossy"
+	"github.com/ferrygo/ferry/lossy/proxy"
 )
 
 var (
@@ -27,8 +28,8 @@ var (
 	loss    = flag.Float64("loss", 0, "drop packets with this `probability`")
 	delay   = flag.Duration("delay", 0, "delay packets by this time")
 	jitter  = flag.Duration("jitter", 0, "delay packets by up to this time less or more")
-	rate    = flag.Float64("rate", 0, "let so many `bits` per second through, and 1000 packets wait (0: any number)")
-	seed    = flag.Uint64("seed", rand.Uint64(), "lose the same packets again as with this `number`")
+	rate    = flag.Float64("rate", 0, "let this number of `bits` per second through, with a queue of 1000 packets (0: no limit)")
+	seed    = flag.Uint64("seed", rand.Uint64(), "random seed `number`; the same seed loses the same packets")
 	netem   = flag.String("netem", "", "`SPEC` in tc-netem's words, such as \"delay 50ms 10ms distribution normal loss gemodel 1% 10%\"")
 	preset  = flag.String("preset", "", "a network by its `name`: lan, wifi, lte, satellite, assignment")
 	pcap    = flag.String("pcap", "", "write all packets to `FILE`, for Wireshark")
@@ -58,7 +59,11 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	p := lossy.Proxy{To: servers[0], Options: []lossy.Option{lossy.Seed(*seed), models}, Refused: refused}
+	p := proxy.Server{
+		To:      servers[0],
+		Options: []lossy.Option{lossy.Seed(*seed), models},
+		Trace:   &proxy.Trace{Refused: once()},
+	}
 	if capture != nil {
 		p.Options = append(p.Options, lossy.WithCapture(capture))
 	}
@@ -67,11 +72,10 @@ func run(ctx context.Context) error {
 		log := printable.Logger(os.Stderr, slog.LevelDebug)
 		p.Options = append(p.Options, lossy.WithTrace(lossy.LogTrace(log)))
 	}
-	stats, err := p.Serve(ctx, conn)
-	fmt.Printf("%d packets, %d copies: %d passed on, %d dropped (seed %d)\n",
-		stats.Packets, stats.Copies, stats.Passed, stats.Dropped(), *seed)
+	err = p.Serve(ctx, conn)
+	summary(p.Stats())
 	if ctx.Err() != nil {
-		err = nil // it was to go on until interrupted
+		err = nil // an interrupt is the normal end
 	}
 	if capture != nil && err == nil {
 		err = capture.Err()
@@ -82,8 +86,30 @@ func run(ctx context.Context) error {
 	return err
 }
 
-func refused(from netip.AddrPort, err error) {
-	fmt.Fprintf(os.Stderr, "%v: %s\n", from, printable.Error(err))
+// once returns a function that prints the first refusal for each reason. The others are
+// counted in the summary.
+func once() func(proxy.Refusal) {
+	var printed sync.Map
+	return func(r proxy.Refusal) {
+		if _, again := printed.LoadOrStore(r.Err.Error(), true); !again {
+			fmt.Fprintf(os.Stderr, "no place for a packet from %v: %s (printed once)\n", r.Addr, printable.Error(r.Err))
+		}
+	}
+}
+
+// summary prints what the network did, and what the proxy itself lost.
+func summary(s proxy.Stats) {
+	fmt.Printf("%d packets, %d copies: %d passed on, %d dropped (seed %d)\n",
+		s.Packets, s.Copies, s.Passed, s.Dropped(), *seed)
+	if s.Missed > 0 {
+		fmt.Printf("besides, the system dropped %d packets before the proxy read them: a receive buffer was full (raise net.core.rmem_max)\n", s.Missed)
+	}
+	if s.Unsent > 0 {
+		fmt.Printf("besides, the system refused to send %d packets\n", s.Unsent)
+	}
+	if s.Refused > 0 {
+		fmt.Printf("besides, %d packets were dropped because there was no place for their client\n", s.Refused)
+	}
 }
 
 // models returns what the flags ask for, in this order: -loss, -rate, -delay and
@@ -125,7 +151,7 @@ func models() (lossy.Model, error) {
 // table opens one of the distributions that tc has.
 func table(distribution string) (io.ReadCloser, error) {
 	if strings.ContainsAny(distribution, `/\*?[`) {
-		return nil, fmt.Errorf("%q is no name of a distribution", distribution)
+		return nil, fmt.Errorf("%q is not the name of a distribution", distribution)
 	}
 	for _, dir := range []string{"/usr/lib/tc", "/usr/lib/*/tc", "/usr/lib64/tc", "/usr/share/tc"} {
 		files, _ := filepath.Glob(filepath.Join(dir, distribution+".dist"))

@@ -1,4 +1,4 @@
-package lossy_test
+package proxy_test
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ferrygo/ferry/lossy"
+	"github.com/ferrygo/ferry/lossy/proxy"
 )
 
 // A proxied is a proxy between conns of a network, which takes the place of the
@@ -27,14 +28,14 @@ type proxied struct {
 	done   chan struct{}
 
 	// The results of Serve, after end.
-	stats lossy.Stats
+	stats proxy.Stats
 	err   error
 
 	mu      sync.Mutex
 	refused []string
 }
 
-func startProxy(t *testing.T, p *lossy.Proxy) *proxied {
+func startProxy(t *testing.T, p *proxy.Server) *proxied {
 	t.Helper()
 	x := &proxied{outer: lossy.NewNetwork(), done: make(chan struct{})}
 	x.conn, x.server = openAt(t, x.outer, addr("10.0.1.1:6900")), openAt(t, x.outer, addr("10.0.2.2:69"))
@@ -51,20 +52,21 @@ func startProxy(t *testing.T, p *lossy.Proxy) *proxied {
 		x.opened = append(x.opened, c)
 		return c, nil
 	}
-	refused := p.Refused
-	p.Refused = func(from netip.AddrPort, err error) {
+	trace := p.Trace
+	p.Trace = &proxy.Trace{Refused: func(r proxy.Refusal) {
 		x.mu.Lock()
-		x.refused = append(x.refused, fmt.Sprint(from, ": ", err))
+		x.refused = append(x.refused, fmt.Sprint(r.Addr, ": ", r.Err))
 		x.mu.Unlock()
-		if refused != nil {
-			refused(from, err)
+		if trace != nil {
+			trace.Refused(r)
 		}
-	}
+	}}
 	ctx, cancel := context.WithCancel(t.Context())
 	x.cancel = cancel
 	go func() {
 		defer close(x.done)
-		x.stats, x.err = p.Serve(ctx, x.conn)
+		x.err = p.Serve(ctx, x.conn)
+		x.stats = p.Stats()
 	}()
 	return x
 }
@@ -112,7 +114,7 @@ func from(t *testing.T, c *lossy.Conn) (string, netip.AddrPort) {
 // address, and then from others.
 func TestProxy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		x := startProxy(t, &lossy.Proxy{Options: []lossy.Option{lossy.Delay(30 * time.Millisecond)}})
+		x := startProxy(t, &proxy.Server{Options: []lossy.Option{lossy.Delay(30 * time.Millisecond)}})
 		clients := []*lossy.Conn{open(t, x.outer), open(t, x.outer)}
 		var seen [2]netip.AddrPort
 		for i, c := range clients {
@@ -145,12 +147,12 @@ func TestProxy(t *testing.T) {
 			if got, at := from(t, port); got != "ack" || at != seen[i] {
 				t.Errorf("the other port got %q from %v, want it from %v", got, at, seen[i])
 			}
-			// A stranger does not get through that port.
+			// Another client does not get through that port.
 			clients[1-i].WriteToUDPAddrPort([]byte("I am not the one"), face)
 		}
 		time.Sleep(time.Second)
 		if got := drain(t, port, addr("0.0.0.0:0")); len(got) != 0 {
-			t.Errorf("a stranger's packet came through: %q", got)
+			t.Errorf("another client's packet came through: %q", got)
 		}
 		x.end(t)
 		if r := x.refusals(); x.stats.Packets != 8 || x.stats.Passed != 8 || len(r) != 0 {
@@ -164,7 +166,7 @@ func TestProxy(t *testing.T) {
 func TestProxyModels(t *testing.T) {
 	run := func(port uint16, seed uint64) (up, down string) {
 		synctest.Test(t, func(t *testing.T) {
-			x := startProxy(t, &lossy.Proxy{Options: []lossy.Option{lossy.Loss(0.3), lossy.Seed(seed)}})
+			x := startProxy(t, &proxy.Server{Options: []lossy.Option{lossy.Loss(0.3), lossy.Seed(seed)}})
 			c := openAt(t, x.outer, netip.AddrPortFrom(netip.MustParseAddr("10.0.0.9"), port))
 			for i := range 60 {
 				send(t, c, x.conn, string(rune('A'+i)))
@@ -201,7 +203,7 @@ func TestProxyModels(t *testing.T) {
 // TestProxyIdle: a client is forgotten when it has been silent, and not before.
 func TestProxyIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		x := startProxy(t, &lossy.Proxy{Idle: time.Minute, Clients: 1})
+		x := startProxy(t, &proxy.Server{Idle: time.Minute, MaxClients: 1})
 		a, b := open(t, x.outer), open(t, x.outer)
 		hello := func(c *lossy.Conn) netip.AddrPort {
 			t.Helper()
@@ -224,7 +226,7 @@ func TestProxyIdle(t *testing.T) {
 		from(t, a)
 		send(t, b, x.conn, "hello")
 		time.Sleep(time.Second)
-		if r := x.refusals(); len(r) != 1 || !strings.HasSuffix(r[0], ": "+lossy.ErrTooMany.Error()) {
+		if r := x.refusals(); len(r) != 1 || !strings.HasSuffix(r[0], ": "+proxy.ErrTooMany.Error()) {
 			t.Errorf("a second client: %q", r)
 		}
 		time.Sleep(time.Minute)
@@ -238,7 +240,7 @@ func TestProxyIdle(t *testing.T) {
 // TestProxyRefused has the ways in which there is no socket for a packet.
 func TestProxyRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		x := startProxy(t, &lossy.Proxy{})
+		x := startProxy(t, &proxy.Server{})
 		c := open(t, x.outer)
 		send(t, c, x.conn, "hello")
 		_, socket := from(t, x.server)
@@ -260,7 +262,7 @@ func TestProxyRefused(t *testing.T) {
 	})
 	broken := errors.New("no more sockets")
 	synctest.Test(t, func(t *testing.T) {
-		x := startProxy(t, &lossy.Proxy{ListenPacket: func(context.Context, string, string) (net.PacketConn, error) { return nil, broken }})
+		x := startProxy(t, &proxy.Server{ListenPacket: func(context.Context, string, string) (net.PacketConn, error) { return nil, broken }})
 		c := open(t, x.outer)
 		send(t, c, x.conn, "hello")
 		time.Sleep(time.Second)
@@ -276,10 +278,10 @@ func TestProxyRefused(t *testing.T) {
 func TestProxyEndsUnderTraffic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var x *proxied
-		x = startProxy(t, &lossy.Proxy{Refused: func(netip.AddrPort, error) {
+		x = startProxy(t, &proxy.Server{Trace: &proxy.Trace{Refused: func(proxy.Refusal) {
 			x.cancel()
 			synctest.Wait() // until the end waits only for whoever calls this
-		}})
+		}}})
 		c := open(t, x.outer)
 		send(t, c, x.conn, "hello")
 		_, socket := from(t, x.server)
@@ -299,16 +301,16 @@ func TestProxyMistakes(t *testing.T) {
 	n := lossy.NewNetwork()
 	c := open(t, n)
 	for _, to := range []string{"", "10.0.0.1:0"} {
-		var p lossy.Proxy
+		var p proxy.Server
 		if to != "" {
 			p.To = addr(to)
 		}
-		if _, err := p.Serve(t.Context(), c); err == nil || !strings.HasPrefix(err.Error(), "lossy: Proxy: ") {
+		if err := p.Serve(t.Context(), c); err == nil || !strings.HasPrefix(err.Error(), "proxy: To is ") {
 			t.Errorf("to %q: %v", to, err)
 		}
 	}
 	c.Close()
-	if _, err := (&lossy.Proxy{To: addr("10.0.0.1:1")}).Serve(t.Context(), c); !errors.Is(err, net.ErrClosed) {
+	if err := (&proxy.Server{To: addr("10.0.0.1:1")}).Serve(t.Context(), c); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("with a closed conn: %v", err)
 	}
 }
@@ -323,13 +325,10 @@ func TestProxySockets(t *testing.T) {
 	server, client := listenUDP(t, "127.0.0.1:0"), listenUDP(t, "[::1]:0")
 	defer server.Close()
 	defer client.Close()
-	p := &lossy.Proxy{To: server.LocalAddr().(*net.UDPAddr).AddrPort(), Options: []lossy.Option{lossy.Delay(time.Millisecond)}}
+	p := &proxy.Server{To: server.LocalAddr().(*net.UDPAddr).AddrPort(), Options: []lossy.Option{lossy.Delay(time.Millisecond)}}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() {
-		_, err := p.Serve(ctx, conn)
-		done <- err
-	}()
+	go func() { done <- p.Serve(ctx, conn) }()
 	for i := range 20 {
 		if _, err := client.WriteTo(fmt.Append(nil, i), conn.LocalAddr()); err != nil {
 			t.Fatal(err)
