@@ -9,7 +9,7 @@ import (
 // judgeRead judges a datagram, holds what is delayed, and reports whether the
 // datagram is to be returned now. Its payload is valid until the next is
 // judged: some bits of b may have been flipped.
-func (w *wrapped) judgeRead(b []byte, from netip.AddrPort, addr net.Addr) (payload []byte, now bool) {
+func (w *wrapped) judgeRead(b []byte, from netip.AddrPort, addr net.Addr, local netip.Addr) (payload []byte, now bool) {
 	in := &w.in
 	f := in.chain.flows.get(flowKey{from, w.inner.local})
 	f.n++
@@ -21,7 +21,7 @@ func (w *wrapped) judgeRead(b []byte, from netip.AddrPort, addr net.Addr) (paylo
 			payload, now = fate.bytes(b), true
 			in.stats.Passed++
 		default:
-			w.hold(w.newParcel(f, i, &fate, b, addr, at), at)
+			w.hold(w.newParcel(f, i, &fate, b, addr, local, at), at)
 		}
 	}
 	return payload, now

@@ -33,9 +33,9 @@ func (c *Conn) ReadFromUDPAddrPort(b []byte) (n int, from netip.AddrPort, err er
 
 // ReadBatch waits for a datagram, and returns it and as many of those that
 // have arrived since as bufs has room for: sizes[i] bytes from from[i] in
-// bufs[i]. Each buffer has one datagram; segments, where there are any, become
-// 0 to say so.
-func (c *Conn) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (n int, err error) {
+// bufs[i]. Each buffer holds one datagram: segments[i] is set to 0. A Conn has
+// one address: local[i], if local is not nil, is set to the zero Addr.
+func (c *Conn) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort, local []netip.Addr) (n int, err error) {
 	if len(bufs) == 0 {
 		return 0, nil
 	}
@@ -58,6 +58,7 @@ func (c *Conn) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.Addr
 	}
 	c.network.leave()
 	clear(segments[:min(n, len(segments))])
+	clear(local)
 	return n, nil
 }
 

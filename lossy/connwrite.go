@@ -35,8 +35,8 @@ func (c *Conn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 
 // WriteBatch sends bufs[i] to to[i] in order, each as one datagram. It
 // returns how many were sent; if those are not all, the error is about the
-// next.
-func (c *Conn) WriteBatch(bufs [][]byte, to []netip.AddrPort) (n int, err error) {
+// next. A Conn has one address, so that the last argument is ignored.
+func (c *Conn) WriteBatch(bufs [][]byte, to []netip.AddrPort, _ []netip.Addr) (n int, err error) {
 	now := c.network.enter()
 	defer c.network.leave()
 	for i, b := range bufs {

@@ -70,10 +70,10 @@ func (w *wrapped) writeDue() {
 	box := w.takeOutbox()
 	defer w.putOutbox(box)
 	for i, p := range w.out.due {
-		box.add(p.payload, p.flow, i)
+		box.add(p.payload, p.flow, p.local, i)
 	}
 	for box.len() > 0 {
-		n, err := w.inner.writeBatch(box.bufs, box.to, box.flows)
+		n, err := w.inner.writeBatch(box)
 		if err == nil {
 			return
 		}

@@ -131,6 +131,7 @@ func ExampleRate() {
 	a.WriteBatch( // all at one instant
 		[][]byte{packet, packet, packet, packet, packet},
 		[]netip.AddrPort{b.AddrPort(), b.AddrPort(), b.AddrPort(), b.AddrPort(), b.AddrPort()},
+		nil,
 	)
 	fmt.Println(len(readAll(b)), "arrived,", n.Stats().QueueFull, "found the queue full")
 	// Output:

@@ -137,7 +137,7 @@ func (w *wrapped) readInner(b []byte) (n int, from netip.AddrPort, addr net.Addr
 	if again, err := w.endRead(err); again || err != nil {
 		return 0, from, addr, false, err
 	}
-	payload, now := w.judgeRead(w.in.buf[:n], from, addr)
+	payload, now := w.judgeRead(w.in.buf[:n], from, addr, netip.Addr{})
 	if !now {
 		return 0, from, addr, false, nil
 	}

@@ -96,22 +96,22 @@ func (c *inner) write(b []byte, f *flow, addr net.Addr) error {
 	return err
 }
 
-// writeBatch writes bufs[i] to the other end of flows[i], and returns how many
-// were written; if those are not all, the error is about the next.
-func (c *inner) writeBatch(bufs [][]byte, to []netip.AddrPort, flows []*flow) (n int, err error) {
+// writeBatch writes the datagrams of x. It returns how many were written; if
+// that is not all of them, the error is about the next.
+func (c *inner) writeBatch(x *outbox) (n int, err error) {
 	if c.socket {
 		c.writing.Lock()
 		defer c.writing.Unlock()
 	}
-	for n < len(bufs) {
+	for n < x.len() {
 		if c.batchWriter == nil {
-			if err := c.write(bufs[n], flows[n], nil); err != nil {
+			if err := c.write(x.bufs[n], x.flows[n], nil); err != nil {
 				return n, err
 			}
 			n++
 			continue
 		}
-		k, err := c.batchWriter.WriteBatch(bufs[n:], to[n:])
+		k, err := c.batchWriter.WriteBatch(x.bufs[n:], x.to[n:], x.local[n:])
 		n += k
 		if err != nil {
 			return n, err
@@ -124,15 +124,16 @@ func (c *inner) writeBatch(bufs [][]byte, to []netip.AddrPort, flows []*flow) (n
 }
 
 // readBatch reads one datagram or more.
-func (c *inner) readBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (n int, err error) {
+func (c *inner) readBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort, local []netip.Addr) (n int, err error) {
 	if c.batchReader != nil {
 		if c.socket {
 			c.reading.Lock()
 			defer c.reading.Unlock()
 		}
-		return c.batchReader.ReadBatch(bufs, sizes, segments, from)
+		return c.batchReader.ReadBatch(bufs, sizes, segments, from, local)
 	}
 	segments[0] = 0
+	clear(local)
 	sizes[0], from[0], _, err = c.read(bufs[0])
 	if err != nil {
 		return 0, err

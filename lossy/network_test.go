@@ -464,9 +464,9 @@ func TestNoAllocations(t *testing.T) {
 	in := [][]byte{make([]byte, 1000), make([]byte, 1000)}
 	sizes, segments, from := make([]int, 2), make([]int, 2), make([]netip.AddrPort, 2)
 	batch := func() {
-		a.WriteBatch(bufs, to)
+		a.WriteBatch(bufs, to, nil)
 		for got := 0; got < 4; {
-			k, _ := b.ReadBatch(in, sizes, segments, from)
+			k, _ := b.ReadBatch(in, sizes, segments, from, nil)
 			got += k
 		}
 	}

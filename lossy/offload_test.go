@@ -16,7 +16,7 @@ type batchedConn struct {
 	asked [][2]bool
 }
 
-func (c *batchedConn) WriteBatch(bufs [][]byte, _ []netip.AddrPort) (int, error) {
+func (c *batchedConn) WriteBatch(bufs [][]byte, _ []netip.AddrPort, _ []netip.Addr) (int, error) {
 	return len(bufs), nil
 }
 

@@ -86,7 +86,7 @@ func (w *wrapped) judgeWrite(b []byte, to netip.AddrPort, sendable bool, addr ne
 	if w.inner.udp {
 		addr = nil // the caller may change it; the flow has it, too
 	}
-	copies, altered = w.judge(w.out.chain.flows.get(flowKey{w.inner.local, to}), b, addr, now, nil)
+	copies, altered = w.judge(w.out.chain.flows.get(flowKey{w.inner.local, to}), b, addr, netip.Addr{}, now, nil)
 	return copies, altered, nil
 }
 
@@ -121,15 +121,15 @@ func (w *wrapped) writable(now time.Duration) error {
 // judge judges a datagram of flow f, and schedules what is delayed. It returns
 // how often to write the datagram now, and appends to altered what is to be
 // written besides, with bits flipped; putAltered takes that back.
-func (w *wrapped) judge(f *flow, b []byte, addr net.Addr, now time.Duration, altered []*parcel) (copies int, _ []*parcel) {
+func (w *wrapped) judge(f *flow, b []byte, addr net.Addr, local netip.Addr, now time.Duration, altered []*parcel) (copies int, _ []*parcel) {
 	f.n++
 	for i, fate := range w.out.chain.judge(f, f.n, b, now, &w.out.stats) {
 		switch {
 		case fate.cause != "":
 		case fate.delay > 0:
-			w.schedule(w.newParcel(f, i, &fate, b, addr, now), now)
+			w.schedule(w.newParcel(f, i, &fate, b, addr, local, now), now)
 		case fate.altered != nil:
-			altered = append(altered, w.newParcel(f, i, &fate, b, addr, now))
+			altered = append(altered, w.newParcel(f, i, &fate, b, addr, local, now))
 			w.out.stats.Passed++
 		default:
 			copies++

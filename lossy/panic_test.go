@@ -41,7 +41,7 @@ func TestPanic(t *testing.T) {
 		two := []netip.AddrPort{b.AddrPort(), b.AddrPort()}
 		lossy.Hold(n, func() {
 			panics(t, func() {
-				a.WriteBatch([][]byte{[]byte("x"), []byte("y")}, two)
+				a.WriteBatch([][]byte{[]byte("x"), []byte("y")}, two, nil)
 				for start := time.Now(); time.Since(start) < time.Second; {
 					n.Stats()
 				}
@@ -58,8 +58,8 @@ func TestPanic(t *testing.T) {
 		"Wrap": func(w net.PacketConn, to net.Addr) { w.WriteTo([]byte("x"), to) },
 		"WrapBatch": func(w net.PacketConn, to net.Addr) {
 			w.(interface {
-				WriteBatch([][]byte, []netip.AddrPort) (int, error)
-			}).WriteBatch([][]byte{[]byte("x")}, []netip.AddrPort{to.(*net.UDPAddr).AddrPort()})
+				WriteBatch([][]byte, []netip.AddrPort, []netip.Addr) (int, error)
+			}).WriteBatch([][]byte{[]byte("x")}, []netip.AddrPort{to.(*net.UDPAddr).AddrPort()}, nil)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -19,6 +19,7 @@ type parcel struct {
 	sent   time.Duration // in a Network
 	turn   int           // behind Wrap: the order in which they were scheduled
 	addr   net.Addr      // behind Wrap: the other end, if it is not a UDP address
+	local  netip.Addr    // behind Wrap: the address of this host, if it is known
 
 	group     netip.Addr // in a Network: that it was sent to, if to one
 	members   bool       // it stands for one parcel to each member of the group

@@ -151,9 +151,10 @@ func (w *wrapped) SetWriteBuffer(bytes int) error {
 // newParcel returns a parcel of flow f for the heap of one direction, given
 // the packet's payload and the fate of this copy of it. The caller holds the
 // lock.
-func (w *wrapped) newParcel(f *flow, number int, fate *fate, payload []byte, addr net.Addr, now time.Duration) *parcel {
+func (w *wrapped) newParcel(f *flow, number int, fate *fate, payload []byte, addr net.Addr, local netip.Addr, now time.Duration) *parcel {
 	p := w.pool.get(fate.bytes(payload))
-	p.flow, p.n, p.copy, p.addr, p.at = f, f.n, number, addr, addDelay(now, fate.delay)
+	p.flow, p.n, p.copy, p.at = f, f.n, number, addDelay(now, fate.delay)
+	p.addr, p.local = addr, local
 	p.corrupted = fate.altered != nil
 	w.turns++
 	p.turn = w.turns

@@ -570,13 +570,13 @@ func TestWrapNotUDP(t *testing.T) {
 		}
 		// Batches speak of UDP addresses; they go to the conn one by one.
 		to := a.LocalAddr().String()
-		sent, err := b.(batchConn).WriteBatch([][]byte{{'x'}, {'y'}}, []netip.AddrPort{addr(to), addr(to)})
+		sent, err := b.(batchConn).WriteBatch([][]byte{{'x'}, {'y'}}, []netip.AddrPort{addr(to), addr(to)}, nil)
 		if sent != 2 || err != nil {
 			t.Errorf("WriteBatch = %d, %v", sent, err)
 		}
 		for _, want := range []string{"x", "y"} {
 			x := newInbox(1, 10)
-			if n, err := a.(batchConn).ReadBatch(x.bufs, x.sizes, x.segments, x.from); n != 1 || err != nil || x.get(0) != want {
+			if n, err := a.(batchConn).ReadBatch(x.bufs, x.sizes, x.segments, x.from, nil); n != 1 || err != nil || x.get(0) != want {
 				t.Errorf("ReadBatch = %d, %v, %q; want %q", n, err, x.get(0), want)
 			}
 		}

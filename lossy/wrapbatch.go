@@ -9,8 +9,8 @@ import (
 // by itself. What is neither dropped nor delayed goes to the inner conn as one
 // batch. It returns how many were written; if those are not all, the error is
 // about the next, and what follows is judged anew when it is written again.
-func (w *wrapped) WriteBatch(bufs [][]byte, to []netip.AddrPort) (int, error) {
-	n, err := w.writeBatch(bufs, to)
+func (w *wrapped) WriteBatch(bufs [][]byte, to []netip.AddrPort, local []netip.Addr) (int, error) {
+	n, err := w.writeBatch(bufs, to, local)
 	if w.counted && !w.out.judged && w.inner.udp { // the others are counted one by one
 		w.count(&w.out.stats, n, total(bufs[:n]))
 	}
@@ -24,14 +24,14 @@ func total(bufs [][]byte) (n int) {
 	return n
 }
 
-func (w *wrapped) writeBatch(bufs [][]byte, to []netip.AddrPort) (int, error) {
+func (w *wrapped) writeBatch(bufs [][]byte, to []netip.AddrPort, local []netip.Addr) (int, error) {
 	if !w.inner.udp {
 		return w.writeEach(bufs, to)
 	}
 	box := w.takeOutbox()
 	defer w.putOutbox(box)
-	judged, err := w.judgeBatch(box, bufs, to)
-	if n, err := w.inner.writeBatch(box.bufs, box.to, box.flows); err != nil {
+	judged, err := w.judgeBatch(box, bufs, to, local)
+	if n, err := w.inner.writeBatch(box); err != nil {
 		w.refused(box.len() - n)
 		return box.index[n], err
 	}
@@ -45,7 +45,7 @@ func (w *wrapped) writeBatch(bufs [][]byte, to []netip.AddrPort) (int, error) {
 
 // judgeBatch judges datagrams and puts what is to be written now into box. It
 // stops before one that cannot be sent, and returns how many it judged.
-func (w *wrapped) judgeBatch(box *outbox, bufs [][]byte, to []netip.AddrPort) (judged int, err error) {
+func (w *wrapped) judgeBatch(box *outbox, bufs [][]byte, to []netip.AddrPort, local []netip.Addr) (judged int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.outNow()
@@ -59,14 +59,18 @@ func (w *wrapped) judgeBatch(box *outbox, bufs [][]byte, to []netip.AddrPort) (j
 		}
 		f := w.out.chain.flows.get(flowKey{w.inner.local, unmap(to[i])})
 		copies := 1
+		var from netip.Addr
+		if local != nil {
+			from = local[i]
+		}
 		if w.out.judged {
-			copies, box.altered = w.judge(f, b, nil, now, box.altered)
+			copies, box.altered = w.judge(f, b, nil, from, now, box.altered)
 		}
 		for range copies {
-			box.add(b, f, i)
+			box.add(b, f, from, i)
 		}
 		for ; added < len(box.altered); added++ {
-			box.add(box.altered[added].payload, f, i)
+			box.add(box.altered[added].payload, f, from, i)
 		}
 	}
 	return len(bufs), nil
@@ -93,12 +97,12 @@ func (w *wrapped) Offload(write, _ bool) (joined bool) {
 // others that are there: sizes[i] bytes from from[i] in bufs[i]. Where
 // segments[i] is positive, they are several datagrams of that size, of which
 // the last may be shorter; each was judged by itself.
-func (w *wrapped) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (int, error) {
+func (w *wrapped) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort, local []netip.Addr) (int, error) {
 	if len(bufs) == 0 {
 		return 0, nil
 	}
 	if !w.in.judged {
-		n, err := w.inner.readBatch(bufs, sizes, segments, from)
+		n, err := w.inner.readBatch(bufs, sizes, segments, from, local)
 		if w.counted {
 			w.countRead(sizes[:n], segments[:n])
 		}
@@ -116,9 +120,9 @@ func (w *wrapped) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.A
 			return 0, err
 		}
 		if p != nil {
-			return w.takeAll(p, bufs, sizes, segments, from), nil
+			return w.takeAll(p, bufs, sizes, segments, from, local), nil
 		}
-		n, err := w.readInnerBatch(bufs, sizes, segments, from)
+		n, err := w.readInnerBatch(bufs, sizes, segments, from, local)
 		if n > 0 || err != nil {
 			return n, err
 		}
@@ -139,9 +143,12 @@ func (w *wrapped) countRead(sizes, segments []int) {
 }
 
 // takeAll puts p and others whose delay is over into bufs.
-func (w *wrapped) takeAll(p *parcel, bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (n int) {
+func (w *wrapped) takeAll(p *parcel, bufs [][]byte, sizes, segments []int, from []netip.AddrPort, local []netip.Addr) (n int) {
 	for p != nil {
 		segments[n] = 0
+		if local != nil {
+			local[n] = p.local
+		}
 		sizes[n], from[n], _ = w.take(p, bufs[n])
 		if n++; n == len(bufs) {
 			break
@@ -153,20 +160,27 @@ func (w *wrapped) takeAll(p *parcel, bufs [][]byte, sizes, segments []int, from 
 
 // readInnerBatch reads the inner conn once, and leaves in bufs what passes. It
 // returns nothing and no error if that is nothing.
-func (w *wrapped) readInnerBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (kept int, err error) {
+func (w *wrapped) readInnerBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort, local []netip.Addr) (kept int, err error) {
 	w.beginRead()
-	n, err := w.inner.readBatch(bufs, sizes, segments, from)
+	n, err := w.inner.readBatch(bufs, sizes, segments, from, local)
 	if again, err := w.endRead(err); again || err != nil {
 		return 0, err
 	}
 	for i := range n {
 		b, segment := bufs[i][:sizes[i]], segments[i]
 		from[i] = unmap(from[i])
-		size, ok := w.judgeSegments(b, segment, from[i])
+		var at netip.Addr
+		if local != nil {
+			at = local[i]
+		}
+		size, ok := w.judgeSegments(b, segment, from[i], at)
 		if !ok {
 			continue
 		}
 		sizes[kept], segments[kept], from[kept] = size, segment, from[i]
+		if local != nil {
+			local[kept] = at
+		}
 		if kept < i {
 			sizes[kept] = copy(bufs[kept], b[:size])
 		}
@@ -178,13 +192,13 @@ func (w *wrapped) readInnerBatch(bufs [][]byte, sizes, segments []int, from []ne
 // judgeSegments judges each datagram in b, of which all but the last are
 // segment bytes long (0: it is one datagram), and moves what passes to the
 // front of b. It returns the length of that, and whether there is any.
-func (w *wrapped) judgeSegments(b []byte, segment int, from netip.AddrPort) (size int, ok bool) {
+func (w *wrapped) judgeSegments(b []byte, segment int, from netip.AddrPort, local netip.Addr) (size int, ok bool) {
 	if segment <= 0 {
 		segment = len(b)
 	}
 	for rest := b; ; {
 		one := rest[:min(segment, len(rest))]
-		if payload, now := w.judgeRead(one, from, nil); now {
+		if payload, now := w.judgeRead(one, from, nil, local); now {
 			size += copy(b[size:], payload)
 			ok = true
 		}

@@ -52,7 +52,7 @@ type fakeBatch struct {
 	segments []int
 }
 
-func (c *batchFake) WriteBatch(bufs [][]byte, to []netip.AddrPort) (int, error) {
+func (c *batchFake) WriteBatch(bufs [][]byte, to []netip.AddrPort, _ []netip.Addr) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var batch []string
@@ -76,7 +76,7 @@ func (c *batchFake) take() [][]string {
 	return batches
 }
 
-func (c *batchFake) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (int, error) {
+func (c *batchFake) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort, _ []netip.Addr) (int, error) {
 	if len(c.reads) == 0 {
 		return 0, io.EOF
 	}
@@ -90,7 +90,7 @@ func (c *batchFake) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip
 }
 
 // batchOf returns arguments for WriteBatch: "a>1" is to go to port 1.
-func batchOf(packets ...string) (bufs [][]byte, to []netip.AddrPort) {
+func batchOf(packets ...string) (bufs [][]byte, to []netip.AddrPort, local []netip.Addr) {
 	for _, p := range packets {
 		payload, port, _ := strings.Cut(p, ">")
 		var k uint16
@@ -98,7 +98,7 @@ func batchOf(packets ...string) (bufs [][]byte, to []netip.AddrPort) {
 		bufs = append(bufs, []byte(payload))
 		to = append(to, netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), k))
 	}
-	return bufs, to
+	return bufs, to, nil
 }
 
 // TestWriteBatchJudgedEach checks that what survives goes on as one batch, in
@@ -109,8 +109,8 @@ func TestWriteBatchJudgedEach(t *testing.T) {
 		late := lossy.DropIf(func(p lossy.Packet) bool { return p.Payload[0] == 'x' })
 		w := lossy.Wrap(fake, lossy.DropNth(2), late).(batchConn)
 		// Packets are numbered for each destination by itself.
-		bufs, to := batchOf("a>1", "b>2", "lost>1", "c>1", "xd>3", "lost>2", "e>3")
-		if n, err := w.WriteBatch(bufs, to); n != 7 || err != nil {
+		bufs, to, _ := batchOf("a>1", "b>2", "lost>1", "c>1", "xd>3", "lost>2", "e>3")
+		if n, err := w.WriteBatch(bufs, to, nil); n != 7 || err != nil {
 			t.Fatalf("WriteBatch = %d, %v", n, err)
 		}
 		// e is the second to 3.
@@ -136,8 +136,8 @@ func TestWriteBatchDelayed(t *testing.T) {
 		fake := &batchFake{fakeConn: newFake()}
 		fake.err = errors.New("cannot")
 		w := lossy.Wrap(fake, lossy.Delay(time.Second)).(batchConn)
-		bufs, to := batchOf("a>1", "!>1", "b>2", "!!>1", "c>1")
-		w.WriteBatch(bufs, to)
+		bufs, to, _ := batchOf("a>1", "!>1", "b>2", "!!>1", "c>1")
+		w.WriteBatch(bufs, to, nil)
 		for _, b := range bufs {
 			clear(b)
 		}
@@ -170,12 +170,12 @@ func TestWriteBatchError(t *testing.T) {
 	fake := &batchFake{fakeConn: newFake()}
 	fake.err = errors.New("cannot")
 	w := lossy.Wrap(fake, lossy.DropNth(2)).(batchConn)
-	bufs, to := batchOf("a>1", "lost>1", "b>1", "!>1", "c>1")
-	n, err := w.WriteBatch(bufs, to)
+	bufs, to, _ := batchOf("a>1", "lost>1", "b>1", "!>1", "c>1")
+	n, err := w.WriteBatch(bufs, to, nil)
 	if n != 3 || err != fake.err {
 		t.Fatalf("WriteBatch = %d, %v; want 3, %v", n, err, fake.err)
 	}
-	if n, err := w.WriteBatch(bufs[4:], to[4:]); n != 1 || err != nil {
+	if n, err := w.WriteBatch(bufs[4:], to[4:], nil); n != 1 || err != nil {
 		t.Fatalf("WriteBatch of the rest = %d, %v", n, err)
 	}
 	if got, want := fmt.Sprint(fake.take()), "[[a>1 b>1] [c>1]]"; got != want {
@@ -185,7 +185,7 @@ func TestWriteBatchError(t *testing.T) {
 		t.Errorf("statistics are %+v; want 3 passed, 2 refused (the bad one, and c at first), 1 scripted", egress)
 	}
 	// What is not an address is for the wrapped conn to refuse.
-	n, err = w.WriteBatch([][]byte{[]byte("fine"), make([]byte, 65508)}, to[:2])
+	n, err = w.WriteBatch([][]byte{[]byte("fine"), make([]byte, 65508)}, to[:2], nil)
 	if n != 1 || err != io.ErrShortWrite {
 		t.Errorf("WriteBatch = %d, %v; want 1 and the wrapped conn's error", n, err)
 	}
@@ -194,7 +194,7 @@ func TestWriteBatchError(t *testing.T) {
 // A lazyFake writes nothing, and does not say why.
 type lazyFake struct{ *batchFake }
 
-func (lazyFake) WriteBatch([][]byte, []netip.AddrPort) (int, error) { return 0, nil }
+func (lazyFake) WriteBatch([][]byte, []netip.AddrPort, []netip.Addr) (int, error) { return 0, nil }
 
 // TestWriteBatchNoProgress checks that a conn that is wrong about batches
 // makes no endless loop.
@@ -218,7 +218,7 @@ func TestBatchNotJudged(t *testing.T) {
 	}
 	in := lossy.Wrap(fake, lossy.Loss(1)).(batchConn)
 	x := newInbox(2, 10)
-	if n, err := in.ReadBatch(x.bufs, x.sizes, x.segments, x.from); n != 1 || err != nil || x.get(0) != "aab" || x.segments[0] != 2 {
+	if n, err := in.ReadBatch(x.bufs, x.sizes, x.segments, x.from, nil); n != 1 || err != nil || x.get(0) != "aab" || x.segments[0] != 2 {
 		t.Errorf("ReadBatch = %d, %v, %q", n, err, x.get(0))
 	}
 	for _, w := range []net.PacketConn{in, out} {
@@ -247,7 +247,7 @@ func TestReadBatchSegments(t *testing.T) {
 		"/0@1 yyy/3@2", // an empty datagram is one
 		"last/0@0",     // a batch of which nothing is left is read over
 	} {
-		n, err := w.ReadBatch(in.bufs, in.sizes, in.segments, in.from)
+		n, err := w.ReadBatch(in.bufs, in.sizes, in.segments, in.from, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,7 +262,7 @@ func TestReadBatchSegments(t *testing.T) {
 			t.Errorf("ReadBatch gave %q, want %q", s, want)
 		}
 	}
-	if _, err := w.ReadBatch(in.bufs, in.sizes, in.segments, in.from); err != io.EOF {
+	if _, err := w.ReadBatch(in.bufs, in.sizes, in.segments, in.from, nil); err != io.EOF {
 		t.Errorf("ReadBatch: %v, want the wrapped conn's error", err)
 	}
 	if _, ingress := lossy.StatsOf(w); ingress.Packets != 14 || ingress.Scripted != 6 || ingress.Passed != 8 {
@@ -282,7 +282,7 @@ func TestReadBatchDelayed(t *testing.T) {
 		var got []string
 		x := newInbox(4, 10)
 		for len(got) < 6 {
-			k, err := w.ReadBatch(x.bufs, x.sizes, x.segments, x.from)
+			k, err := w.ReadBatch(x.bufs, x.sizes, x.segments, x.from, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -309,8 +309,8 @@ func TestWrapNoAllocations(t *testing.T) {
 	x := newInbox(2, 1000)
 	for what, f := range map[string]func(){
 		"WriteTo":    func() { w.WriteTo(payload, nullRemote) },
-		"WriteBatch": func() { w.WriteBatch(bufs, to) },
-		"ReadBatch":  func() { w.ReadBatch(x.bufs, x.sizes, x.segments, x.from) },
+		"WriteBatch": func() { w.WriteBatch(bufs, to, nil) },
+		"ReadBatch":  func() { w.ReadBatch(x.bufs, x.sizes, x.segments, x.from, nil) },
 	} {
 		if got := testing.AllocsPerRun(1000, f); got >= 1 {
 			t.Errorf("%s costs %v allocations", what, got)

@@ -61,7 +61,7 @@ func TestWrapCorrupt(t *testing.T) {
 
 func write(pc net.PacketConn, b []byte, to netip.AddrPort, batch bool) error {
 	if batch {
-		_, err := pc.(datagram.BatchWriter).WriteBatch([][]byte{b}, []netip.AddrPort{to})
+		_, err := pc.(datagram.BatchWriter).WriteBatch([][]byte{b}, []netip.AddrPort{to}, nil)
 		return err
 	}
 	_, err := pc.WriteTo(b, net.UDPAddrFromAddrPort(to))
@@ -74,7 +74,7 @@ func read(t *testing.T, pc net.PacketConn, batch bool) []byte {
 		return []byte(receive(t, pc))
 	}
 	buf, sizes := make([]byte, 1000), make([]int, 1)
-	_, err := pc.(datagram.BatchReader).ReadBatch([][]byte{buf}, sizes, make([]int, 1), make([]netip.AddrPort, 1))
+	_, err := pc.(datagram.BatchReader).ReadBatch([][]byte{buf}, sizes, make([]int, 1), make([]netip.AddrPort, 1), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestWrapCorruptSome(t *testing.T) {
 			bufs = append(bufs, bytes.Repeat([]byte{byte(i)}, 20))
 			to = append(to, b.AddrPort())
 		}
-		if n, err := w.(datagram.BatchWriter).WriteBatch(bufs, to); n != count || err != nil {
+		if n, err := w.(datagram.BatchWriter).WriteBatch(bufs, to, nil); n != count || err != nil {
 			t.Fatal(n, err)
 		}
 		time.Sleep(time.Second)

@@ -71,7 +71,7 @@ func TestBatchOfMixed(t *testing.T) {
 	sizes, segments, from := make([]int, 20), make([]int, 20), make([]netip.AddrPort, 20)
 	conn.SetReadDeadline(time.Now().Add(patience))
 	for next := 0; next < 8; {
-		n, err := conn.ReadBatch(bufs, sizes, segments, from)
+		n, err := conn.ReadBatch(bufs, sizes, segments, from, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -79,13 +79,18 @@ func (c *Config) Listen(at netip.AddrPort, groups ...Membership) (*Conn, error) 
 	if err != nil {
 		return nil, err
 	}
+	in, err := newReader(s)
+	if err != nil {
+		s.udp.Close()
+		return nil, fmt.Errorf("multicast: %w", err)
+	}
 	conn := &Conn{
 		socket:  s,
 		cfg:     *c,
 		checked: make(map[netip.Addr]struct{}),
 		holds:   make(map[netip.Addr]*holding),
 		closing: make(chan struct{}),
-		in:      newReader(s),
+		in:      in,
 	}
 	if c.Trace != nil {
 		conn.trace = *c.Trace

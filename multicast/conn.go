@@ -75,14 +75,16 @@ func (c *Conn) ReadInfo(b []byte) (n int, info Info, err error) {
 	return sizes[0], infos[0], nil
 }
 
-// ReadBatch waits for one packet, takes whatever else is there already, and fills
-// bufs[:n]: sizes[i] bytes, which came from from[i]. The four slices are of one length.
-// segments[i] is set to 0: each buffer holds one packet; but see [Conn.Offload].
-func (c *Conn) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (n int, err error) {
-	return c.readBatch(bufs, sizes, segments, from, true)
+// ReadBatch waits for one packet, takes the others that have arrived, and fills bufs[:n]
+// with sizes[i] bytes from from[i]. The slices have the same length. segments[i] is set to
+// 0, as each buffer holds one packet; but see [Conn.Offload]. local may be nil. Otherwise
+// local[i] is set to the address of this host that the packet was sent to, or to the zero
+// Addr for a group, a broadcast address, or if the system does not tell.
+func (c *Conn) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort, local []netip.Addr) (n int, err error) {
+	return c.readBatch(bufs, sizes, segments, from, local, true)
 }
 
-func (c *Conn) readBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort, wait bool) (n int, err error) {
+func (c *Conn) readBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort, local []netip.Addr, wait bool) (n int, err error) {
 	if len(bufs) == 0 {
 		return 0, nil
 	}
@@ -94,6 +96,9 @@ func (c *Conn) readBatch(bufs [][]byte, sizes, segments []int, from []netip.Addr
 	}
 	for i := range n {
 		segments[i], from[i] = infos[i].segment, infos[i].Source
+		if local != nil {
+			local[i] = infos[i].local
+		}
 	}
 	return n, nil
 }
@@ -106,7 +111,7 @@ func (c *Conn) readBatch(bufs [][]byte, sizes, segments []int, from []netip.Addr
 // so. What is on the wire is the same.
 func (c *Conn) Offload(write, read bool) (joined bool) {
 	c.reading.Lock()
-	joined = c.in.joins(read)
+	joined = c.in.join(read)
 	c.reading.Unlock()
 	c.writing.Lock()
 	defer c.writing.Unlock()
@@ -175,9 +180,11 @@ func (c *Conn) write(b []byte, to netip.AddrPort) (int, error) {
 	return n, err
 }
 
-// WriteBatch sends bufs[i] to to[i], in order, each as one packet. n were sent; err,
-// which is nil if that is all, is about bufs[n].
-func (c *Conn) WriteBatch(bufs [][]byte, to []netip.AddrPort) (n int, err error) {
+// WriteBatch sends bufs[i] to to[i], in order, each as one packet. It sends bufs[i] from the
+// address local[i] of this host, where the system can; a nil local or a zero local[i] lets
+// the system choose. WriteBatch returns the number of packets that were sent. If that is not
+// all of them, err is the error of bufs[n].
+func (c *Conn) WriteBatch(bufs [][]byte, to []netip.AddrPort, local []netip.Addr) (n int, err error) {
 	for _, a := range to[:len(bufs)] {
 		if err = c.mayWrite(a.Addr()); err != nil {
 			err = c.opError("write", net.UDPAddrFromAddrPort(a), err)
@@ -188,8 +195,8 @@ func (c *Conn) WriteBatch(bufs [][]byte, to []netip.AddrPort) (n int, err error)
 		}
 		n++
 	}
-	// Those before the first that is special go at once.
-	if n, err2 := c.writeAll(bufs[:n], to[:n]); err2 != nil {
+	// The packets before the first that is special go as one batch.
+	if n, err2 := c.writeAll(bufs[:n], to[:n], local); err2 != nil {
 		return n, err2
 	}
 	if err != nil || n == len(bufs) {
@@ -198,29 +205,32 @@ func (c *Conn) WriteBatch(bufs [][]byte, to []netip.AddrPort) (n int, err error)
 	if _, err := c.write(bufs[n], to[n]); err != nil {
 		return n, err
 	}
-	more, err := c.WriteBatch(bufs[n+1:], to[n+1:])
+	if local != nil {
+		local = local[n+1:]
+	}
+	more, err := c.WriteBatch(bufs[n+1:], to[n+1:], local)
 	return n + 1 + more, err
 }
 
 // writeAll sends packets that need nothing special.
-func (c *Conn) writeAll(bufs [][]byte, to []netip.AddrPort) (n int, err error) {
+func (c *Conn) writeAll(bufs [][]byte, to []netip.AddrPort, local []netip.Addr) (n int, err error) {
 	if len(bufs) == 0 {
 		return 0, nil
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	if c.batch == nil {
-		if c.batch = datagram.Writer(c.udp, !c.whole); c.batch == nil {
+		if c.batch = datagram.NewSocketWriter(c.udp, !c.whole); c.batch == nil {
 			c.batch = oneByOne{c}
 		}
 	}
-	return c.batch.WriteBatch(bufs, to)
+	return c.batch.WriteBatch(bufs, to, local)
 }
 
 // oneByOne writes batches where the system cannot.
 type oneByOne struct{ *Conn }
 
-func (w oneByOne) WriteBatch(bufs [][]byte, to []netip.AddrPort) (int, error) {
+func (w oneByOne) WriteBatch(bufs [][]byte, to []netip.AddrPort, _ []netip.Addr) (int, error) {
 	for i, b := range bufs {
 		if _, err := w.write(b, to[i]); err != nil {
 			return i, err

@@ -250,7 +250,7 @@ func TestMistakes(t *testing.T) {
 	if _, err := six.WriteTo([]byte("x"), at("255.255.255.255", 9)); err == nil {
 		t.Error("sent a broadcast of IPv4 by IPv6")
 	}
-	if n, err := six.WriteBatch([][]byte{{1}}, []netip.AddrPort{netip.AddrPortFrom(LimitedBroadcast(), 9)}); n != 0 || err == nil {
+	if n, err := six.WriteBatch([][]byte{{1}}, []netip.AddrPort{netip.AddrPortFrom(LimitedBroadcast(), 9)}, nil); n != 0 || err == nil {
 		t.Errorf("sent %d broadcasts of IPv4 by IPv6: %v", n, err)
 	}
 }

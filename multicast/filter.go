@@ -19,9 +19,10 @@ type Info struct {
 	// not say.
 	TTL int
 
-	index     int  // of Interface
-	broadcast bool // Destination is a broadcast address
-	segment   int  // the length of the packets that came in one piece; 0: it is one
+	local     netip.Addr // Destination, if that is an address of this host
+	index     int        // of Interface
+	broadcast bool       // Destination is a broadcast address
+	segment   int        // the length of the packets that came in one piece; 0: it is one
 }
 
 // A filter decides which packets a Conn delivers. It is not changed once it is made.

@@ -194,7 +194,7 @@ func TestBroadcast(t *testing.T) {
 	}
 	n, err := sender.WriteBatch([][]byte{[]byte("one"), []byte("two"), []byte("three")}, []netip.AddrPort{
 		netip.AddrPortFrom(directed, port(hears)), netip.AddrPortFrom(limited, 9), netip.AddrPortFrom(directed, port(hears)),
-	})
+	}, nil)
 	if n != 3 || err != nil {
 		t.Errorf("a batch: %d, %v", n, err)
 	}

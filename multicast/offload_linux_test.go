@@ -61,7 +61,7 @@ func TestJoined(t *testing.T) {
 		for i := range bufs {
 			bufs[i], dests[i] = make([]byte, 100), to
 		}
-		if _, err := sender.WriteBatch(bufs, dests); err != nil {
+		if _, err := sender.WriteBatch(bufs, dests, nil); err != nil {
 			t.Fatal(err)
 		}
 		for i := range bufs {
@@ -69,7 +69,7 @@ func TestJoined(t *testing.T) {
 		}
 		sizes, segments := make([]int, 10), make([]int, 10)
 		conn.SetReadDeadline(time.Now().Add(patience))
-		n, err := conn.ReadBatch(bufs, sizes, segments, dests)
+		n, err := conn.ReadBatch(bufs, sizes, segments, dests, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

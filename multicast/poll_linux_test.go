@@ -10,22 +10,18 @@ import (
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
-// TestPoller: what has arrived is found without waiting, whatever the deadline is, and
+// TestPollBatch: what has arrived is found without waiting, whatever the deadline is, and
 // behind what is not wanted.
-func TestPoller(t *testing.T) {
+func TestPollBatch(t *testing.T) {
 	lo := loopbackName(t)
 	conn := listenAt(t, Config{Interface: lo}, "239.255.77.9:0")
 	other := listenAt(t, Config{Interface: lo}, netip.AddrPortFrom(netip.MustParseAddr("239.255.77.10"), port(conn)).String())
 	conn.SetReadDeadline(time.Unix(1, 0))
 	bufs := [][]byte{make([]byte, 10), make([]byte, 10)}
 	sizes, segments, from := make([]int, 2), make([]int, 2), make([]netip.AddrPort, 2)
-	look := conn.Poller(conn)
-	if conn.Poller(struct{ *Conn }{conn}) != nil {
-		t.Error("something that embeds a Conn is read like one")
-	}
 	poll := func(want ...string) {
 		t.Helper()
-		n, err := look(bufs, sizes, segments, from)
+		n, err := conn.PollBatch(bufs, sizes, segments, from, nil)
 		if err != nil || n != len(want) {
 			t.Fatalf("%d packets, %v; want %d", n, err, len(want))
 		}
@@ -52,7 +48,7 @@ func TestPoller(t *testing.T) {
 	poll()
 	other.Close()
 	conn.Close()
-	if n, err := look(bufs, sizes, segments, from); n != 0 || err == nil {
+	if n, err := conn.PollBatch(bufs, sizes, segments, from, nil); n != 0 || err == nil {
 		t.Errorf("%d, %v of a closed conn", n, err)
 	}
 }

@@ -23,10 +23,10 @@ type reader struct {
 	infos []Info
 }
 
-func newReader(s *socket) *reader { return &reader{s: s} }
+func newReader(s *socket) (*reader, error) { return &reader{s: s}, nil }
 
-// joins has packets joined, which only Linux does here.
-func (r *reader) joins(bool) bool { return false }
+// join reports that packets are not joined: only Linux does that.
+func (r *reader) join(bool) bool { return false }
 
 func (r *reader) scratch(int) []Info {
 	if r.infos == nil {

@@ -50,7 +50,7 @@ func (e *env) sendBatch(a, b batchConn, n int) {
 		bufs[i] = fmt.Append(nil, "datagram ", i)
 		to[i] = addrPort(b)
 	}
-	if k, err := a.WriteBatch(bufs, to); k != n || err != nil {
+	if k, err := a.WriteBatch(bufs, to, nil); k != n || err != nil {
 		e.Fatalf("WriteBatch = %d, %v; want %d", k, err, n)
 	}
 	for i := range bufs {
@@ -75,7 +75,7 @@ func newInbox(n, size int) inbox {
 
 // read reads one batch, and returns its datagrams.
 func (x *inbox) read(pc datagram.BatchReader) (got []string, err error) {
-	n, err := pc.ReadBatch(x.bufs, x.sizes, x.segments, x.from)
+	n, err := pc.ReadBatch(x.bufs, x.sizes, x.segments, x.from, nil)
 	for i := range n {
 		got = append(got, string(x.bufs[i][:x.sizes[i]]))
 	}
@@ -119,7 +119,7 @@ func batchDoesNotWait(e *env) {
 	if got, err := new(inbox).read(b); len(got) != 0 || err != nil {
 		e.Errorf("ReadBatch into nothing gave %q, %v", got, err)
 	}
-	if n, err := b.WriteBatch(nil, nil); n != 0 || err != nil {
+	if n, err := b.WriteBatch(nil, nil, nil); n != 0 || err != nil {
 		e.Errorf("WriteBatch of nothing = %d, %v", n, err)
 	}
 }
@@ -132,7 +132,7 @@ func batchDeadline(e *env) {
 		got, err := x.read(b)
 		e.timedOut("ReadBatch", len(got), err)
 	}
-	n, err := b.WriteBatch([][]byte{{1}}, []netip.AddrPort{addrPort(a)})
+	n, err := b.WriteBatch([][]byte{{1}}, []netip.AddrPort{addrPort(a)}, nil)
 	e.timedOut("WriteBatch", n, err)
 }
 
@@ -142,7 +142,7 @@ func batchClosed(e *env) {
 	x := newInbox(2, 100)
 	_, err := x.read(b)
 	e.isClosed("ReadBatch", err)
-	_, err = b.WriteBatch([][]byte{{1}}, []netip.AddrPort{addrPort(a)})
+	_, err = b.WriteBatch([][]byte{{1}}, []netip.AddrPort{addrPort(a)}, nil)
 	e.isClosed("WriteBatch", err)
 }
 
@@ -152,11 +152,11 @@ func batchTooLong(e *env) {
 	a, b := e.batchConn(), e.batchConn()
 	bufs := [][]byte{[]byte("one"), []byte("two"), make([]byte, maxPayload+1), []byte("four")}
 	to := []netip.AddrPort{addrPort(b), addrPort(b), addrPort(b), addrPort(b)}
-	n, err := a.WriteBatch(bufs, to)
+	n, err := a.WriteBatch(bufs, to, nil)
 	if n != 2 || !datagram.TooLong(err) {
 		e.Fatalf("WriteBatch = %d, %v; want 2 and that the third is too long", n, err)
 	}
-	if n, err := a.WriteBatch(bufs[3:], to[3:]); n != 1 || err != nil {
+	if n, err := a.WriteBatch(bufs[3:], to[3:], nil); n != 1 || err != nil {
 		e.Fatalf("WriteBatch of the rest = %d, %v", n, err)
 	}
 	for _, want := range []string{"one", "two", "four"} {
@@ -174,7 +174,7 @@ func batchConcurrent(e *env) {
 		wg.Go(func() {
 			for i := range each / 2 {
 				n := w*each + 2*i
-				_, err := a.WriteBatch([][]byte{sealed(n), sealed(n + 1)}, []netip.AddrPort{addrPort(b), addrPort(b)})
+				_, err := a.WriteBatch([][]byte{sealed(n), sealed(n + 1)}, []netip.AddrPort{addrPort(b), addrPort(b)}, nil)
 				if err != nil {
 					e.Error(err)
 				}

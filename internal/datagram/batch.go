@@ -3,47 +3,39 @@ package datagram
 import "net/netip"
 
 const (
-	// mostSegments is how many datagrams one buffer of a BatchReader may hold. (Linux
+	// maxSegments is how many datagrams one buffer of a BatchReader may hold. (Linux
 	// joins up to 64.)
-	mostSegments = 256
+	maxSegments = 256
 
 	// joinedReadSize is the length of a buffer for joined datagrams.
 	joinedReadSize = 1 << 16
 
-	// leastJoined is how many of those there may be at least: what comes may not be
-	// joined, from a peer that sends datagrams one by one.
-	leastJoined = 16
+	// minJoined is the smallest bound on the number of such buffers: a peer may send
+	// datagrams that cannot be joined.
+	minJoined = 16
 
-	// firstBatch is how many buffers a batchReader has at first.
-	firstBatch = 2
+	// initialBatch is how many buffers a batchReader has at first.
+	initialBatch = 2
 )
 
-// A readBatch is the method of a BatchReader.
-type readBatch func(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (int, error)
-
-// A BatchPoller is a BatchReader that can look for packets without waiting.
-type BatchPoller interface {
-	BatchReader
-
-	// Poller returns a function that is ReadBatch, but for the deadline, which it ignores,
-	// and the waiting: where nothing has arrived it returns 0 and no error. It returns nil
-	// if self is not the conn itself, but something that decorates it.
-	Poller(self any) func(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (int, error)
-}
+// A readBatch is the method ReadBatch or PollBatch of a conn.
+type readBatch func(bufs [][]byte, sizes, segments []int, from []netip.AddrPort, local []netip.Addr) (int, error)
 
 // A batchReader reads a conn that is a BatchReader.
 type batchReader struct {
 	conn  readBatch
-	limit int // the longest datagram that is handed on
+	limit int // the longest datagram that is delivered
 	size  int // of a buffer
-	most  int // buffers
+	max   int // number of buffers
+	tell  bool
 
-	// The buffers and what is in them: few at first, twice as many after each read that
-	// has filled all, for a conn on which little arrives needs no megabytes.
+	// The buffers and what is in them. There are few at first, and twice as many after
+	// each read that fills all of them: a conn with little traffic needs no megabytes.
 	bufs     [][]byte
 	sizes    []int
 	segments []int
 	from     []netip.AddrPort
+	local    []netip.Addr // nil unless tell is set
 	full     bool
 }
 
@@ -53,53 +45,52 @@ type pollingReader struct {
 	look readBatch
 }
 
-// newBatchReader returns a reader of conn; joined says that it joins datagrams of its own
-// accord, and so needs long buffers.
+// newBatchReader returns a reader of conn. joined says that conn joins datagrams, so that
+// buffers must be long.
 func newBatchReader(conn BatchReader, cfg *Config, joined bool) reader {
-	r := &batchReader{conn: conn.ReadBatch, limit: cfg.readSize() + 1, most: cfg.batch(), full: true}
+	r := &batchReader{conn: conn.ReadBatch, limit: cfg.readSize() + 1, max: cfg.batch(), tell: cfg.Local, full: true}
 	if r.size = r.limit; joined && r.size < joinedReadSize {
-		r.most = max(leastJoined, r.most*r.size/joinedReadSize)
+		r.max = max(minJoined, r.max*r.size/joinedReadSize)
 		r.size = joinedReadSize
 	}
 	if p, ok := conn.(BatchPoller); ok {
-		if poll := p.Poller(conn); poll != nil {
-			return &pollingReader{r, poll}
-		}
+		return &pollingReader{r, p.PollBatch}
 	}
 	return r
 }
 
-func (r *batchReader) read(pkts []Packet) ([]Packet, error) { return r.gather(pkts, r.conn) }
+func (r *batchReader) read(pkts []Packet) ([]Packet, error) { return r.readBy(pkts, r.conn) }
 
-func (r *pollingReader) poll(pkts []Packet) ([]Packet, error) { return r.gather(pkts, r.look) }
+func (r *pollingReader) poll(pkts []Packet) ([]Packet, error) { return r.readBy(pkts, r.look) }
 
-// gather appends what a read finds.
-func (r *batchReader) gather(pkts []Packet, read readBatch) ([]Packet, error) {
+// readBy appends the packets that read returns.
+func (r *batchReader) readBy(pkts []Packet, read readBatch) ([]Packet, error) {
 	if r.full {
 		r.grow()
 	}
 	clear(r.segments)
-	n, err := read(r.bufs, r.sizes, r.segments, r.from)
+	clear(r.local)
+	n, err := read(r.bufs, r.sizes, r.segments, r.from, r.local)
 	n = min(max(n, 0), len(r.bufs))
 	r.full = n == len(r.bufs)
 	for i := range n {
 		pkts = r.split(pkts, i)
 	}
 	if len(pkts) > 0 {
-		// An error that comes with packets comes again if it is the conn's.
+		// If the error is the conn's, the next read returns it again.
 		return pkts, nil
 	}
 	return pkts, err
 }
 
-// grow makes room for twice as many packets, up to the most.
+// grow doubles the number of buffers, up to the maximum.
 func (r *batchReader) grow() {
 	has := len(r.bufs)
-	more := min(max(has, firstBatch), r.most-has)
+	more := min(max(has, initialBatch), r.max-has)
 	if more == 0 {
 		return
 	}
-	// In one piece: for small packets that is a matter of a few pages.
+	// One allocation: for small packets it is a few pages.
 	all := make([]byte, more*r.size)
 	for range more {
 		r.bufs = append(r.bufs, all[:r.size:r.size])
@@ -108,20 +99,27 @@ func (r *batchReader) grow() {
 	r.sizes = make([]int, has+more)
 	r.segments = make([]int, has+more)
 	r.from = make([]netip.AddrPort, has+more)
+	if r.tell {
+		r.local = make([]netip.Addr, has+more)
+	}
 }
 
-// split appends the datagrams of buffer i. What cannot be right is dropped.
+// split appends the datagrams of buffer i. A buffer with impossible sizes is dropped.
 func (r *batchReader) split(pkts []Packet, i int) []Packet {
 	buf, size, segment := r.bufs[i], r.sizes[i], r.segments[i]
 	if size < 0 || size > len(buf) || segment < 0 {
 		return pkts
 	}
+	var local netip.Addr
+	if r.local != nil {
+		local = r.local[i].Unmap()
+	}
 	data := buf[:size]
 	if segment == 0 {
-		return appendPacket(pkts, data[:min(r.limit, len(data))], r.from[i])
+		return appendPacket(pkts, data[:min(r.limit, len(data))], r.from[i], local)
 	}
-	for range mostSegments {
-		pkts = appendPacket(pkts, data[:min(segment, r.limit, len(data))], r.from[i])
+	for range maxSegments {
+		pkts = appendPacket(pkts, data[:min(segment, r.limit, len(data))], r.from[i], local)
 		if len(data) <= segment {
 			break
 		}
@@ -132,32 +130,39 @@ func (r *batchReader) split(pkts []Packet, i int) []Packet {
 
 // A batchWriter writes to a conn that is a BatchWriter.
 type batchWriter struct {
-	conn BatchWriter
-	bufs [][]byte
-	to   []netip.AddrPort
+	conn  BatchWriter
+	bufs  [][]byte
+	to    []netip.AddrPort
+	local []netip.Addr
 }
 
 func newBatchWriter(conn BatchWriter, cfg *Config) *batchWriter {
+	n := cfg.batch()
 	return &batchWriter{
-		conn: conn,
-		bufs: make([][]byte, cfg.batch()),
-		to:   make([]netip.AddrPort, cfg.batch()),
+		conn: conn, bufs: make([][]byte, n), to: make([]netip.AddrPort, n), local: make([]netip.Addr, n),
 	}
 }
 
 func (w *batchWriter) write(pkts []Packet) (int, error) {
 	pkts = pkts[:min(len(pkts), len(w.bufs))]
 	count := 0
+	var local []netip.Addr
 	for count < len(pkts) && pkts[count].Addr.IsValid() {
-		w.bufs[count], w.to[count] = pkts[count].Data, pkts[count].Addr
+		p := &pkts[count]
+		w.bufs[count], w.to[count], w.local[count] = p.Data, p.Addr, p.Local
+		if p.Local.IsValid() {
+			local = w.local
+		}
 		count++
 	}
 	if count == 0 {
 		return 0, errNoAddr
 	}
-	// The packets are the caller's again.
-	defer clear(w.bufs[:count])
-	n, err := w.conn.WriteBatch(w.bufs[:count], w.to[:count])
+	defer clear(w.bufs[:count]) // the packets are the caller's
+	if local != nil {
+		local = local[:count]
+	}
+	n, err := w.conn.WriteBatch(w.bufs[:count], w.to[:count], local)
 	if n = min(max(n, 0), count); n == count {
 		return n, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,13 +20,18 @@ type fakeBatch struct {
 	*fakeConn
 	read  func(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (int, error)
 	write func(bufs [][]byte, to []netip.AddrPort) (int, error)
+
+	local  []netip.Addr // what it reports for each buffer
+	source []netip.Addr // what the last write asked for
 }
 
-func (c *fakeBatch) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (int, error) {
+func (c *fakeBatch) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort, local []netip.Addr) (int, error) {
+	copy(local, c.local)
 	return c.read(bufs, sizes, segments, from)
 }
 
-func (c *fakeBatch) WriteBatch(bufs [][]byte, to []netip.AddrPort) (int, error) {
+func (c *fakeBatch) WriteBatch(bufs [][]byte, to []netip.AddrPort, local []netip.Addr) (int, error) {
+	c.source = slices.Clone(local)
 	return c.write(bufs, to)
 }
 
@@ -134,7 +140,7 @@ func TestReadBatchHostile(t *testing.T) {
 	if err != nil || len(pkts) != 1 || string(pkts[0].Data) != "data" {
 		t.Errorf("Read = %v, %v", texts(pkts), err)
 	}
-	if pkts, err = c.Read(time.Time{}); err != nil || len(pkts) > defaultBatch*mostSegments {
+	if pkts, err = c.Read(time.Time{}); err != nil || len(pkts) > defaultBatch*maxSegments {
 		t.Errorf("Read = %d packets, %v", len(pkts), err)
 	}
 }
@@ -207,7 +213,7 @@ func TestWriteBatch(t *testing.T) {
 			defer c.Release()
 			var pkts []Packet
 			for _, b := range "abcde" {
-				pkts = append(pkts, Packet{[]byte(string(b)), netip.AddrPortFrom(netip.MustParseAddr("10.0.0.2"), uint16(b))})
+				pkts = append(pkts, Packet{Data: []byte(string(b)), Addr: netip.AddrPortFrom(netip.MustParseAddr("10.0.0.2"), uint16(b))})
 			}
 			n, err := c.Write(pkts)
 			if n != test.n || !errors.Is(err, test.err) {
@@ -326,5 +332,41 @@ func TestReadBatchGrows(t *testing.T) {
 				t.Errorf("packet %q", p.Data)
 			}
 		}
+	}
+}
+
+// The addresses of this host pass through a conn's batches both ways, for those who want
+// them.
+func TestBatchLocal(t *testing.T) {
+	host, a, b := netip.MustParseAddrPort(peer), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("fe80::1%eth0")
+	conn := &fakeBatch{fakeConn: newFakeConn(), local: []netip.Addr{netip.MustParseAddr("::ffff:192.0.2.1"), b}}
+	conn.read = func(bufs [][]byte, sizes, segments []int, from []netip.AddrPort) (int, error) {
+		sizes[0], segments[0], from[0] = copy(bufs[0], "aabb"), 2, host
+		sizes[1], from[1] = copy(bufs[1], "c"), host
+		return 2, nil
+	}
+	conn.write = func(bufs [][]byte, to []netip.AddrPort) (int, error) { return len(bufs), nil }
+	for _, on := range []bool{true, false} {
+		c := Open(t.Context(), conn, Config{Local: on})
+		pkts, err := c.Read(time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[bool][]netip.Addr{true: {a, a, b}, false: {{}, {}, {}}}[on]
+		for i, p := range pkts {
+			if p.Local != want[i] {
+				t.Errorf("on %v: packet %d was sent to %v, want %v", on, i, p.Local, want[i])
+			}
+		}
+		if _, err := c.Write(pkts); err != nil {
+			t.Fatal(err)
+		}
+		if !on {
+			want = nil
+		}
+		if !slices.Equal(conn.source, want) {
+			t.Errorf("on %v: written from %v, want %v", on, conn.source, want)
+		}
+		c.Release()
 	}
 }

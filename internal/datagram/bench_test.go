@@ -21,7 +21,7 @@ func BenchmarkLoopback(b *testing.B) {
 			defer w.Release()
 			pkts := make([]Packet, burst)
 			for i := range pkts {
-				pkts[i] = Packet{make([]byte, size), addrOf(in)}
+				pkts[i] = Packet{Data: make([]byte, size), Addr: addrOf(in)}
 			}
 			deadline := time.Now().Add(time.Hour)
 			b.SetBytes(size * burst)
@@ -55,7 +55,7 @@ func BenchmarkDestinations(b *testing.B) {
 			var pkts []Packet
 			for range count {
 				// Nobody reads: what does not fit is dropped.
-				pkts = append(pkts, Packet{make([]byte, size), addrOf(loopback(b, "udp4", "127.0.0.1:0"))})
+				pkts = append(pkts, Packet{Data: make([]byte, size), Addr: addrOf(loopback(b, "udp4", "127.0.0.1:0"))})
 			}
 			b.SetBytes(size * count)
 			b.ReportAllocs()

@@ -23,7 +23,7 @@ func bufferSize(pc net.PacketConn, d direction) int {
 	if d == sendBuffer {
 		name = unix.SO_SNDBUF
 	}
-	size, err := sockopt(raw, name)
+	size, err := getsockopt(raw, name)
 	if err != nil {
 		return 0
 	}

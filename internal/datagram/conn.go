@@ -10,45 +10,47 @@ import (
 const (
 	defaultReadSize = 65535
 	defaultBatch    = 32
-	mostBatch       = 1024 // what Linux takes in one call (UIO_MAXIOV)
+	maxBatch        = 1024 // what Linux takes in one call (UIO_MAXIOV)
 )
 
-// A Config says how a [Conn] reads and writes. The zero value works.
+// A Config says how a [Conn] reads and writes. The zero value is ready to use.
 type Config struct {
-	// ReadSize is the length of the longest datagram wanted, 65535 by default. A longer
-	// one is delivered cut off to ReadSize+1 bytes: it can be told by its length and
-	// counted as bad, and is never taken for a datagram of ReadSize bytes.
-	// Batch*(ReadSize+1) bytes are allocated by the first Read, so a protocol that
-	// knows its packets' size does well to say it.
+	// ReadSize is the length of the longest datagram that the protocol expects, 65535 by
+	// default. A longer one is delivered cut off to ReadSize+1 bytes, so that the
+	// protocol can tell it by its length. The first Read allocates Batch*(ReadSize+1)
+	// bytes at most: a protocol that knows the size of its packets should set this.
 	ReadSize int
 
-	// Batch is how many packets go in one system call, 32 by default, 1024 at most.
-	// With Join it may be 16 where this is less.
+	// Batch is how many packets one system call handles, 32 by default, 1024 at most.
+	// With Join, a smaller value may be raised to 16.
 	Batch int
 
-	// Join lets the system hand over what arrived from one source in one piece, where
-	// it can (UDP_GRO on Linux), for a conn on which much arrives: its buffers are of
-	// 64 KiB then, and fewer, but up to 16 where that many packets come at once, as
-	// from a peer whose packets cannot be joined. Between Open and Release nobody else
-	// may read the conn.
+	// Local has Read set [Packet.Local], for a server that answers from the address that
+	// it was asked at. It works on Linux, with sockets and with conns that forward it.
+	Local bool
+
+	// Join lets the system deliver the datagrams of one source in one piece, where it
+	// can (UDP_GRO on Linux), for a conn with much traffic. The buffers are then 64 KiB
+	// long, and fewer, but there may be 16 if packets arrive that cannot be joined.
+	// Nobody else may read the conn between Open and Release.
 	Join bool
 
-	// NoOffload has each datagram read and written as one. Otherwise datagrams of one
+	// NoOffload reads and writes each datagram separately. Otherwise datagrams of one
 	// length for one destination go to the system in one piece, where it can cut them
-	// apart (UDP_SEGMENT on Linux). A filter in the system, unlike the wire, may take
-	// such a piece for one packet.
+	// apart (UDP_SEGMENT on Linux). A packet filter on this host may see such a piece as
+	// one packet.
 	NoOffload bool
 
-	// Spin is how long a Read looks for packets before it sleeps, as long as that turns
-	// out to be of use: for a protocol in lock-step, of which each round trip on a fast
-	// network would take longer to wake up from than to make. Between two looks others
-	// may have the processor, unless they keep it. It works on sockets, on Linux.
+	// Spin is how long a Read polls before it sleeps, while that proves useful. It is for
+	// a lock-step protocol, whose round trip on a fast network is shorter than the time
+	// to wake up. Between two polls other processes may use the processor. It works on
+	// sockets, on Linux.
 	Spin time.Duration
 
-	// Yield has a Read that follows one of few packets let other processes have the
-	// processor before it looks and sleeps, so that more arrive at a time. One that
-	// wants the processor for itself may keep it for some milliseconds, but then it is
-	// not asked again soon. It works on sockets, on Linux.
+	// Yield has a Read that follows one of few packets yield the processor before it
+	// polls and sleeps, so that more packets arrive per Read. If another process keeps
+	// the processor for long, Read does not yield for a while. It works on sockets, on
+	// Linux.
 	Yield bool
 }
 
@@ -63,54 +65,54 @@ func (c *Config) batch() int {
 	if c.Batch <= 0 {
 		return defaultBatch
 	}
-	return min(c.Batch, mostBatch)
+	return min(c.Batch, maxBatch)
 }
 
 // A Conn reads and writes the datagrams of a net.PacketConn for one call of a protocol.
-// It is made by [Open] and ends with [Conn.Release].
+// [Open] makes it, and [Conn.Release] ends it.
 //
-// One goroutine may read while another writes; neither method is for two at once.
+// One goroutine may read while another writes. [Conn.Wake] may be called by any goroutine.
 type Conn struct {
 	ctx   context.Context
 	watch watch
 	local netip.AddrPort
 	in    reader
 	out   writer
-	undo  func()   // nil, or what Release does to the socket
+	undo  func()   // what Release does to the socket; may be nil
 	pkts  []Packet // what the last Read returned
 
 	spinner spinner
 	yielder yielder
-	yield   func() // lets others run
+	yield   func() // yields the processor
 }
 
-// A reader reads packets by one of the ways there are.
+// A reader is one of the ways to read packets.
 type reader interface {
-	// read waits for a packet, and appends it and what came with it to pkts. It obeys
-	// the conn's read deadline. It may return nothing, and no error, if what it read
-	// was unusable.
+	// read waits for a packet, and appends it and the others that have arrived to pkts.
+	// The conn's read deadline applies. It may return nothing, and no error, if what it
+	// read was unusable.
 	read(pkts []Packet) ([]Packet, error)
 }
 
-// A poller is a reader that can look for packets without waiting.
+// A poller is a reader that can read without waiting.
 type poller interface {
-	// poll is read, but for the deadline, which it ignores, and the waiting: where
-	// nothing has arrived it returns nothing.
+	// poll is like read, but it ignores the deadline and does not wait: it returns
+	// nothing if nothing has arrived.
 	poll(pkts []Packet) ([]Packet, error)
 }
 
-// A writer writes packets by one of the ways there are.
+// A writer is one of the ways to write packets.
 type writer interface {
-	// write sends the first n of pkts, of which there is at least one, in order. It may
-	// send fewer than all; if it sends none it says why.
+	// write sends the first n of pkts, of which there is at least one, in order. If it
+	// sends none it returns an error.
 	write(pkts []Packet) (n int, err error)
 }
 
 // Open ties pc to ctx for one call of a protocol: when ctx ends, a blocked [Conn.Read]
 // returns.
 //
-// The caller keeps owning pc, and closes it, after Release. Until then it leaves pc's
-// deadlines and reading alone: Open clears the read deadline that was set before.
+// The caller owns pc and closes it, after Release. Until then nobody else sets pc's
+// deadlines or reads it. Open clears the read deadline.
 func Open(ctx context.Context, pc net.PacketConn, cfg Config) *Conn {
 	in, out, undo := paths(pc, &cfg)
 	c := open(ctx, pc, in, out)
@@ -126,9 +128,9 @@ func open(ctx context.Context, pc net.PacketConn, in reader, out writer) *Conn {
 	return c
 }
 
-// Release ends what Open began: the conn is not tied to the context any more, and its
-// deadlines are cleared. It waits for whatever of ours is still under way. The conn
-// stays open. A Conn is of no use after Release; a second Release does nothing.
+// Release unties the conn from the context and clears its deadlines. It waits for what is
+// still in progress. The conn stays open. A Conn cannot be used after Release; a second
+// Release does nothing.
 func (c *Conn) Release() {
 	c.watch.stop()
 	if c.undo != nil {
@@ -137,6 +139,10 @@ func (c *Conn) Release() {
 	}
 }
 
-// LocalAddr is the conn's own address, zero if it has none that is an IP address and
-// port.
+// LocalAddr returns the conn's own address, zero if that is not an IP address and port.
 func (c *Conn) LocalAddr() netip.AddrPort { return c.local }
+
+// Wake has the Read that is blocked, or else the next Read, return no packets and no error.
+// Several calls of Wake before that Read count as one. Any goroutine may call it, until
+// Release returns.
+func (c *Conn) Wake() { c.watch.wake() }

@@ -1,6 +1,7 @@
 package datagram
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
@@ -17,13 +18,13 @@ func alikePackets(n, length int, to netip.AddrPort) (pkts []Packet) {
 	for i := range n {
 		data := make([]byte, length)
 		data[0], data[1] = byte(i), byte(i>>8)
-		pkts = append(pkts, Packet{data, to})
+		pkts = append(pkts, Packet{Data: data, Addr: to})
 	}
 	return pkts
 }
 
 // counting has a writer count the messages and the datagrams that it sends.
-func counting(w *mmsgWriter) (messages, datagrams *int) {
+func counting(w *socketWriter) (messages, datagrams *int) {
 	messages, datagrams = new(int), new(int)
 	call := w.call
 	w.call = func(fd uintptr, msgs []unix.Mmsghdr) (int, syscall.Errno) {
@@ -49,7 +50,7 @@ func TestSegments(t *testing.T) {
 				c, w := segmenting(t, network)
 				to := reachable(addrOf(in), map[bool]string{true: "127.0.0.1:0", false: "[::1]:0"}[network == "udp4"])
 				messages, datagrams := counting(w)
-				pkts := append(alikePackets(30, 1400, to), Packet{[]byte("the rest"), to})
+				pkts := append(alikePackets(30, 1400, to), Packet{Data: []byte("the rest"), Addr: to})
 				pkts = append(pkts, alikePackets(3, 9, to)...)
 				if n, err := c.Write(pkts); n != len(pkts) || err != nil {
 					t.Fatalf("Write = %d, %v", n, err)
@@ -71,11 +72,11 @@ func TestSegments(t *testing.T) {
 }
 
 // segmenting is a Conn that writes in pieces, and its writer.
-func segmenting(t *testing.T, network string) (*Conn, *mmsgWriter) {
+func segmenting(t *testing.T, network string) (*Conn, *socketWriter) {
 	t.Helper()
 	c := Open(t.Context(), loopback(t, network, ":0"), Config{Batch: 64})
 	t.Cleanup(c.Release)
-	w := c.out.(*batchWriter).conn.(*mmsgWriter)
+	w := c.out.(*batchWriter).conn.(*socketWriter)
 	if !w.segment {
 		t.Skip("the kernel cuts nothing apart")
 	}
@@ -110,16 +111,16 @@ func TestNoOffload(t *testing.T) {
 	_, w := segmenting(t, "udp4")
 	c := Open(t.Context(), in, Config{Join: true, NoOffload: true})
 	defer c.Release()
-	if joining(t, in) || c.out.(*batchWriter).conn.(*mmsgWriter).segment {
+	if joining(t, in) || c.out.(*batchWriter).conn.(*socketWriter).segment {
 		t.Error("there is offload")
 	}
 	for _, on := range []bool{false, true} {
-		if got := Writer(in, on).(*mmsgWriter).segment; got != on {
+		if got := NewSocketWriter(in, on).(*socketWriter).segment; got != on {
 			t.Errorf("Writer(%v) has offload: %v", on, got)
 		}
 	}
-	r := newMmsgReader(in, w.raw)
-	if r.joins(false) || r.join {
+	r := newSocketReader(in, w.raw)
+	if r.SetJoin(false) || r.join {
 		t.Error("joins, though it was told not to")
 	}
 }
@@ -219,7 +220,7 @@ func TestAlike(t *testing.T) {
 		{"as many bytes as there may be", []int{32500, 32500, 1}, nil, 2},
 		{"more than that", []int{32500, 32500, 32500}, nil, 2},
 	} {
-		w := mmsgWriter{segment: true}
+		w := socketWriter{segment: true}
 		var bufs [][]byte
 		to := tt.to
 		for _, n := range tt.lengths {
@@ -228,58 +229,58 @@ func TestAlike(t *testing.T) {
 				to = append(to, a)
 			}
 		}
-		if got := w.alike(bufs, to); got != tt.want {
+		if got := w.alike(bufs, to, nil); got != tt.want {
 			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
 		}
 	}
-	w := mmsgWriter{segment: true}
+	w := socketWriter{segment: true}
 	bufs, to := make([][]byte, 100), make([]netip.AddrPort, 100)
 	for i := range bufs {
 		bufs[i] = []byte{1}
 	}
-	if got := w.alike(bufs, to); got != mostSegmented {
+	if got := w.alike(bufs, to, nil); got != maxSegmented {
 		t.Errorf("%d in one piece", got)
 	}
 }
 
 // The control message is found among others, and one that is cut off is none.
 func TestJoinedControl(t *testing.T) {
+	segment := func(c *control, length int) int {
+		var i Info
+		i.parse(c, length, new(zones))
+		return i.Segment
+	}
 	var c control
-	b := c.bytes()
-	put := func(at int, typ int32, value byte) int {
-		copy(b[at:], unix.UnixRights(0)) // a header to overwrite
-		var one control
-		one.segment(int(value))
-		copy(b[at:], one.bytes()[:unix.CmsgSpace(4)])
-		b[at+unix.SizeofCmsghdr-4] = byte(typ)
-		n := unix.CmsgLen(4)
-		b[at], b[at+1] = byte(n), 0
-		return at + unix.CmsgSpace(4)
+	put := func(at int, kind int32, value byte) (next int) {
+		data, next := c.put(at, unix.SOL_UDP, kind, 4)
+		binary.NativeEndian.PutUint32(data, uint32(value))
+		return next
 	}
 	end := put(put(0, unix.UDP_SEGMENT, 3), unix.UDP_GRO, 7)
-	if got := c.joined(end); got != 7 {
-		t.Errorf("joined = %d, want 7", got)
+	if got := segment(&c, end); got != 7 {
+		t.Errorf("segments of %d, want 7", got)
 	}
 	for _, length := range []int{0, 4, end - unix.CmsgSpace(4), end - unix.CmsgSpace(4) + unix.SizeofCmsghdr} {
-		if got := c.joined(length); got != 0 {
-			t.Errorf("joined = %d, of %d bytes", got, length)
+		if got := segment(&c, length); got != 0 {
+			t.Errorf("segments of %d, in %d bytes", got, length)
 		}
 	}
 	h := (*unix.Cmsghdr)(unsafe.Pointer(&c))
+	all := len(c.bytes())
 	for _, one := range []struct {
 		name        string
-		level, typ  int32
+		level, kind int32
 		length, end int
 	}{
-		{"of nothing", unix.SOL_UDP, unix.UDP_GRO, 0, len(b)},
+		{"of nothing", unix.SOL_UDP, unix.UDP_GRO, 0, all},
 		{"without a value", unix.SOL_UDP, unix.UDP_GRO, unix.CmsgLen(0), unix.CmsgLen(0)},
-		{"longer than all", unix.SOL_UDP, unix.UDP_GRO, len(b) + 1, len(b)},
+		{"longer than all", unix.SOL_UDP, unix.UDP_GRO, all + 1, all},
 		{"of another level", unix.SOL_IP, unix.UDP_GRO, unix.CmsgLen(4), unix.CmsgSpace(4)},
 	} {
-		h.Level, h.Type = one.level, one.typ
+		h.Level, h.Type = one.level, one.kind
 		h.SetLen(one.length)
-		if got := c.joined(one.end); got != 0 {
-			t.Errorf("a control message %s: joined = %d", one.name, got)
+		if got := segment(&c, one.end); got != 0 {
+			t.Errorf("a control message %s: segments of %d", one.name, got)
 		}
 	}
 }

@@ -2,13 +2,13 @@ package datagram
 
 import "net"
 
-// Batches finds the fastest ways that there are to read and to write several packets of
-// pc at once: its own methods, or the system's if pc is a *net.UDPConn. Either is nil
-// where there is none. It is for conns that decorate others, and offer batches of their
-// own; a protocol calls [Open].
+// Batches returns the fastest ways to read and to write several packets of pc at once: pc's
+// own methods, or the system's if pc is a *net.UDPConn. Either is nil if there is none. It
+// is for conns that decorate others; a protocol calls [Open].
 //
 // What is returned for a socket is for one goroutine at a time, each of the two. A type
-// that embeds a *net.UDPConn is none: it was made to change what its methods do.
+// that embeds a *net.UDPConn does not count as a socket: it exists to change what the
+// methods do.
 func Batches(pc net.PacketConn) (BatchReader, BatchWriter) {
 	if udp, ok := pc.(*net.UDPConn); ok {
 		return system(udp)
@@ -18,18 +18,18 @@ func Batches(pc net.PacketConn) (BatchReader, BatchWriter) {
 	return r, w
 }
 
-// Writer is the second of [Batches]; offload says whether it may hand over several
-// datagrams in one piece.
-func Writer(pc net.PacketConn, offload bool) BatchWriter {
-	_, w := Batches(pc)
+// NewSocketWriter returns the system's way to write several packets at once, nil if there is
+// none. offload says whether several datagrams may go to the system in one piece.
+func NewSocketWriter(conn *net.UDPConn, offload bool) BatchWriter {
+	_, w := system(conn)
 	if s, ok := w.(interface{ segments(on bool) }); ok {
 		s.segments(offload)
 	}
 	return w
 }
 
-// paths finds the fastest ways to read and to write pc. undo, unless it is nil, leaves
-// the conn as it was.
+// paths returns the fastest ways to read and to write pc. undo, unless it is nil, restores
+// the conn's settings.
 func paths(pc net.PacketConn, cfg *Config) (in reader, out writer, undo func()) {
 	if udp, ok := pc.(*net.UDPConn); ok {
 		c := newUDPConn(udp, cfg)
@@ -57,24 +57,24 @@ func paths(pc net.PacketConn, cfg *Config) (in reader, out writer, undo func()) 
 	return in, out, undo
 }
 
-// Offloading finds what decides about offload: the conn, or the system's way to read and
-// write it, as [Batches] found it. It returns nil if there is nothing to decide.
+// Offloading returns what controls the offload of pc: pc itself, or the system's reader and
+// writer, as [Batches] returned them. It returns nil if there is no offload.
 func Offloading(pc net.PacketConn, r BatchReader, w BatchWriter) Offloader {
 	if o, ok := pc.(Offloader); ok {
 		return o
 	}
-	in, ok1 := r.(interface{ joins(on bool) bool })
+	in, ok1 := r.(interface{ SetJoin(on bool) bool })
 	out, ok2 := w.(interface{ segments(on bool) })
 	if !ok1 || !ok2 {
 		return nil
 	}
 	return offload(func(write, read bool) bool {
 		out.segments(write)
-		return in.joins(read)
+		return in.SetJoin(read)
 	})
 }
 
 // An offload is an Offloader.
 type offload func(write, read bool) (joined bool)
 
-func (o offload) Offload(write, read bool) bool { return o(write, read) }
+func (o offload) Offload(write, read bool) (joined bool) { return o(write, read) }

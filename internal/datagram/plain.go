@@ -5,18 +5,18 @@ import (
 	"net/netip"
 )
 
-// mostAddrs bounds the addresses that a plainWriter remembers.
-const mostAddrs = 1024
+// maxAddrs bounds the addresses that a plainWriter remembers.
+const maxAddrs = 1024
 
-// A plainReader reads any net.PacketConn, a packet at a time.
+// A plainReader reads any net.PacketConn, one packet per call.
 type plainReader struct {
 	pc  net.PacketConn
 	buf []byte
 	max int
 }
 
-// A plainWriter writes to any net.PacketConn, a packet at a time. It remembers the
-// net.Addr of each destination, so as not to allocate one for each packet.
+// A plainWriter writes to any net.PacketConn, one packet per call. It remembers the
+// net.Addr of each destination to save an allocation per packet.
 type plainWriter struct {
 	pc    net.PacketConn
 	addrs map[netip.AddrPort]net.Addr
@@ -35,7 +35,7 @@ func (r *plainReader) read(pkts []Packet) ([]Packet, error) {
 	if err != nil && !(TooLong(err) && n > 0) || n < 0 || n > len(r.buf) {
 		return pkts, err
 	}
-	return appendPacket(pkts, r.buf[:n], addrPort(from)), nil
+	return appendPacket(pkts, r.buf[:n], addrPort(from), netip.Addr{}), nil
 }
 
 func (w *plainWriter) write(pkts []Packet) (int, error) {
@@ -58,7 +58,7 @@ func (w *plainWriter) addr(to netip.AddrPort) (net.Addr, error) {
 	if !to.IsValid() {
 		return nil, errNoAddr
 	}
-	if len(w.addrs) >= mostAddrs {
+	if len(w.addrs) >= maxAddrs {
 		clear(w.addrs)
 	}
 	addr := net.UDPAddrFromAddrPort(to)
@@ -66,11 +66,11 @@ func (w *plainWriter) addr(to netip.AddrPort) (net.Addr, error) {
 	return addr, nil
 }
 
-// appendPacket adds a datagram to pkts, unless nobody can tell whose it is. The
-// capacity ends with the data: appending to it must not run into the next.
-func appendPacket(pkts []Packet, data []byte, from netip.AddrPort) []Packet {
+// appendPacket appends a datagram to pkts, unless its source is unknown. The capacity of
+// Data ends with the datagram, so that an append to it does not change the next one.
+func appendPacket(pkts []Packet, data []byte, from netip.AddrPort, local netip.Addr) []Packet {
 	if !from.IsValid() {
 		return pkts
 	}
-	return append(pkts, Packet{Data: data[:len(data):len(data)], Addr: unmap(from)})
+	return append(pkts, Packet{Data: data[:len(data):len(data)], Addr: unmap(from), Local: local})
 }

@@ -10,42 +10,44 @@ import (
 )
 
 const (
-	// grace is how long a Read waits whose deadline has passed already, where the conn
-	// has no way to look for packets without waiting.
+	// grace is how long a Read waits after its deadline has passed, on a conn that
+	// cannot poll.
 	grace = 10 * time.Microsecond
 
-	// heldUp is how long such a wait takes where the process was held up; then it is
-	// repeated, lingerTries in all.
-	heldUp      = 2 * time.Millisecond
-	lingerTries = 4
+	// A grace that takes as long as heldUp means that the process did not run. It is
+	// then repeated, graceTries times in all.
+	heldUp     = 2 * time.Millisecond
+	graceTries = 4
 
-	// A read that fails and may succeed the next time is repeated at once, eagerTries
-	// in all, then once in every pause, patientTries in all.
-	eagerTries   = 16
-	patientTries = 1024
-	pause        = time.Millisecond
+	// A read that fails and may succeed the next time is repeated at once, up to
+	// eagerTries in all, then once every retryPause, up to maxTries in all.
+	eagerTries = 16
+	maxTries   = 1024
+	retryPause = time.Millisecond
 )
 
-// Read waits for a packet and returns it with what else has arrived, in order: at least
-// one packet unless there is an error. The slice and the bytes in it are the caller's
-// until the next Read. Where deadline is zero Read waits as long as it takes; otherwise
-// it returns os.ErrDeadlineExceeded (wrapped) when it passes.
+// Read waits for a packet, and returns it and the others that have arrived, in order. It
+// returns at least one packet, or an error, or neither after [Conn.Wake]. The slice and
+// its bytes are the caller's until the next Read. A zero deadline never passes; otherwise
+// Read returns os.ErrDeadlineExceeded (wrapped) when the deadline passes.
 //
-// A deadline that has passed does not hide what has arrived: a loop that is behind with
-// its timers, because the machine was busy, still gets its packets first. (A
-// net.PacketConn by itself fails at once, and the loop would send again what has been
-// acknowledged.) To say that there is nothing may then take some microseconds, on a
-// conn that is not a socket.
+// Packets that have arrived are returned even if the deadline has passed: a loop that is
+// late with its timers, because the machine was busy, gets its packets first. (A plain
+// net.PacketConn fails at once, and the loop would retransmit what has been acknowledged.)
+// On a conn that cannot poll, Read may therefore wait some microseconds past the deadline.
 //
-// When the context ends Read returns context.Cause (or, should that be a passed deadline
-// of something else's, the context's error with it), without looking at what has
-// arrived. Errors about earlier packets (an ICMP message came back) are skipped, and so
-// are datagrams from no IP address and port, which cannot be answered. Any other error
-// is the conn's, and repeating the call is of no use.
+// When the context ends, Read returns context.Cause without looking for packets. (If the
+// cause is a deadline of something else, it is joined with the context's error.) Errors
+// about earlier packets, which an ICMP message reports, are skipped, and so are datagrams
+// whose source is not an IP address and port. Any other error is the conn's, and does not
+// go away.
 func (c *Conn) Read(deadline time.Time) ([]Packet, error) {
 	for tries := 1; ; tries++ {
 		if c.ctx.Err() != nil {
 			return nil, c.cause()
+		}
+		if c.watch.takeWoken() {
+			return nil, nil
 		}
 		pkts, err := c.try(deadline)
 		switch {
@@ -53,24 +55,26 @@ func (c *Conn) Read(deadline time.Time) ([]Packet, error) {
 			return pkts, nil
 		case c.ctx.Err() != nil:
 			return nil, c.cause()
+		case c.watch.takeWoken():
+			return nil, nil
 		case err != nil && !passing(err):
-			return nil, err // os.ErrDeadlineExceeded is among these
+			return nil, err // including os.ErrDeadlineExceeded
 		case tries < eagerTries:
-		case tries == patientTries && err == nil:
+		case tries == maxTries && err == nil:
 			return nil, io.ErrNoProgress
-		case tries == patientTries:
+		case tries == maxTries:
 			return nil, err
-		case !c.rest(deadline):
+		case !c.pause(deadline):
 			return nil, os.ErrDeadlineExceeded
 		}
 	}
 }
 
-// try reads once, and once more where a deadline hides what has arrived.
+// try reads once. If the deadline has passed, it also polls.
 func (c *Conn) try(deadline time.Time) ([]Packet, error) {
 	poller, ok := c.in.(poller)
 	if !ok && !deadline.IsZero() && !time.Now().Before(deadline) {
-		return c.linger()
+		return c.readLate()
 	}
 	if ok {
 		if pkts, err := c.giveWay(poller); len(pkts) > 0 || err != nil {
@@ -98,8 +102,7 @@ func (c *Conn) try(deadline time.Time) ([]Packet, error) {
 	}
 }
 
-// look reads what has arrived without waiting; if that is nothing, it returns
-// otherwise.
+// look polls. If nothing has arrived, it returns the error otherwise.
 func (c *Conn) look(p poller, otherwise error) ([]Packet, error) {
 	pkts, err := c.keep(p.poll(c.pkts[:0]))
 	if len(pkts) == 0 && err == nil {
@@ -108,11 +111,11 @@ func (c *Conn) look(p poller, otherwise error) ([]Packet, error) {
 	return pkts, err
 }
 
-// linger reads what has arrived and waits a moment for it. That the moment passed
-// before there was a read at all, because the process had to wait for a processor, is
-// told by how long it took: a moment takes a millisecond or so at most.
-func (c *Conn) linger() (pkts []Packet, err error) {
-	for range lingerTries {
+// readLate reads what has arrived on a conn that cannot poll: it reads with a deadline a
+// moment away. If the process had no processor, that deadline passes before there is a
+// read at all. The elapsed time shows it: a moment takes a millisecond at most.
+func (c *Conn) readLate() (pkts []Packet, err error) {
+	for range graceTries {
 		start := time.Now()
 		if err := c.watch.set(start.Add(grace)); err != nil {
 			return nil, err
@@ -129,16 +132,16 @@ func (c *Conn) linger() (pkts []Packet, err error) {
 	return nil, err
 }
 
-// keep remembers the slice that a reader may have made longer.
+// keep stores the slice that a reader may have grown.
 func (c *Conn) keep(pkts []Packet, err error) ([]Packet, error) {
 	c.pkts = pkts
 	return pkts, err
 }
 
-// rest keeps a conn that fails again and again from taking a whole processor. It
-// reports whether the deadline is still to come.
-func (c *Conn) rest(deadline time.Time) bool {
-	d := pause
+// pause keeps a conn that fails repeatedly from using a whole processor. It reports whether
+// the deadline has not passed yet.
+func (c *Conn) pause(deadline time.Time) bool {
+	d := retryPause
 	if !deadline.IsZero() {
 		d = min(d, time.Until(deadline))
 	}
@@ -151,9 +154,8 @@ func (c *Conn) rest(deadline time.Time) bool {
 	return deadline.IsZero() || time.Now().Before(deadline)
 }
 
-// cause says why the context ended. It is never an os.ErrDeadlineExceeded, which is how
-// the cause may look when it comes from another conn: a loop would take it for its own
-// timer, and go on for ever.
+// cause returns why the context ended. It never returns an os.ErrDeadlineExceeded, as the
+// cause may be one of another conn: a loop would take it for its own timer and go on.
 func (c *Conn) cause() error {
 	cause := context.Cause(c.ctx)
 	if errors.Is(cause, os.ErrDeadlineExceeded) {

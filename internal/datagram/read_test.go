@@ -117,15 +117,15 @@ func TestReadErrorForever(t *testing.T) {
 		},
 		{
 			name: "for a while", forever: syscall.ECONNREFUSED,
-			want: syscall.ECONNREFUSED, within: 2 * time.Second, reads: patientTries,
+			want: syscall.ECONNREFUSED, within: 2 * time.Second, reads: maxTries,
 		},
 		{
 			name: "until the context ends", cancel: 20500 * time.Microsecond, forever: syscall.ECONNREFUSED,
 			want: context.Canceled, within: 20500 * time.Microsecond, reads: eagerTries + 20,
 		},
 		{
-			name: "nothing but rubbish", arrivals: make([]arrival, patientTries),
-			want: io.ErrNoProgress, within: 2 * time.Second, reads: patientTries,
+			name: "nothing but rubbish", arrivals: make([]arrival, maxTries),
+			want: io.ErrNoProgress, within: 2 * time.Second, reads: maxTries,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -265,7 +265,7 @@ func TestReadDeadlinePassedHeldUp(t *testing.T) {
 	for _, test := range []struct {
 		slow int // reads that come too late
 		want error
-	}{{lingerTries - 1, nil}, {lingerTries, os.ErrDeadlineExceeded}} {
+	}{{graceTries - 1, nil}, {graceTries, os.ErrDeadlineExceeded}} {
 		synctest.Test(t, func(t *testing.T) {
 			pc := newFakeConn(from(peer, "data"))
 			c := open(t.Context(), pc, &slowReader{newPlainReader(pc), test.slow}, nil)

@@ -5,7 +5,8 @@ import (
 	"net/netip"
 )
 
-// A udpConn reads and writes a *net.UDPConn a packet at a time, on any system.
+// A udpConn reads and writes a *net.UDPConn, one packet per call, on any system. It does
+// not know the local addresses of packets.
 type udpConn struct {
 	conn   *net.UDPConn
 	remote netip.AddrPort // valid if the socket is connected
@@ -22,11 +23,11 @@ func (c *udpConn) read(pkts []Packet) ([]Packet, error) {
 		c.buf = make([]byte, c.max+1)
 	}
 	n, from, err := c.conn.ReadFromUDPAddrPort(c.buf)
-	// Windows calls it an error if a datagram has been cut off.
+	// On Windows it is an error that a datagram has been cut off.
 	if err != nil && !(TooLong(err) && n > 0) {
 		return pkts, err
 	}
-	return appendPacket(pkts, c.buf[:n], from), nil
+	return appendPacket(pkts, c.buf[:n], from, netip.Addr{}), nil
 }
 
 func (c *udpConn) write(pkts []Packet) (int, error) {
@@ -50,8 +51,8 @@ func (c *udpConn) writeOne(p Packet) error {
 	return err
 }
 
-// mayReach reports whether a socket that is connected to remote, if that is valid, may
-// send there.
+// mayReach returns an error if a socket that is connected to remote (if that is valid)
+// cannot send to an address.
 func mayReach(remote, to netip.AddrPort) error {
 	switch {
 	case !to.IsValid():
@@ -62,7 +63,7 @@ func mayReach(remote, to netip.AddrPort) error {
 	return nil
 }
 
-// writeError is an error of writing, as the net package has them.
+// writeError returns an error of a write in the form of the net package.
 func writeError(conn *net.UDPConn, to netip.AddrPort, err error) error {
 	return &net.OpError{
 		Op: "write", Net: "udp", Source: conn.LocalAddr(), Addr: net.UDPAddrFromAddrPort(to), Err: err,

@@ -40,8 +40,8 @@ func TestWaysAgree(t *testing.T) {
 						for i := range data {
 							data[i] = byte(rng.Uint32())
 						}
-						pkts = append(pkts, Packet{data, reachable(addrOf(in), network.from)})
-						want = append(want, Packet{data[:min(size, readSize+1)], source})
+						pkts = append(pkts, Packet{Data: data, Addr: reachable(addrOf(in), network.from)})
+						want = append(want, Packet{Data: data[:min(size, readSize+1)], Addr: source})
 					}
 					for i := range pkts { // so that they fit any receive buffer
 						if n, err := w.Write(pkts[i : i+1]); n != 1 || err != nil {
@@ -123,7 +123,7 @@ func TestConnected(t *testing.T) {
 				t.Fatal(err)
 			}
 			pkts := readAll(t, c, 1)
-			comparePackets(t, []Packet{{[]byte("hello"), addr}}, pkts)
+			comparePackets(t, []Packet{{Data: []byte("hello"), Addr: addr}}, pkts)
 
 			elsewhere := []Packet{{Addr: addr}, {Addr: netip.MustParseAddrPort("127.0.0.1:9")}}
 			n, err := c.Write(elsewhere)
@@ -226,7 +226,7 @@ func TestNoAllocations(t *testing.T) {
 				data := make([]byte, 1400)
 				pkts := make([]Packet, 16)
 				for i := range pkts {
-					pkts[i] = Packet{data, addrOf(conn)}
+					pkts[i] = Packet{Data: data, Addr: addrOf(conn)}
 				}
 				deadline := time.Now().Add(time.Hour)
 				exchange := func() {

@@ -268,7 +268,7 @@ func TestWriteEndsAfterContext(t *testing.T) {
 		if n, err := c.Write(hello); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) || Fatal(err) {
 			t.Errorf("Write = %d, %v", n, err)
 		}
-		if took := time.Since(start); took != farewell {
+		if took := time.Since(start); took != writeGrace {
 			t.Errorf("Write took %v", took)
 		}
 		c.Release()

@@ -157,7 +157,7 @@ func TestWriteManyDestinations(t *testing.T) {
 	c := Open(t.Context(), pc, Config{})
 	defer c.Release()
 	addr := netip.MustParseAddr("10.1.0.0")
-	for range 3 * mostAddrs {
+	for range 3 * maxAddrs {
 		addr = addr.Next()
 		p := Packet{Addr: netip.AddrPortFrom(addr, 7)}
 		if n, err := c.Write([]Packet{p}); n != 1 || err != nil {
@@ -168,7 +168,7 @@ func TestWriteManyDestinations(t *testing.T) {
 		}
 	}
 	w := c.out.(*plainWriter)
-	if n := len(w.addrs); n > mostAddrs {
+	if n := len(w.addrs); n > maxAddrs {
 		t.Errorf("%d addresses remembered", n)
 	}
 	// But what is in use is.
@@ -176,5 +176,51 @@ func TestWriteManyDestinations(t *testing.T) {
 	one, _ := w.addr(again)
 	if two, _ := w.addr(again); one != two {
 		t.Errorf("%v is made anew each time", again)
+	}
+}
+
+// Send leaves out what cannot leave, says so, and stops only at a conn of no use.
+func TestSend(t *testing.T) {
+	broken := errors.New("broken")
+	for _, test := range []struct {
+		name   string
+		errs   []error
+		failed []int
+		err    error
+		sent   []string
+	}{
+		{"all", nil, nil, nil, []string{"a", "b", "c"}},
+		{"the first fails", []error{broken}, []int{0}, nil, []string{"b", "c"}},
+		{"the second fails", []error{nil, broken}, []int{1}, nil, []string{"a", "c"}},
+		{"all fail", []error{broken, broken, broken}, []int{0, 1, 2}, nil, nil},
+		{"closed", []error{nil, net.ErrClosed}, nil, net.ErrClosed, []string{"a"}},
+	} {
+		pc := newFakeConn()
+		pc.writeErrs = test.errs
+		c := Open(t.Context(), pc, Config{})
+		var failed []int
+		err := Send(c, []Packet{to(peer, "a"), to(peer, "b"), to(peer, "c")}, func(i int, err error) {
+			failed = append(failed, i)
+			if err != broken {
+				t.Errorf("%s: %v", test.name, err)
+			}
+		})
+		c.Release()
+		if err != test.err {
+			t.Errorf("%s: %v, want %v", test.name, err, test.err)
+		}
+		if diff := cmp.Diff(test.failed, failed); diff != "" {
+			t.Errorf("%s: failed (-want +got):\n%s", test.name, diff)
+		}
+		if diff := cmp.Diff(test.sent, texts(pc.sent)); diff != "" {
+			t.Errorf("%s: sent (-want +got):\n%s", test.name, diff)
+		}
+	}
+	pc := newFakeConn()
+	pc.writeErrs = []error{broken}
+	c := Open(t.Context(), pc, Config{})
+	defer c.Release()
+	if err := Send(c, []Packet{to(peer, "a"), to(peer, "b")}, nil); err != nil || len(pc.sent) != 1 {
+		t.Errorf("Send = %v, %d sent", err, len(pc.sent))
 	}
 }

@@ -5,18 +5,18 @@ import (
 	"strconv"
 )
 
-// mostZones bounds the interfaces remembered.
-const mostZones = 64
+// maxZones bounds the number of interfaces that are remembered.
+const maxZones = 64
 
-// zones remembers the names and numbers of interfaces, which the zones of link-local
-// addresses are and which take a system call or three to find. The zero value is ready.
-// Like the net package it takes a number for a name where there is no such interface.
+// zones caches the names and indexes of interfaces, which are the zones of link-local
+// addresses and take several system calls to look up. The zero value is ready to use. Where
+// there is no such interface, the index in decimal is the name, as in the net package.
 type zones struct {
 	names   map[uint32]string
 	indexes map[string]uint32
 }
 
-// name is the name of the interface with that number.
+// name returns the name of the interface with an index.
 func (z *zones) name(index uint32) string {
 	if name, ok := z.names[index]; ok {
 		return name
@@ -25,14 +25,14 @@ func (z *zones) name(index uint32) string {
 	if ifi, err := net.InterfaceByIndex(int(index)); err == nil {
 		name = ifi.Name
 	}
-	if z.names == nil || len(z.names) >= mostZones {
+	if z.names == nil || len(z.names) >= maxZones {
 		z.names = make(map[uint32]string)
 	}
 	z.names[index] = name
 	return name
 }
 
-// index is the number of the interface with that name, 0 if there is none.
+// index returns the index of the interface with a name, 0 if there is none.
 func (z *zones) index(name string) uint32 {
 	if index, ok := z.indexes[name]; ok {
 		return index
@@ -42,12 +42,12 @@ func (z *zones) index(name string) uint32 {
 	if ifi, err := net.InterfaceByName(name); err == nil {
 		index = uint32(ifi.Index)
 	}
-	if z.indexes == nil || len(z.indexes) >= mostZones {
+	if z.indexes == nil || len(z.indexes) >= maxZones {
 		z.indexes = make(map[string]uint32)
 	}
 	z.indexes[name] = index
 	return index
 }
 
-// forget forgets the numbers.
+// forget forgets the indexes.
 func (z *zones) forget() { clear(z.indexes) }

@@ -1,6 +1,7 @@
 package datagram
 
 import (
+	"cmp"
 	"net"
 	"syscall"
 	"unsafe"
@@ -9,33 +10,32 @@ import (
 )
 
 // system reads and writes a UDP socket with recvmmsg(2) and sendmmsg(2), if the kernel
-// lets it. They are ours because those of golang.org/x/net allocate an address for
-// every packet.
+// lets it. (The batches of golang.org/x/net allocate an address for every packet.)
 func system(conn *net.UDPConn) (BatchReader, BatchWriter) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return nil, nil
 	}
-	family, err := sockopt(raw, unix.SO_DOMAIN)
+	family, err := getsockopt(raw, unix.SO_DOMAIN)
 	if err != nil || family != unix.AF_INET && family != unix.AF_INET6 {
 		return nil, nil
 	}
 	if !offers(raw, recvmmsg) || !offers(raw, sendmmsg) {
 		return nil, nil
 	}
-	return newMmsgReader(conn, raw), newMmsgWriter(conn, raw, family, segments(raw))
+	return newSocketReader(conn, raw), newSocketWriter(conn, raw, family, canSegment(raw))
 }
 
-// offers reports whether the kernel has a call, by asking it to do nothing. A sandbox
-// may say EPERM where an old kernel says ENOSYS.
+// offers reports whether the kernel has a system call: it makes the call with no messages.
+// A sandbox may return EPERM where an old kernel returns ENOSYS.
 func offers(raw syscall.RawConn, call mmsgCall) bool {
 	var errno syscall.Errno
 	err := raw.Control(func(fd uintptr) { _, errno = call(fd, nil) })
 	return err == nil && errno != unix.ENOSYS && errno != unix.EPERM
 }
 
-// sockopt reads an option of level SOL_SOCKET.
-func sockopt(raw syscall.RawConn, name int) (value int, err error) {
+// getsockopt reads an option of level SOL_SOCKET.
+func getsockopt(raw syscall.RawConn, name int) (value int, err error) {
 	errControl := raw.Control(func(fd uintptr) {
 		value, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, name)
 	})
@@ -45,16 +45,24 @@ func sockopt(raw syscall.RawConn, name int) (value int, err error) {
 	return value, err
 }
 
+func setsockopt(raw syscall.RawConn, level, name, value int) (err error) {
+	errControl := raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), level, name, value)
+	})
+	return cmp.Or(errControl, err)
+}
+
 // An mmsgCall is recvmmsg or sendmmsg. The kernel returns how many messages it handled,
 // or the error of the first.
 type mmsgCall func(fd uintptr, msgs []unix.Mmsghdr) (int, syscall.Errno)
 
-// Neither call waits: that is the runtime's part, even if somebody has made the descriptor
-// a blocking one. (sendmmsg has no sixth argument, recvmmsg has a timeout that we do not
-// want.)
+// Neither call waits, even if somebody has made the descriptor a blocking one: the Go
+// runtime does the waiting. (sendmmsg has no sixth argument; recvmmsg has a timeout, which
+// is not used.)
 
-// recvmmsg only copies what is there, so the scheduler is not told of the call: otherwise
-// each packet that wakes up a process would wake up the scheduler's watchdog, too.
+// recvmmsg only copies what has arrived. It is a RawSyscall, which the scheduler is not
+// told of: otherwise each packet that wakes a process would also wake the scheduler's
+// monitor thread.
 func recvmmsg(fd uintptr, msgs []unix.Mmsghdr) (int, syscall.Errno) {
 	first := unsafe.SliceData(msgs)
 	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(first)), uintptr(len(msgs)),
@@ -77,8 +85,8 @@ func handled(n uintptr, errno syscall.Errno) (int, syscall.Errno) {
 	return int(n), 0
 }
 
-// messages are what the kernel is given: for each message an address, one buffer or
-// several, and a control message, which is about segments.
+// messages are the arguments of a system call: for each message an address, one buffer or
+// several, and control messages.
 type messages struct {
 	hdrs     []unix.Mmsghdr
 	iovs     []unix.Iovec
@@ -86,7 +94,7 @@ type messages struct {
 	controls []control
 }
 
-// reserve makes room for n messages of one buffer each, or for fewer of several.
+// reserve makes room for n messages of one buffer each, or for fewer messages of several.
 func (m *messages) reserve(n int) {
 	if n <= len(m.hdrs) {
 		return

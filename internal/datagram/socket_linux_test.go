@@ -22,7 +22,7 @@ func TestSocketIsFast(t *testing.T) {
 		}
 		if w, ok := out.(*batchWriter); !ok {
 			t.Errorf("%s is written by %T", network, out)
-		} else if _, ok := w.conn.(*mmsgWriter); !ok {
+		} else if _, ok := w.conn.(*socketWriter); !ok {
 			t.Errorf("%s is written by %T", network, w.conn)
 		}
 	}
@@ -34,11 +34,11 @@ func TestSocketIsFast(t *testing.T) {
 }
 
 // pair is a fast Conn over one socket, and another socket to talk to it.
-func pair(t *testing.T, cfg Config) (c *Conn, r *mmsgReader, w *mmsgWriter, other *net.UDPConn) {
+func pair(t *testing.T, cfg Config) (c *Conn, r *SocketReader, w *socketWriter, other *net.UDPConn) {
 	t.Helper()
 	conn := loopback(t, "udp4", "127.0.0.1:0")
 	br, bw := Batches(conn)
-	r, w = br.(*mmsgReader), bw.(*mmsgWriter)
+	r, w = br.(*SocketReader), bw.(*socketWriter)
 	c = open(t.Context(), conn, newBatchReader(r, &cfg, false), newBatchWriter(w, &cfg))
 	t.Cleanup(c.Release)
 	return c, r, w, loopback(t, "udp4", "127.0.0.1:0")
@@ -83,7 +83,7 @@ func TestSendmmsg(t *testing.T) {
 	var pkts []Packet
 	var want []string
 	for i := range defaultBatch + 3 {
-		pkts = append(pkts, Packet{[]byte{byte(i)}, addrOf(other)})
+		pkts = append(pkts, Packet{Data: []byte{byte(i)}, Addr: addrOf(other)})
 		want = append(want, string(rune(i)))
 	}
 	if n, err := c.Write(pkts); n != len(pkts) || err != nil {
@@ -162,14 +162,14 @@ func TestBatchesOfSocket(t *testing.T) {
 	for i := range to {
 		to[i] = addrPort(r.conn.LocalAddr())
 	}
-	if n, err := w.WriteBatch(bufs, to); n != len(bufs) || err != nil {
+	if n, err := w.WriteBatch(bufs, to, nil); n != len(bufs) || err != nil {
 		t.Errorf("WriteBatch = %d, %v", n, err)
 	}
 	to[3] = netip.AddrPort{}
-	if n, err := w.WriteBatch(bufs, to); n != 3 || !errors.Is(err, errNoAddr) {
+	if n, err := w.WriteBatch(bufs, to, nil); n != 3 || !errors.Is(err, errNoAddr) {
 		t.Errorf("WriteBatch = %d, %v", n, err)
 	}
-	if n, err := w.WriteBatch(nil, nil); n != 0 || err != nil {
+	if n, err := w.WriteBatch(nil, nil, nil); n != 0 || err != nil {
 		t.Errorf("WriteBatch of nothing = %d, %v", n, err)
 	}
 
@@ -177,7 +177,7 @@ func TestBatchesOfSocket(t *testing.T) {
 	r.call = once(recvmmsg)
 	in := [][]byte{make([]byte, 2), make([]byte, 2), make([]byte, 2), make([]byte, 2)}
 	sizes, segments, from := []int{9, 9, 9, 9}, []int{9, 9, 9, 9}, make([]netip.AddrPort, 4)
-	n, err := r.ReadBatch(in, sizes, segments, from)
+	n, err := r.ReadBatch(in, sizes, segments, from, nil)
 	if n != 2 || err != nil {
 		t.Fatalf("ReadBatch = %d, %v", n, err)
 	}
@@ -187,7 +187,7 @@ func TestBatchesOfSocket(t *testing.T) {
 	if in[0][0] != 'a' || from[0] != addrPort(w.conn.LocalAddr()) || from[1] != from[0] {
 		t.Errorf("%q from %v", in[0], from)
 	}
-	if n, err := r.pollBatch(in, sizes, segments, from); n != 2 || err != nil || sizes[0] != 2 {
+	if n, err := r.PollBatch(in, sizes, segments, from, nil); n != 2 || err != nil || sizes[0] != 2 {
 		t.Errorf("pollBatch = %d, %v; sizes %v, want the first cut off at 2", n, err, sizes)
 	}
 }
@@ -196,11 +196,11 @@ func TestBatchesOfSocket(t *testing.T) {
 func TestPollBatchOfNothing(t *testing.T) {
 	_, r, _, _ := pair(t, Config{})
 	bufs, ints, from := [][]byte{make([]byte, 2)}, make([]int, 1), make([]netip.AddrPort, 1)
-	if n, err := r.pollBatch(bufs, ints, ints, from); n != 0 || err != nil {
+	if n, err := r.PollBatch(bufs, ints, ints, from, nil); n != 0 || err != nil {
 		t.Errorf("pollBatch = %d, %v", n, err)
 	}
 	r.conn.Close()
-	if n, err := r.pollBatch(bufs, ints, ints, from); n != 0 || !errors.Is(err, net.ErrClosed) {
+	if n, err := r.PollBatch(bufs, ints, ints, from, nil); n != 0 || !errors.Is(err, net.ErrClosed) {
 		t.Errorf("pollBatch of a closed socket = %d, %v", n, err)
 	}
 }
@@ -211,7 +211,7 @@ func TestMmsgErrorText(t *testing.T) {
 	w.call = func(uintptr, []unix.Mmsghdr) (int, syscall.Errno) { return 0, unix.EPERM }
 	r.call = func(uintptr, []unix.Mmsghdr) (int, syscall.Errno) { return 0, unix.ENOTCONN }
 	w.zones.indexes = map[string]uint32{"eth0": 77}
-	_, err := c.Write([]Packet{{nil, addrOf(other)}})
+	_, err := c.Write([]Packet{{Data: nil, Addr: addrOf(other)}})
 	if len(w.zones.indexes) != 0 {
 		t.Error("the numbers of interfaces are not looked up again")
 	}
@@ -322,11 +322,11 @@ func TestSockaddr(t *testing.T) {
 
 func TestZones(t *testing.T) {
 	var z zones
-	for i := range uint32(3 * mostZones) {
+	for i := range uint32(3 * maxZones) {
 		z.name(1_000_000 + i)
 		z.index("no such interface" + string(rune('0'+i)))
 	}
-	if len(z.names) > mostZones || len(z.indexes) > mostZones {
+	if len(z.names) > maxZones || len(z.indexes) > maxZones {
 		t.Errorf("%d names and %d numbers remembered", len(z.names), len(z.indexes))
 	}
 	if got := z.index("no such interface"); got != 0 {
@@ -351,12 +351,12 @@ func TestLinkLocal(t *testing.T) {
 	defer r.Release()
 	w := Open(t.Context(), out, Config{})
 	defer w.Release()
-	if n, err := w.Write([]Packet{{[]byte("data"), r.LocalAddr()}}); n != 1 || err != nil {
+	if n, err := w.Write([]Packet{{Data: []byte("data"), Addr: r.LocalAddr()}}); n != 1 || err != nil {
 		t.Fatalf("Write = %d, %v", n, err)
 	}
-	comparePackets(t, []Packet{{[]byte("data"), w.LocalAddr()}}, readAll(t, r, 1))
+	comparePackets(t, []Packet{{Data: []byte("data"), Addr: w.LocalAddr()}}, readAll(t, r, 1))
 
-	pkts := []Packet{{[]byte("data"), r.LocalAddr()}}
+	pkts := []Packet{{Data: []byte("data"), Addr: r.LocalAddr()}}
 	if allocs := testing.AllocsPerRun(50, func() {
 		if _, err := w.Write(pkts); err != nil {
 			t.Fatal(err)
