@@ -29,6 +29,7 @@ type conversation struct {
 	server  netip.AddrPort // where a client's request goes
 	peer    netip.AddrPort // the port is 0 until the other side has answered
 	session *session       // at a server
+	again   int64          // the repetition of the request that was seen last
 	num     numbering
 	trace   Trace
 	request *Request
@@ -188,15 +189,24 @@ func (c *conversation) to() netip.AddrPort {
 	return c.server
 }
 
-// touch notes that the other side is alive.
+// touch notes that the other side is alive, and how far the transfer is.
 func (c *conversation) touch() {
 	if c.session != nil {
 		c.session.touch()
+		c.session.progress.Store(c.report.Bytes)
 	}
 }
 
-// askedAgain reports whether the client has repeated its request.
-func (c *conversation) askedAgain() bool { return c.session != nil && c.session.again.Swap(false) }
+// askedAgain reports whether the client has repeated its request since the last call.
+func (c *conversation) askedAgain() bool {
+	if c.session == nil {
+		return false
+	}
+	at := c.session.again.Load()
+	again := at != c.again
+	c.again = at
+	return again
+}
 
 // say queues a small packet for the other side.
 func (c *conversation) say(b []byte) {

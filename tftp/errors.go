@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime"
+	"strings"
 	"syscall"
 	"unicode"
 	"unicode/utf8"
@@ -115,6 +116,9 @@ var (
 	ErrNegotiation = errors.New("tftp: options were not answered as they may be")
 	// ErrReplaced: the client began another transfer from the same port.
 	ErrReplaced = errors.New("tftp: the client began anew")
+	// ErrEvicted: the server had no room, and another client got the place of one that
+	// did not answer, or hardly took anything.
+	ErrEvicted = errors.New("tftp: the place was needed for another client")
 	// ErrDiskFull is what a Sink may return where there is no room; it becomes code 3.
 	ErrDiskFull = errors.New("tftp: disk full")
 	// ErrBusy: a server has as many transfers under way as it may.
@@ -144,9 +148,9 @@ func tell(err error) Packet {
 		code, text = caused.code, caused.text
 	case errors.As(err, &said):
 		code, text = said.Code, said.Message
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		code = CodeNotFound
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrInvalid):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrInvalid), errors.Is(err, syscall.ELOOP), isEscape(err):
 		code = CodeAccess
 	case errors.Is(err, fs.ErrExist):
 		code = CodeExists
@@ -157,6 +161,13 @@ func tell(err error) Packet {
 		text = code.String()
 	}
 	return Packet{Op: ERROR, Code: code, Message: sendable(text)}
+}
+
+// isEscape reports whether err says that a name or a link leads out of an [os.Root]. The
+// standard library has no error value for that.
+func isEscape(err error) bool {
+	pe, ok := errors.AsType[*fs.PathError](err)
+	return ok && strings.Contains(pe.Err.Error(), "escapes from parent")
 }
 
 // sendable makes a text fit for an ERROR: no zero byte, and short.
@@ -175,6 +186,17 @@ func sendable(text string) string {
 
 // maxMessage is the length of the longest message that is sent, in bytes.
 const maxMessage = 128
+
+// isShortage reports whether err is about something that this host lacks at the moment,
+// and may have when the request comes again.
+func isShortage(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
 
 // isDiskFull reports whether err says that there is no room left.
 func isDiskFull(err error) bool {

@@ -51,7 +51,7 @@ func strategyFor(wide bool, own Strategy, s Settings) Strategy {
 func (t *sending) run() error {
 	defer func() { t.report.RTT = t.out.RTT() }()
 	for {
-		if t.askedAgain() && !t.out.proven {
+		if !t.out.proven && t.askedAgain() {
 			t.out.renew()
 		}
 		wake, err := t.shoot()

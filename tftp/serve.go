@@ -37,6 +37,10 @@ func (v *serving) run(ctx context.Context, s *session, r *Request) {
 	if cause := context.Cause(ctx); err != nil && errors.Is(cause, ErrReplaced) && !errors.Is(err, cause) {
 		err = fmt.Errorf("%w: %w", cause, err) // a Handler may say in its own words that it was ended
 	}
+	if t.link == nil && isShortage(err) {
+		v.shortage(s.client, err)
+		return
+	}
 	if err != nil {
 		err = fmt.Errorf("tftp: %v: %w", r.Op, err)
 		if t.link != nil {
@@ -71,6 +75,7 @@ func (t *service) serve() error {
 // open opens the transfer's conn.
 func (t *service) open(cfg datagram.Config, buffer int) error {
 	t.heard = time.Now() // the Handler may have taken its time
+	defer t.session.opened.Store(true)
 	if b := t.session.branch; b != nil {
 		t.link = b
 		return nil

@@ -29,17 +29,18 @@ type serving struct {
 
 	mu        sync.Mutex // guards what follows
 	sessions  map[netip.AddrPort]*session
-	active    int
 	lingering int
-	perAddr   map[netip.Addr]int
+	places    places
+	short     time.Time     // when a shortage was told last
 	drained   chan struct{} // a value when the last session has ended after closing
 }
 
 func (s *Server) newServing() *serving {
 	v := &serving{
 		server: s, closing: make(chan struct{}), drained: make(chan struct{}, 1),
-		sessions: make(map[netip.AddrPort]*session), perAddr: make(map[netip.Addr]int),
+		sessions: make(map[netip.AddrPort]*session),
 	}
+	v.places = newPlaces(bound(s.MaxTransfers, DefaultMaxTransfers), bound(s.MaxPerAddress, DefaultMaxPerAddress))
 	if s.Trace != nil {
 		v.trace = *s.Trace
 	}
@@ -181,7 +182,7 @@ func (v *serving) asked(ctx context.Context, wg *sync.WaitGroup, d datagram.Pack
 		return
 	}
 	r := &Request{Op: p.Op, Name: p.Name, Mode: mode, Client: d.Addr, Options: p.Options, Size: -1}
-	s, err := v.admit(d)
+	s, err := v.admit(ctx, d)
 	switch {
 	case err != nil:
 		v.bad(d.Addr, err)
@@ -189,18 +190,12 @@ func (v *serving) asked(ctx context.Context, wg *sync.WaitGroup, d datagram.Pack
 	case s == nil:
 		return
 	}
-	sctx, cancel := context.WithCancelCause(ctx)
-	s.cancel = cancel
-	if v.server.SinglePort {
-		s.branch = newBranch(sctx, v, d.Addr)
-	}
-	v.mu.Lock()
-	v.sessions[d.Addr] = s
-	v.mu.Unlock()
 	wg.Go(func() {
-		defer cancel(nil)
-		defer v.forget(s)
-		v.run(sctx, s, r)
+		v.run(s.ctx, s, r)
+		s.cancel(nil)
+		if v.forget(s) {
+			v.asked(ctx, wg, datagram.Packet{Data: s.asked, Addr: s.client})
+		}
 	})
 }
 
@@ -208,68 +203,84 @@ func (v *serving) asked(ctx context.Context, wg *sync.WaitGroup, d datagram.Pack
 // same request to begin another one: what is repeated by the network comes sooner.
 const restartable = 2 * time.Second
 
-// admit makes a session for a request; nil if it repeats that of a session, be it one
-// that only lingers; ErrBusy if there is no room.
-func (v *serving) admit(d datagram.Packet) (*session, error) {
+// admit makes a session for a request. It returns nil if the request repeats that of a
+// transfer under way, and ErrBusy if there is no room. What lingers is over: the same
+// request is a new one then.
+func (v *serving) admit(ctx context.Context, d datagram.Packet) (*session, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if old := v.sessions[d.Addr]; old != nil {
-		if bytes.Equal(old.asked, d.Data) && old.idle() < restartable {
-			old.again.Store(true)
+		if bytes.Equal(old.asked, d.Data) && !old.lingers && old.idle() < restartable {
+			old.repeated()
 			return nil, nil
 		}
-		// Its Handler may take its time to end, and counts meanwhile.
-		v.detach(old)
-		old.cancel(ErrReplaced)
+		delete(v.sessions, d.Addr)
+		// A transfer that lingers at a port of its own disturbs nobody. The handler of
+		// any other may take its time to end, and counts until then.
+		if !old.lingers || old.branch != nil {
+			old.cancel(ErrReplaced)
+		}
 	}
-	if v.active >= v.most() ||
-		v.perAddr[d.Addr.Addr()] >= orDefault(v.server.MaxPerAddress, DefaultMaxPerAddress) {
+	if !v.makeRoom(d.Addr.Addr()) {
 		return nil, ErrBusy
 	}
-	v.active++
-	v.perAddr[d.Addr.Addr()]++
-	return &session{client: d.Addr, asked: bytes.Clone(d.Data), began: time.Now(), counted: true}, nil
+	s := &session{client: d.Addr, asked: bytes.Clone(d.Data), began: time.Now(), counted: true}
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	if v.server.SinglePort {
+		s.branch = newBranch(s.ctx, v, d.Addr)
+	}
+	v.sessions[d.Addr] = s
+	v.places.take(s)
+	return s, nil
 }
 
 func (v *serving) most() int { return orDefault(v.server.MaxTransfers, DefaultMaxTransfers) }
 
-// uncount lets another transfer take the place of one that is over, or only lingers.
-// v.mu is held.
-func (v *serving) uncount(s *session) {
-	if !s.counted {
-		return
+// makeRoom reports whether there is a place for a client, after another one has yielded its
+// own if need be. v.mu is held.
+func (v *serving) makeRoom(client netip.Addr) bool {
+	ok, victim := v.places.room(time.Now(), client, v.sessions)
+	if victim == nil {
+		return ok
 	}
-	s.counted = false
-	v.active--
-	a := s.client.Addr()
-	if v.perAddr[a]--; v.perAddr[a] == 0 {
-		delete(v.perAddr, a)
-	}
+	v.evict(victim)
+	ok, _ = v.places.room(time.Now(), client, v.sessions)
+	return ok
 }
 
-// detach lets another session of the same client take the place of one. v.mu is held.
-func (v *serving) detach(s *session) {
-	if s.lingers {
-		s.lingers = false
-		v.lingering--
-	}
+// errEvicted is what a client hears that has to make room.
+var errEvicted = &peerError{CodeUndefined, "the server is full, and this transfer was slow", ErrEvicted}
+
+// evict ends a session and frees its place. Its goroutine waits for the client, and so it
+// ends at once. v.mu is held.
+func (v *serving) evict(s *session) {
+	v.places.leave(s)
 	if v.sessions[s.client] == s {
 		delete(v.sessions, s.client)
 	}
+	s.cancel(errEvicted)
 }
 
-// forget removes a session whose goroutine ends.
-func (v *serving) forget(s *session) {
+// forget removes a session whose goroutine ends. It reports whether its request, which came
+// again at the end, is to be served again.
+func (v *serving) forget(s *session) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.uncount(s)
-	v.detach(s)
+	v.places.leave(s)
+	if s.lingers {
+		v.lingering--
+	}
+	current := v.sessions[s.client] == s
+	if current {
+		delete(v.sessions, s.client)
+	}
 	if len(v.sessions) == 0 && v.closed() {
 		select {
 		case v.drained <- struct{}{}:
 		default:
 		}
 	}
+	return current && !s.lingers && s.askedAtTheEnd()
 }
 
 // settled notes that a transfer is over, but for lingering, and reports whether there
@@ -277,8 +288,8 @@ func (v *serving) forget(s *session) {
 func (v *serving) settled(s *session) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.uncount(s)
-	if v.sessions[s.client] != s || v.lingering >= v.most() {
+	v.places.leave(s)
+	if v.sessions[s.client] != s || v.lingering >= v.places.max {
 		return false
 	}
 	s.lingers = true
@@ -292,6 +303,28 @@ func (v *serving) refuse(to netip.AddrPort, err error) {
 	v.bad(to, err)
 	v.say(to, tell(err))
 }
+
+// shortage ignores a request that cannot be served for want of descriptors or memory: the
+// client will repeat it, and an ERROR would end its boot. A half-open session makes room.
+func (v *serving) shortage(from netip.AddrPort, err error) {
+	v.bad(from, fmt.Errorf("%w: %w", ErrBusy, err))
+	now := time.Now()
+	v.mu.Lock()
+	if s := v.places.oldest(now, &v.places.halfOpen); s != nil {
+		v.evict(s)
+	}
+	due := v.short.IsZero() || now.Sub(v.short) >= shortageTick
+	if due {
+		v.short = now
+	}
+	v.mu.Unlock()
+	if due && v.trace.Shortage != nil {
+		v.trace.Shortage(err)
+	}
+}
+
+// shortageTick is how often a shortage is told at most.
+const shortageTick = time.Minute
 
 // say writes one packet to a client.
 func (v *serving) say(to netip.AddrPort, p Packet) {

@@ -35,6 +35,9 @@ type Trace struct {
 	// err is one of the first group of errors of this package, ErrBusy, or the reason
 	// of a request that was refused.
 	Bad func(from netip.AddrPort, err error)
+	// Shortage: a server lacks descriptors or memory, and ignores requests until there are
+	// some again. It is called for the first of them, and once a minute at most.
+	Shortage func(err error)
 	// WriteFailed: a packet could not leave this host. It counts as lost.
 	WriteFailed func(to netip.AddrPort, err error)
 }
@@ -76,6 +79,9 @@ func LogTrace(l *slog.Logger) *Trace {
 		},
 		Bad: func(from netip.AddrPort, err error) {
 			l.LogAttrs(ctx, slog.LevelDebug, "bad packet", peerAttr(from), errAttr(err))
+		},
+		Shortage: func(err error) {
+			l.LogAttrs(ctx, slog.LevelWarn, "requests are ignored for want of resources", errAttr(err))
 		},
 		WriteFailed: func(to netip.AddrPort, err error) {
 			l.LogAttrs(ctx, slog.LevelDebug, "write failed", peerAttr(to), errAttr(err))
