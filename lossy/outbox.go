@@ -8,7 +8,7 @@ type outbox struct {
 	to    []netip.AddrPort
 	flows []*flow
 	local []netip.Addr // from which address of this host
-	index []int // in the caller's batch
+	index []int        // in the caller's batch
 
 	altered []*parcel // whose payloads are in bufs instead of the caller's
 }

@@ -231,17 +231,20 @@ func TestInfo(t *testing.T) {
 		{"IPv6 group", []func(*control, int) int{six("ff02::1")}, Info{Destination: addr("ff02::1"), Interface: 1}},
 		{"dual-stack", []func(*control, int) int{mapped}, Info{Destination: addr("192.0.2.1"), Local: addr("192.0.2.1")}},
 		{
-			"dual-stack broadcast", []func(*control, int) int{four("192.0.2.7", "192.0.2.1"), mapped},
+			"dual-stack broadcast",
+			[]func(*control, int) int{four("192.0.2.7", "192.0.2.1"), mapped},
 			Info{Destination: addr("192.0.2.1"), Broadcast: true, Interface: 1<<24 | 1},
 		},
 		{
-			"dual-stack broadcast, the other way", []func(*control, int) int{mapped, four("192.0.2.7", "192.0.2.1")},
+			"dual-stack broadcast, the other way",
+			[]func(*control, int) int{mapped, four("192.0.2.7", "192.0.2.1")},
 			Info{Destination: addr("192.0.2.1"), Broadcast: true, Interface: 1<<24 | 1},
 		},
 		{"TTL", []func(*control, int) int{number(unix.IPPROTO_IP, unix.IP_TTL)}, Info{TTL: nines}},
 		{"hop limit", []func(*control, int) int{number(unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT)}, Info{TTL: nines}},
 		{
-			"all", []func(*control, int) int{number(unix.SOL_UDP, unix.UDP_GRO), number(unix.SOL_SOCKET, 99), six("2001:db8::1")},
+			"all",
+			[]func(*control, int) int{number(unix.SOL_UDP, unix.UDP_GRO), number(unix.SOL_SOCKET, 99), six("2001:db8::1")},
 			Info{Segment: nines, Destination: addr("2001:db8::1"), Local: addr("2001:db8::1"), Interface: 1},
 		},
 	} {
