@@ -232,13 +232,13 @@ func (c *Client) write(conn *datagram.Conn, b []byte, to netip.AddrPort) error {
 	if len(b) == 0 {
 		return nil
 	}
-	_, err := conn.Write([]datagram.Packet{{Data: b, Addr: to}})
-	switch {
-	case err == nil:
-	case datagram.Fatal(err):
+	err := datagram.Send(conn, []datagram.Packet{{Data: b, Addr: to}}, func(_ int, err error) {
+		if c.Trace != nil && c.Trace.WriteFailed != nil {
+			c.Trace.WriteFailed(to, err)
+		}
+	})
+	if err != nil {
 		return fmt.Errorf("directory: writing to %v: %w", to, err)
-	case c.Trace != nil && c.Trace.WriteFailed != nil:
-		c.Trace.WriteFailed(to, err)
 	}
 	return nil
 }

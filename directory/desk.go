@@ -18,6 +18,7 @@ import (
 type desk struct {
 	registry   *registry
 	local      netip.AddrPort // the directory's own address
+	asked      netip.Addr     // the one that the current datagram was sent to, if that is known
 	anyAddress bool
 	limits     deskLimits
 	trace      Trace
@@ -57,10 +58,11 @@ const (
 // begin forgets what was sent: the memory is used again.
 func (d *desk) begin() { d.out, d.arena = d.out[:0], d.arena[:0] }
 
-// arrived takes a datagram.
+// arrived takes a datagram, which was sent to the address d.asked of this host.
 func (d *desk) arrived(now time.Time, from netip.AddrPort, b []byte) {
 	d.stats.Received++
-	if from == d.local || from.Port() == 0 {
+	own := from == d.local || from == netip.AddrPortFrom(d.asked, d.local.Port())
+	if own || from.Port() == 0 {
 		d.bad(from, ErrForeign)
 		return
 	}
@@ -100,12 +102,12 @@ func (d *desk) whole(now time.Time, from netip.AddrPort, p packet, b []byte) {
 		return
 	}
 	if s := d.sessions[from]; s != nil && s.refused && s.answering() && s.latest == d.digest(b) {
-		s.got += len(b) // the refusal is under way
+		s.budget.Received(len(b)) // the refusal is under way
 		d.unhold(s)
 		return
 	}
 	s := d.open(now, from, p)
-	s.got += len(b)
+	s.budget.Received(len(b))
 	s.latest, s.next = d.digest(b), 2
 	d.refuse(now, s, code, p, len(b))
 }
@@ -135,7 +137,7 @@ func (d *desk) fragment(now time.Time, from netip.AddrPort, p packet, b []byte) 
 		d.close(s)
 		return ErrTooLong
 	}
-	s.got += len(b)
+	s.budget.Received(len(b))
 	s.latest = sum
 	s.next++
 	d.moved(now, s)
@@ -158,7 +160,7 @@ func (d *desk) fragment(now time.Time, from netip.AddrPort, p packet, b []byte) 
 // part II, 1.1).
 func (d *desk) repeated(now time.Time, s *session, p packet, n int) {
 	d.stats.Duplicates++
-	s.got += n
+	s.budget.Received(n)
 	s.timer.heard()
 	if !s.answering() {
 		d.moved(now, s) // whoever sent it is still there
@@ -218,8 +220,8 @@ func (d *desk) acked(now time.Time, from netip.AddrPort, p packet, n int) error 
 	if s == nil || !s.answering() || !p.acknowledges(s.answer.at(s.current)) {
 		return ErrUnexpected
 	}
-	s.got += n
-	s.proved, s.held = true, false
+	s.budget.Prove() // the acknowledgement holds the token
+	s.held = false
 	if s.tries == 1 {
 		s.timer.sample(now.Sub(s.first))
 	} else {
@@ -250,10 +252,10 @@ func (d *desk) finish(s *session) {
 }
 
 // acknowledge sends the acknowledgement of p.
-func (d *desk) acknowledge(to netip.AddrPort, p packet) int { return d.send(to, ackOf(p)) }
+func (d *desk) acknowledge(to netip.AddrPort, p packet) int { return d.send(to, d.asked, ackOf(p)) }
 
 // reply acknowledges a fragment of a session.
-func (d *desk) reply(s *session, p packet) { s.sent += d.acknowledge(s.from, p) }
+func (d *desk) reply(s *session, p packet) { s.budget.Sent(d.acknowledge(s.from, p)) }
 
 // refuse answers an update or exit instead of acknowledging it, so that whoever sent it
 // cannot take it for done.
@@ -281,7 +283,7 @@ func (d *desk) fail(now time.Time, s *session, code Code, name []byte, n int) {
 func (d *desk) transmit(now time.Time, s *session) {
 	p := s.answer.at(s.current)
 	d.scratch = appendPacket(d.scratch[:0], p)
-	if !s.mayStill(len(d.scratch)) {
+	if !s.budget.Allows(len(d.scratch)) {
 		s.held = true
 		d.schedule(s, s.moved.Add(patience))
 		return
@@ -294,7 +296,7 @@ func (d *desk) transmit(now time.Time, s *session) {
 	}
 	s.tries++
 	s.last = now
-	s.sent += d.send(s.from, p)
+	s.budget.Sent(d.send(s.from, s.local, p))
 	d.schedule(s, s.due())
 }
 
@@ -306,12 +308,12 @@ func (d *desk) unhold(s *session) {
 	}
 }
 
-// send queues a datagram and returns its length.
-func (d *desk) send(to netip.AddrPort, p packet) int {
+// send queues a datagram from an address of this host and returns its length.
+func (d *desk) send(to netip.AddrPort, local netip.Addr, p packet) int {
 	start := len(d.arena)
 	d.arena = appendPacket(d.arena, p)
 	b := d.arena[start:len(d.arena):len(d.arena)]
-	d.out = append(d.out, datagram.Packet{Data: b, Addr: to})
+	d.out = append(d.out, datagram.Packet{Data: b, Addr: to, Local: local})
 	d.stats.Sent++
 	return len(b)
 }
@@ -326,7 +328,7 @@ func (d *desk) open(now time.Time, from netip.AddrPort, p packet) *session {
 		d.stats.Evicted++
 		d.close(d.progress.oldest.owner)
 	}
-	s := &session{from: from, typ: p.typ, total: p.total, next: 1, wake: now.Add(patience)}
+	s := &session{from: from, local: d.asked, typ: p.typ, total: p.total, next: 1, wake: now.Add(patience)}
 	s.place.owner = s
 	d.sessions[from] = s
 	heap.Push(&d.wakes, s)

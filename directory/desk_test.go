@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ferrygo/ferry/internal/amplify"
 )
 
 var epoch = time.Date(2015, 11, 1, 15, 12, 0, 0, time.UTC)
@@ -298,7 +300,7 @@ func TestDeskAmplification(t *testing.T) {
 			for range 60 {
 				count(x.after(100*time.Millisecond, from))
 			}
-			if sent > amplification*got || sent == 0 {
+			if sent > amplify.Factor*got || sent == 0 {
 				t.Errorf("%q, %d times: %d bytes went to an address that sent %d", request, copies, sent, got)
 			}
 			if len(x.d.sessions) != 0 {

@@ -70,6 +70,46 @@ func TestLoopback(t *testing.T) {
 	}
 }
 
+// TestAnswersFromAddressAsked: a directory on all addresses of its host answers from the one
+// that it was asked at, or the client would take the answer for somebody else's.
+func TestAnswersFromAddressAsked(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells which address was asked")
+	}
+	for _, network := range []string{"udp4", "udp6", "udp"} {
+		hall, err := net.ListenPacket(network, ":0")
+		if err != nil {
+			t.Skip(err)
+		}
+		defer hall.Close()
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			(&Server{}).Serve(ctx, hall)
+		}()
+		for _, ip := range []string{"127.0.0.1", "127.0.0.2", "::1"} {
+			asked := netip.AddrPortFrom(netip.MustParseAddr(ip), addrOf(hall).Port())
+			if v4 := asked.Addr().Is4(); v4 && network == "udp6" || !v4 && network == "udp4" {
+				continue
+			}
+			conn, err := net.ListenPacket("udp", net.JoinHostPort(map[bool]string{true: "127.0.0.1", false: "::1"}[asked.Addr().Is4()], "0"))
+			if err != nil {
+				t.Skip(err)
+			}
+			defer conn.Close()
+			c := &Client{Conn: conn, Directory: asked, GiveUp: 2 * time.Second}
+			if err := c.Publish(t.Context(), netip.AddrPortFrom(addrOf(conn).Addr(), 80), []string{"a"}); err != nil {
+				t.Errorf("%s, asked at %s: %v", network, ip, err)
+			} else if l, err := c.View(t.Context()); err != nil || len(l.Peers) == 0 {
+				t.Errorf("%s, asked at %s: %v, %v", network, ip, l, err)
+			}
+		}
+		stop()
+		<-done
+	}
+}
+
 // TestNothingIsLeft: neither goroutines nor descriptors, whatever ends first.
 func TestNothingIsLeft(t *testing.T) {
 	count := func() (goroutines, descriptors int) {

@@ -69,7 +69,7 @@ type Server struct {
 // One goroutine serves all requests. None of them waits for another: an answer of
 // several datagrams, or a request that comes in several, goes on beside all others.
 func (s *Server) Serve(ctx context.Context, conn net.PacketConn) (Stats, error) {
-	c := datagram.Open(ctx, conn, datagram.Config{ReadSize: readSize})
+	c := datagram.Open(ctx, conn, datagram.Config{ReadSize: readSize, Local: true})
 	defer c.Release()
 	// What comes in a burst waits in the socket. If the system does not give as much,
 	// it is lost, and comes again.
@@ -88,6 +88,7 @@ func (s *Server) Serve(ctx context.Context, conn net.PacketConn) (Stats, error) 
 		d.begin()
 		now := time.Now()
 		for _, p := range packets {
+			d.asked = p.Local
 			d.arrived(now, p.Addr, p.Data)
 		}
 		if err := d.write(c); err != nil {
@@ -131,18 +132,13 @@ func orDefault[T int | int64 | time.Duration](v, def T) T {
 
 // write sends what is queued. What cannot leave counts as lost.
 func (d *desk) write(c *datagram.Conn) error {
-	for out := d.out; len(out) > 0; {
-		n, err := c.Write(out)
-		if err == nil {
-			break
-		}
-		if datagram.Fatal(err) {
-			return fmt.Errorf("directory: serving: %w", err)
-		}
+	err := datagram.Send(c, d.out, func(i int, err error) {
 		if d.trace.WriteFailed != nil {
-			d.trace.WriteFailed(out[n].Addr, err)
+			d.trace.WriteFailed(d.out[i].Addr, err)
 		}
-		out = out[n+1:]
+	})
+	if err != nil {
+		return fmt.Errorf("directory: serving: %w", err)
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+
+	"github.com/ferrygo/ferry/internal/amplify"
 )
 
 // A session is what a directory keeps of one address that asks it something: a request
@@ -15,21 +17,21 @@ type session struct {
 	place node[session] // in the queue by progress
 
 	// The request.
-	typ       Type
-	total     int
-	next      int    // the fragment that is expected; total+1 when the request is complete
-	body      []byte // of the fragments so far
-	opening   uint64 // digest of its first fragment
-	latest    uint64 // and of the fragment accepted last
-	peer      netip.AddrPort
-	moved     time.Time // the last progress of either side
-	got, sent int       // bytes from and to this address
+	typ     Type
+	total   int
+	next    int    // the fragment that is expected; total+1 when the request is complete
+	body    []byte // of the fragments so far
+	opening uint64 // digest of its first fragment
+	latest  uint64 // and of the fragment accepted last
+	peer    netip.AddrPort
+	moved   time.Time      // the last progress of either side
+	local   netip.Addr     // the address of this host that was asked
+	budget  amplify.Budget // of what may be sent to the address
 
 	// The answer.
 	answer  fragments
 	current int  // the fragment in flight; 0: no answer is under way
 	refused bool // the request is answered instead of acknowledged
-	proved  bool // the address has acknowledged something that only it can know
 	held    bool // the next transmission waits until more bytes have come from the address
 	tries   int
 	first   time.Time // when the fragment in flight was first sent
@@ -41,14 +43,6 @@ type session struct {
 }
 
 func (s *session) answering() bool { return s.current > 0 }
-
-// amplification bounds what goes to an address that has not proved that it asked: an
-// endpoint "MUST limit the amount of data it sends to the unvalidated address to three
-// times the amount of data received from that address" (RFC 9000, section 8.1).
-const amplification = 3
-
-// mayStill reports whether n more bytes may go to the address.
-func (s *session) mayStill(n int) bool { return s.proved || s.sent+n <= amplification*s.got }
 
 // due is when the fragment in flight is to be sent again.
 func (s *session) due() time.Time { return s.last.Add(s.timer.timeout()) }
@@ -75,7 +69,7 @@ func (s *session) setAnswer(typ Type, body []byte, requestLen int, tokens *token
 	token := make([]byte, min(max(room-1, 0), tokenLen))
 	tokens.fill(token)
 	s.answer, s.current, s.tries = cutAnswer(typ, body, token), 1, 0
-	s.proved, s.held, s.timer = false, false, timer{}
+	s.held, s.timer = false, timer{}
 	return true
 }
 
