@@ -248,7 +248,7 @@ func TestLossyProxyMistakes(t *testing.T) {
 		{ok + "-jitter -1s", 2, "want no negative times"},
 		{ok + "-rate -1", 2, "want a positive number"},
 		{ok + "-rate NaN", 2, "want a positive number"},
-		{ok + "-netem dealy", 2, `-netem: lossy: netem: "dealy" is not understood`},
+		{ok + "-netem dealy", 2, `-netem: netem: "dealy" is not understood`},
 		{ok + "-preset moon", 2, `there is no preset "moon"`},
 		{ok + "-pcap /nonsuch/file", 1, "open /nonsuch/file"},
 		{"-listen 127.0.0.1:0 -to 127.0.0.1", 1, "missing port"},

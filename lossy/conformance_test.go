@@ -16,6 +16,7 @@ import (
 // internal/conntest) against the conns of a Network and against what Wrap
 // makes of both.
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	pass := lossy.Both(lossy.Loss(0))
 	late := lossy.Both(lossy.Delay(time.Millisecond))
 	t.Run("Network", func(t *testing.T) { conformNetwork(t, true, nil) })
@@ -83,6 +84,7 @@ func listenUDP(t *testing.T, addr string, wrap ...lossy.Option) net.PacketConn {
 
 // TestNetConn runs the tests that golang.org/x/net has for net.Conns.
 func TestNetConn(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		pair func(t *testing.T) (a, b net.PacketConn)
@@ -105,6 +107,7 @@ func TestNetConn(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			nettest.TestConn(t, func() (net.Conn, net.Conn, func(), error) {
 				a, b := conntest.Pipe(test.pair(t))
 				return a, b, func() { a.Close(); b.Close() }, nil

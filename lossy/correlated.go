@@ -15,17 +15,18 @@ import "math"
 // rate of loss: of its 10 % with a correlation of 25 % it drops 1.8 %.)
 //
 // Models that decide nothing by chance, or have a correlation of their own,
-// are left as they are. It panics unless r is within 0 and 1, and if nothing
+// are left as they are, and so are the models inside a Reorder. It panics unless r is within 0 and 1, and if nothing
 // in m can be correlated.
 func Correlated(r float64, m Model) Model {
 	checkProbability("Correlated", r)
 	var all composed
 	any := false
-	for _, p := range flatten("Correlated", []Model{m}) {
-		if p.correlated != nil {
+	for inner, parts := 0, flatten("Correlated", []Model{m}); len(parts) > 0; parts = parts[1:] {
+		p := parts[0]
+		if inner--; inner < 0 && p.correlated != nil {
 			c := *p
 			c.newJudge = p.correlated(r)
-			p, any = &c, true
+			inner, p, any = p.inner, &c, true
 		}
 		all = append(all, p)
 	}

@@ -51,6 +51,7 @@ func correlation(x []float64) float64 {
 // TestCorrelatedLoss checks both parameters: the share of lost packets is
 // exactly p, whatever the correlation, and the correlation of neighbours is r.
 func TestCorrelatedLoss(t *testing.T) {
+	t.Parallel()
 	const n = 1 << 20 / raceFactor
 	for _, test := range []struct{ p, r float64 }{{0.1, 0.25}, {0.3, 0.6}, {0.5, 0.9}} {
 		name := fmt.Sprintf("Loss(%v) with correlation %v", test.p, test.r)
@@ -129,6 +130,7 @@ func TestCorrelatedKinds(t *testing.T) {
 // the plain one, and that the normal scores of neighbours correlate as they
 // should.
 func TestCorrelatedDelay(t *testing.T) {
+	t.Parallel()
 	const n = 100000 / raceFactor
 	mean, stddev := 50*time.Millisecond, 10*time.Millisecond
 	normal := func(d time.Duration) float64 {

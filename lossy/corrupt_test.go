@@ -31,6 +31,7 @@ func flipped(n, size int, see func(count int, payload []byte), models ...Model) 
 // TestCorrupt checks how often, that it is one bit, and that each bit has the
 // same chance.
 func TestCorrupt(t *testing.T) {
+	t.Parallel()
 	const n, size = 1 << 19 / raceFactor, 4
 	plausible(t, "p", func(scale float64) error {
 		hits := 0

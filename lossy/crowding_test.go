@@ -59,6 +59,7 @@ func TestCrowdingCliff(t *testing.T) {
 // TestCrowdingExample is the text's "if you deliver a packet just once every
 // 50 ms, then n would be 4, so the drop probability would be 0.2".
 func TestCrowdingExample(t *testing.T) {
+	t.Parallel()
 	for _, readings := range fourReadings {
 		if err := checkCrowd(0.1, 1.0/40, assignmentCrowding(readings...), readings[0]); err != nil {
 			t.Errorf("%v: %v", readings, err)

@@ -13,12 +13,14 @@ import (
 	"time"
 
 	"github.com/ferrygo/ferry/lossy"
+	"github.com/ferrygo/ferry/lossy/pcapng"
 )
 
 // TestDeterminism runs a busy network again and again, on any number of cores:
 // the trace, the bytes of the capture, and what each conn reads, and when, are
 // always the same. Counters and queues that all flows share are included.
 func TestDeterminism(t *testing.T) {
+	t.Parallel()
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	first := ""
 	for _, cores := range []int{1, 2, 8} {
@@ -46,13 +48,13 @@ func busyNetwork(t *testing.T, seed uint64) (digest string) {
 	synctest.Test(t, func(t *testing.T) {
 		trace, file := fnv.New64a(), fnv.New64a()
 		events := 0
-		capture, err := lossy.NewCapture(file)
+		capture, err := pcapng.NewWriter(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		n := lossy.NewNetwork(
 			lossy.Seed(seed),
-			lossy.WithCapture(capture),
+			lossy.WithTrace(capture.Trace()),
 			lossy.Correlated(0.5, lossy.Corrupt(0.05)),
 			lossy.GilbertElliott(0.02, 0.3, 0.9, 0),
 			lossy.Crowding(20*time.Millisecond, 0.05, 0.001, lossy.CountBothWays),

@@ -61,8 +61,8 @@
 // A capture, to open in Wireshark when the test fails (Example_capture):
 //
 //	file, err := os.Create("failed.pcapng")
-//	capture, err := lossy.NewCapture(file)
-//	n := lossy.NewNetwork(lossy.WithCapture(capture), ...)
+//	capture, err := pcapng.NewWriter(file)
+//	n := lossy.NewNetwork(lossy.WithTrace(capture.Trace()), ...)
 //
 // On a real socket, a receiver that loses one packet in ten on receipt:
 //
@@ -89,7 +89,7 @@
 //	Crowding          the more, the more packets there are in a window
 //	MTU               what is too long
 //	Delay             constant; keeps the order
-//	Jitter, NormalDelay, ParetoDelay, ParetoNormalDelay, TableDelay   by chance
+//	Jitter, UniformDelay, NormalDelay, ParetoDelay, ParetoNormalDelay, TableDelay   by chance
 //	InOrder           undoes the reordering of those
 //	Reorder           lets some packets go past the delay of others
 //	Duplicate         makes a copy, which goes on by itself
@@ -100,8 +100,9 @@
 //	Schedule          other models at other times
 //	Correlated        makes the chances of a packet depend on those of the one before
 //	Compose, Shared   several models as one; one state for all flows
-//	Netem             what tc's words for netem say, in one model
 //	LAN, WiFi, LTE, Satellite, Assignment   networks that have a name; see Preset
+//
+// Package lossy/netem makes a model of the words that tc takes for netem.
 //
 // # The network
 //
@@ -189,7 +190,7 @@
 // A mistake in a parameter (a probability of 1.5, a negative delay) panics when
 // the model is made, with a text that names the function: it is a mistake in a
 // program, not something that happens to one. What users may write is an error:
-// the words for [Netem], the name of a [Preset]. So is a link to a host that
+// the words for lossy/netem, the name of a [Preset]. So is a link to a host that
 // has no conn, for hosts come and go.
 //
 // A Network's seed is 0 unless it is given another, because tests are to be

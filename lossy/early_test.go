@@ -91,6 +91,7 @@ func TestNetworkCorrupt(t *testing.T) {
 // TestLimitNumbers: a packet that is one too many on its way has the number
 // that its place among the others gives it.
 func TestLimitNumbers(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		numbers := make(map[int]bool)
 		var over []int

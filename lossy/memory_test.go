@@ -70,6 +70,7 @@ func TestPool(t *testing.T) {
 // TestFlowsBounded checks that made-up addresses cannot fill the memory, and
 // that a flow in use is not forgotten meanwhile.
 func TestFlowsBounded(t *testing.T) {
+	t.Parallel()
 	c := testChain(1, Loss(0.5))
 	busy := c.flows.get(testFlow(0))
 	for i := range 5 * maxFlows {

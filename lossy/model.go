@@ -1,6 +1,7 @@
 package lossy
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -95,6 +96,8 @@ type part struct {
 	// correlated is newJudge for decisions that are correlated with the
 	// ones before. It is nil where nothing is random.
 	correlated func(r float64) func() judge
+
+	inner int // how many of the parts that follow are the models inside this one
 }
 
 func (m *part) apply(c *config) { c.egress = m.appendParts(c.egress) }
@@ -149,4 +152,19 @@ func flatten(name string, models []Model) []*part {
 		parts = m.appendParts(parts)
 	}
 	return parts
+}
+
+// checkProbability panics unless p is a probability. option is what the user
+// wrote, such as "Loss".
+func checkProbability(option string, p float64) {
+	if !(p >= 0 && p <= 1) { // NaN is neither
+		panic(fmt.Sprintf("lossy: %s: probability %v is not within 0 and 1", option, p))
+	}
+}
+
+// checkDuration panics if d is negative.
+func checkDuration(option, name string, d time.Duration) {
+	if d < 0 {
+		panic(fmt.Sprintf("lossy: %s: %s %v is negative", option, name, d))
+	}
 }

@@ -36,6 +36,7 @@ func Reorder(p float64, gap int, models ...Model) Model {
 	})
 	gate := *past.(*part)
 	gate.eager = true
+	gate.inner = len(late)
 	return append(composed{&gate}, late...)
 }
 

@@ -6,6 +6,7 @@ import (
 )
 
 func TestReorder(t *testing.T) {
+	t.Parallel()
 	const n = 1 << 18 / raceFactor
 	late := func(fates []fate) (n int) {
 		for _, f := range fates {

@@ -109,6 +109,7 @@ func TestInFlightReturns(t *testing.T) {
 
 // TestWrapHoldsLimited checks the bound on what a wrapped conn holds.
 func TestWrapHoldsLimited(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		n := NewNetwork()
 		a, b := must(n.NewConn(netip.AddrPort{})), must(n.NewConn(netip.AddrPort{}))

@@ -3,6 +3,7 @@ package lossy
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"time"
 )
 
@@ -110,3 +111,41 @@ func (e Event) attrs() []slog.Attr {
 	}
 	return attrs
 }
+
+// A Packet is one datagram as a predicate or a [Trace] sees it.
+type Packet struct {
+	// From and To say which flow the packet belongs to. IPv4 addresses are
+	// in their 4-byte form. Behind a [Wrap] the local one is the address the
+	// conn is bound to, which may be unspecified ([::]:7735).
+	From, To netip.AddrPort
+
+	// Group is the multicast group that the packet was sent to. To is then
+	// the member of it that this flow leads to. It is invalid otherwise.
+	Group netip.Addr
+
+	// Payload is the datagram. It is valid during the call only, and must not
+	// be changed.
+	Payload []byte
+
+	// N is the packet's number in its flow, from 1. Every packet written (or
+	// read, for ingress) counts, dropped ones included; a copy has its
+	// original's number.
+	N int
+}
+
+// A Cause says why a packet was dropped. The empty one says that it was not.
+type Cause string
+
+// The causes of this package. More may come.
+const (
+	CauseLoss     Cause = "loss"               // Loss, GilbertElliott or FourState
+	CauseCrowding Cause = "crowding"           // Crowding
+	CauseQueue    Cause = "queue full"         // the queue of a Rate, or a Limit
+	CauseScript   Cause = "script"             // DropNth, DropEvery or DropIf
+	CauseMTU      Cause = "too long"           // MTU
+	CauseCut      Cause = "cut"                // Network.Partition
+	CauseOverflow Cause = "receive queue full" // the reader was too slow
+	CauseLimit    Cause = "too many in flight" // more than a conn may have on their way
+	CauseNobody   Cause = "nobody there"       // no conn of the Network has the address
+	CauseRefused  Cause = "refused"            // the wrapped conn could not write it
+)

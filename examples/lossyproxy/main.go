@@ -19,6 +19,8 @@ import (
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/examples/internal/printable"
 	"github.com/ferrygo/ferry/lossy"
+	"github.com/ferrygo/ferry/lossy/netem"
+	"github.com/ferrygo/ferry/lossy/pcapng"
 	"github.com/ferrygo/ferry/lossy/proxy"
 )
 
@@ -30,7 +32,7 @@ var (
 	jitter  = flag.Duration("jitter", 0, "delay packets by up to this time less or more")
 	rate    = flag.Float64("rate", 0, "let this number of `bits` per second through, with a queue of 1000 packets (0: no limit)")
 	seed    = flag.Uint64("seed", rand.Uint64(), "random seed `number`; the same seed loses the same packets")
-	netem   = flag.String("netem", "", "`SPEC` in tc-netem's words, such as \"delay 50ms 10ms distribution normal loss gemodel 1% 10%\"")
+	spec    = flag.String("netem", "", "`SPEC` in tc-netem's words, such as \"delay 50ms 10ms distribution normal loss gemodel 1% 10%\"")
 	preset  = flag.String("preset", "", "a network by its `name`: lan, wifi, lte, satellite, assignment")
 	pcap    = flag.String("pcap", "", "write all packets to `FILE`, for Wireshark")
 	verbose = flag.Bool("v", false, "print the address, and every packet that is dropped")
@@ -65,7 +67,7 @@ func run(ctx context.Context) error {
 		Trace:   &proxy.Trace{Refused: once()},
 	}
 	if capture != nil {
-		p.Options = append(p.Options, lossy.WithCapture(capture))
+		p.Options = append(p.Options, lossy.WithTrace(capture.Trace()))
 	}
 	if *verbose {
 		fmt.Fprintln(os.Stderr, "proxying at", conn.LocalAddr())
@@ -138,8 +140,8 @@ func models() (lossy.Model, error) {
 		}
 		all = append(all, m)
 	}
-	if *netem != "" {
-		m, err := (&lossy.NetemParser{Table: table}).Parse(*netem)
+	if *spec != "" {
+		m, err := (&netem.Parser{Table: table}).Parse(*spec)
 		if err != nil {
 			return nil, cli.Usagef("-netem: %w", err)
 		}
@@ -163,7 +165,7 @@ func table(distribution string) (io.ReadCloser, error) {
 }
 
 // capture begins the file of -pcap, if there is one.
-func capture() (*lossy.Capture, *os.File, error) {
+func capture() (*pcapng.Writer, *os.File, error) {
 	if *pcap == "" {
 		return nil, nil, nil
 	}
@@ -171,6 +173,6 @@ func capture() (*lossy.Capture, *os.File, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := lossy.NewCapture(file)
+	c, err := pcapng.NewWriter(file)
 	return c, file, err
 }

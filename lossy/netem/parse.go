@@ -1,4 +1,4 @@
-package lossy
+package netem
 
 import (
 	"errors"
@@ -6,18 +6,23 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/ferrygo/ferry/lossy"
 )
+
+// maxSum is the limit of a sum of probabilities: 1, and room for rounding.
+const maxSum = 1 + 0x1p-40
 
 // etherHeaders are the bytes of the UDP, IPv4 and Ethernet headers.
 const etherHeaders = 8 + 20 + 14
 
-// A netemSpec is what the words say, of which it takes one after the other.
-type netemSpec struct {
+// A spec is what the words say, of which it takes one after the other.
+type spec struct {
 	words []string
 	open  func(string) (io.ReadCloser, error)
 	seen  map[string]bool
 
-	duplicate, loss, corrupt, slots Model // or nil
+	duplicate, loss, corrupt, slots lossy.Model // or nil
 
 	limit         int
 	delay, jitter time.Duration
@@ -26,11 +31,11 @@ type netemSpec struct {
 	table         []float64
 	reorder       [2]float64 // probability, correlation
 	gap           int
-	rate          *RateConfig
+	rate          *lossy.RateConfig
 }
 
 // parse takes all words.
-func (s *netemSpec) parse() error {
+func (s *spec) parse() error {
 	if len(s.words) == 0 {
 		return errors.New("no words are given")
 	}
@@ -58,7 +63,7 @@ func (s *netemSpec) parse() error {
 }
 
 // parser returns what takes the words that follow this one.
-func (s *netemSpec) parser(word string) func() error {
+func (s *spec) parser(word string) func() error {
 	switch word {
 	case "limit":
 		return func() error { return s.count(&s.limit) }
@@ -69,9 +74,9 @@ func (s *netemSpec) parser(word string) func() error {
 	case "loss":
 		return s.parseLoss
 	case "corrupt":
-		return func() error { return s.chance(Corrupt, &s.corrupt) }
+		return func() error { return s.chance(lossy.Corrupt, &s.corrupt) }
 	case "duplicate":
-		return func() error { return s.chance(Duplicate, &s.duplicate) }
+		return func() error { return s.chance(lossy.Duplicate, &s.duplicate) }
 	case "reorder":
 		return func() error { return s.percents(1, s.reorder[:]) }
 	case "gap":
@@ -88,7 +93,7 @@ func (s *netemSpec) parser(word string) func() error {
 	return nil
 }
 
-func (s *netemSpec) parseDelay() error {
+func (s *spec) parseDelay() error {
 	if err := s.times(1, &s.delay, &s.jitter); err != nil {
 		return err
 	}
@@ -98,7 +103,7 @@ func (s *netemSpec) parseDelay() error {
 	return err
 }
 
-func (s *netemSpec) parseDistribution() error {
+func (s *spec) parseDistribution() error {
 	s.distribution = s.take()
 	switch s.distribution {
 	case "":
@@ -120,7 +125,7 @@ func (s *netemSpec) parseDistribution() error {
 	return nil
 }
 
-func (s *netemSpec) parseLoss() error {
+func (s *spec) parseLoss() error {
 	switch s.peek() {
 	case "state":
 		s.take()
@@ -131,10 +136,10 @@ func (s *netemSpec) parseLoss() error {
 		if p[1] < 0 {
 			p[1] = 1 - p[0]
 		}
-		if max(p[0]+p[4], p[1]+p[2]) > most1 {
+		if max(p[0]+p[4], p[1]+p[2]) > maxSum {
 			return errors.New("probabilities from one state add up to more than 100%")
 		}
-		s.loss = FourState(p[0], p[1], p[2], p[3], p[4])
+		s.loss = lossy.FourState(p[0], p[1], p[2], p[3], p[4])
 	case "gemodel":
 		s.take()
 		p := []float64{0, -1, 1, 0} // p, r, 1-h, 1-k
@@ -144,29 +149,27 @@ func (s *netemSpec) parseLoss() error {
 		if p[1] < 0 {
 			p[1] = 1 - p[0]
 		}
-		s.loss = GilbertElliott(p[0], p[1], p[2], p[3])
+		s.loss = lossy.GilbertElliott(p[0], p[1], p[2], p[3])
 	case "random":
 		s.take()
 		fallthrough
 	default:
-		return s.chance(Loss, &s.loss)
+		return s.chance(lossy.Loss, &s.loss)
 	}
 	return nil
 }
 
 // chance takes a probability and perhaps a correlation.
-func (s *netemSpec) chance(model func(float64) Model, m *Model) error {
+func (s *spec) chance(model func(float64) lossy.Model, m *lossy.Model) error {
 	p := []float64{0, 0}
 	if err := s.percents(1, p); err != nil {
 		return err
 	}
-	if *m = model(p[0]); p[1] > 0 {
-		*m = Correlated(p[1], *m)
-	}
+	*m = correlated(p[1], model(p[0]))
 	return nil
 }
 
-func (s *netemSpec) parseRate() error {
+func (s *spec) parseRate() error {
 	if s.peekNumber() == "" {
 		return errors.New("a rate is missing")
 	}
@@ -174,7 +177,7 @@ func (s *netemSpec) parseRate() error {
 	if err != nil {
 		return err
 	}
-	s.rate = &RateConfig{BitsPerSecond: rate, Packets: -1}
+	s.rate = &lossy.RateConfig{BitsPerSecond: rate, Packets: -1}
 	for _, v := range []*int{&s.rate.Overhead, &s.rate.Cell, &s.rate.CellOverhead} {
 		if s.peekNumber() == "" {
 			break
@@ -190,16 +193,16 @@ func (s *netemSpec) parseRate() error {
 	return nil
 }
 
-func (s *netemSpec) parseSlot() error {
-	var least, most time.Duration
+func (s *spec) parseSlot() error {
+	var lowest, highest time.Duration
 	if s.peek() == "distribution" {
 		return errors.New("slots have no distribution here, only MIN and MAX")
 	}
-	if err := s.times(1, &least, &most); err != nil {
+	if err := s.times(1, &lowest, &highest); err != nil {
 		return err
 	}
-	most = max(most, least)
-	if most == 0 {
+	highest = max(highest, lowest)
+	if highest == 0 {
 		return errors.New("the time between slots is 0")
 	}
 	var packets, bytes int
@@ -216,14 +219,14 @@ func (s *netemSpec) parseSlot() error {
 				return err
 			}
 		default:
-			s.slots = Slots(least, most, packets, bytes)
+			s.slots = lossy.Slots(lowest, highest, packets, bytes)
 			return nil
 		}
 	}
 }
 
 // check finds what is wrong between the words.
-func (s *netemSpec) check() error {
+func (s *spec) check() error {
 	switch {
 	case s.distribution != "" && s.jitter == 0:
 		return errors.New("a distribution needs a delay with jitter")
@@ -237,67 +240,8 @@ func (s *netemSpec) check() error {
 	return nil
 }
 
-// models returns the models in the order that Netem tells.
-func (s *netemSpec) models() (all []Model) {
-	for _, m := range []Model{s.duplicate, s.loss, s.corrupt} {
-		if m != nil {
-			all = append(all, m)
-		}
-	}
-	var late []Model
-	if s.rate != nil {
-		late = append(late, RateWith(*s.rate))
-	}
-	if s.delay > 0 || s.jitter > 0 {
-		late = append(late, s.delays())
-	}
-	if p := s.reorder[0]; p > 0 {
-		m := Reorder(p, max(1, s.gap), late...)
-		if r := s.reorder[1]; r > 0 {
-			gate := flatten("Netem", []Model{m})
-			m = append(composed(flatten("Netem", []Model{Correlated(r, gate[0])})), gate[1:]...)
-		}
-		late = []Model{m}
-	}
-	all = append(all, late...)
-	if s.slots != nil {
-		all = append(all, s.slots)
-	}
-	if s.limit == 0 && s.rate != nil {
-		s.limit = defaultQueue
-	}
-	if s.limit > 0 {
-		all = append(all, Limit(s.limit))
-	}
-	return all
-}
-
-// delays returns the model of the delay.
-func (s *netemSpec) delays() Model {
-	var m Model
-	mean, jitter := float64(s.delay), float64(s.jitter)
-	switch {
-	case s.jitter == 0:
-		return Delay(s.delay)
-	case s.table != nil:
-		m = tableDelay(mean, jitter, s.table)
-	case s.distribution == "normal":
-		m = NormalDelay(s.delay, s.jitter)
-	case s.distribution == "pareto":
-		m = ParetoDelay(s.delay, s.jitter)
-	case s.distribution == "paretonormal":
-		m = ParetoNormalDelay(s.delay, s.jitter)
-	default:
-		m = randomDelay(func(u float64) float64 { return mean + jitter*(2*u-1) })
-	}
-	if s.correlation > 0 {
-		m = Correlated(s.correlation, m)
-	}
-	return m
-}
-
 // peek returns the next word, or nothing.
-func (s *netemSpec) peek() string {
+func (s *spec) peek() string {
 	if len(s.words) == 0 {
 		return ""
 	}
@@ -305,14 +249,14 @@ func (s *netemSpec) peek() string {
 }
 
 // peekNumber returns the next word if it begins as a number does.
-func (s *netemSpec) peekNumber() string {
+func (s *spec) peekNumber() string {
 	if word := s.peek(); word != "" && strings.IndexByte("0123456789.+-", word[0]) >= 0 {
 		return word
 	}
 	return ""
 }
 
-func (s *netemSpec) take() string {
+func (s *spec) take() string {
 	word := s.peek()
 	if word != "" {
 		s.words = s.words[1:]
@@ -321,10 +265,10 @@ func (s *netemSpec) take() string {
 }
 
 // times takes as many times as there are, up to those wanted.
-func (s *netemSpec) times(least int, into ...*time.Duration) (err error) {
+func (s *spec) times(required int, into ...*time.Duration) (err error) {
 	for i, v := range into {
 		if s.peekNumber() == "" || strings.HasSuffix(s.peek(), "%") {
-			if i < least {
+			if i < required {
 				return errors.New("a time is missing")
 			}
 			return nil
@@ -337,10 +281,10 @@ func (s *netemSpec) times(least int, into ...*time.Duration) (err error) {
 }
 
 // percents takes as many percentages as there are, up to those wanted.
-func (s *netemSpec) percents(least int, into []float64) (err error) {
+func (s *spec) percents(required int, into []float64) (err error) {
 	for i := range into {
 		if s.peekNumber() == "" {
-			if i < least {
+			if i < required {
 				return errors.New("a percentage is missing")
 			}
 			return nil
@@ -353,7 +297,7 @@ func (s *netemSpec) percents(least int, into []float64) (err error) {
 }
 
 // count takes a number of at least 1.
-func (s *netemSpec) count(into *int) error {
+func (s *spec) count(into *int) error {
 	if s.peekNumber() == "" {
 		return errors.New("a number is missing")
 	}

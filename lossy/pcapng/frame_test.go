@@ -1,14 +1,15 @@
-package lossy
+package pcapng
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"testing"
 )
 
 // TestChecksumZero: a UDP checksum that comes out as 0 is sent as 0xffff,
 // because 0 would say that there is none (RFC 768).
 func TestChecksumZero(t *testing.T) {
-	from, to := addrPort("10.0.0.1:1"), addrPort("10.0.0.2:2")
+	from, to := netip.MustParseAddrPort("10.0.0.1:1"), netip.MustParseAddrPort("10.0.0.2:2")
 	payload := make([]byte, 2)
 	plain := binary.BigEndian.Uint16(appendUDP(nil, from, to, payload)[6:])
 	// One's complement: a word that is the sum's complement makes that 0xffff.

@@ -1,4 +1,4 @@
-package lossy_test
+package pcapng_test
 
 import (
 	"bytes"
@@ -17,18 +17,57 @@ import (
 	"time"
 
 	"github.com/ferrygo/ferry/lossy"
+	"github.com/ferrygo/ferry/lossy/pcapng"
 )
+
+func addr(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+
+func openAt(t *testing.T, n *lossy.Network, a netip.AddrPort) *lossy.Conn {
+	t.Helper()
+	c, err := n.NewConn(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func listenUDP(t *testing.T, addr string, wrap ...lossy.Option) net.PacketConn {
+	t.Helper()
+	pc, err := net.ListenPacket("udp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lossy.Wrap(pc, wrap...)
+}
+
+func send(t *testing.T, c net.PacketConn, to *lossy.Conn, payload string) {
+	t.Helper()
+	if n, err := c.WriteTo([]byte(payload), to.LocalAddr()); n != len(payload) || err != nil {
+		t.Fatalf("WriteTo = %d, %v", n, err)
+	}
+}
+
+func receive(t *testing.T, c net.PacketConn) string {
+	t.Helper()
+	buf := make([]byte, 100)
+	n, _, err := c.ReadFrom(buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(buf[:n])
+}
 
 // captured runs a small network and returns its capture.
 func captured(t *testing.T, seed uint64) []byte {
 	t.Helper()
 	var file bytes.Buffer
-	c, err := lossy.NewCapture(&file)
+	c, err := pcapng.NewWriter(&file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		n := lossy.NewNetwork(lossy.Seed(seed), lossy.WithCapture(c),
+		n := lossy.NewNetwork(lossy.Seed(seed), lossy.WithTrace(c.Trace()),
 			lossy.DropNth(2), lossy.Duplicate(0.1), lossy.Corrupt(0.1), lossy.Loss(0.1), lossy.Delay(1234567))
 		a, b := openAt(t, n, addr("10.0.0.1:1000")), openAt(t, n, addr("10.0.0.2:69"))
 		six, seven := openAt(t, n, addr("[fd00::6]:6")), openAt(t, n, addr("[fd00::7]:7"))
@@ -54,8 +93,8 @@ func captured(t *testing.T, seed uint64) []byte {
 	return file.Bytes()
 }
 
-// TestCaptureSame: the bytes depend on the seed only.
-func TestCaptureSame(t *testing.T) {
+// TestSame: the bytes depend on the seed only.
+func TestSame(t *testing.T) {
 	first := captured(t, 1)
 	for range 20 {
 		if !bytes.Equal(captured(t, 1), first) {
@@ -100,8 +139,8 @@ func dissect(t *testing.T, file []byte, fields ...string) [][]string {
 	return lines
 }
 
-// TestCaptureTshark lets tshark say what is in a capture.
-func TestCaptureTshark(t *testing.T) {
+// TestTshark lets tshark say what is in a capture.
+func TestTshark(t *testing.T) {
 	lines := dissect(t, captured(t, 1),
 		"frame.interface_name", "frame.time_epoch", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst",
 		"udp.srcport", "udp.dstport", "udp.length", "ip.checksum.status", "udp.checksum.status",
@@ -139,8 +178,8 @@ func TestCaptureTshark(t *testing.T) {
 	}
 }
 
-// TestCaptureTcpdump: tcpdump reads it, too.
-func TestCaptureTcpdump(t *testing.T) {
+// TestTcpdump: tcpdump reads it, too.
+func TestTcpdump(t *testing.T) {
 	tcpdump, err := exec.LookPath("tcpdump")
 	if err != nil {
 		t.Skip("tcpdump is not installed")
@@ -157,20 +196,20 @@ func TestCaptureTcpdump(t *testing.T) {
 	}
 }
 
-// TestCaptureWrapped has both directions of a wrapped socket, which does not
+// TestWrapped has both directions of a wrapped socket, which does not
 // know the address that it is written to.
-func TestCaptureWrapped(t *testing.T) {
+func TestWrapped(t *testing.T) {
 	if pc, err := net.ListenPacket("udp", "[::]:0"); err != nil {
 		t.Skip("no IPv6: ", err)
 	} else {
 		pc.Close()
 	}
 	var file bytes.Buffer
-	c, err := lossy.NewCapture(&file)
+	c, err := pcapng.NewWriter(&file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := listenUDP(t, "[::]:0", lossy.WithCapture(c)), listenUDP(t, "127.0.0.1:0")
+	a, b := listenUDP(t, "[::]:0", lossy.WithTrace(c.Trace())), listenUDP(t, "127.0.0.1:0")
 	defer a.Close()
 	defer b.Close()
 	if _, err := a.WriteTo([]byte("out"), b.LocalAddr()); err != nil {
@@ -208,24 +247,24 @@ func (w *limited) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestCaptureErrors: a file that cannot be written is an error at once; one
+// TestErrors: a file that cannot be written is an error at once; one
 // that cannot be written any more is one in the end, and harms nothing else.
-func TestCaptureErrors(t *testing.T) {
+func TestErrors(t *testing.T) {
 	full := errors.New("the disk is full")
-	if c, err := lossy.NewCapture(&limited{0, full}); c != nil || !errors.Is(err, full) {
-		t.Errorf("NewCapture = %v, %v", c, err)
+	if c, err := pcapng.NewWriter(&limited{0, full}); c != nil || !errors.Is(err, full) {
+		t.Errorf("NewWriter = %v, %v", c, err)
 	}
-	if c, err := lossy.NewCapture(&limited{0, nil}); c != nil || !errors.Is(err, io.ErrShortWrite) {
-		t.Errorf("NewCapture = %v, %v", c, err)
+	if c, err := pcapng.NewWriter(&limited{0, nil}); c != nil || !errors.Is(err, io.ErrShortWrite) {
+		t.Errorf("NewWriter = %v, %v", c, err)
 	}
 	w := &limited{2, full}
-	c, err := lossy.NewCapture(w)
+	c, err := pcapng.NewWriter(w)
 	if err != nil || c.Err() != nil {
 		t.Fatal(err, c.Err())
 	}
 	synctest.Test(t, func(t *testing.T) {
-		n := lossy.NewNetwork(lossy.WithCapture(c))
-		a, b := open(t, n), open(t, n)
+		n := lossy.NewNetwork(lossy.WithTrace(c.Trace()))
+		a, b := openAt(t, n, netip.AddrPort{}), openAt(t, n, netip.AddrPort{})
 		for range 5 {
 			send(t, a, b, "x")
 			receive(t, b)

@@ -1,4 +1,4 @@
-package lossy
+package netem
 
 import (
 	"bufio"
@@ -10,28 +10,6 @@ import (
 	"strings"
 	"time"
 )
-
-// TableDelay delays each packet by one of the delays, each as likely as any
-// other: a table of measured delays gives their distribution again. The slice
-// is copied. It panics if there are none, or if one is negative.
-func TableDelay(delays []time.Duration) Model {
-	if len(delays) == 0 {
-		panic("lossy: TableDelay: the table is empty")
-	}
-	table := make([]float64, len(delays))
-	for i, d := range delays {
-		checkDuration("TableDelay", "delay", d)
-		table[i] = float64(d)
-	}
-	return tableDelay(0, 1, table)
-}
-
-// tableDelay delays by mean + jitter X, where X is one of the table's.
-func tableDelay(mean, jitter float64, table []float64) Model {
-	return randomDelay(func(u float64) float64 {
-		return mean + jitter*table[int(u*float64(len(table)))]
-	})
-}
 
 // tableUnit is what the numbers in a distribution table of tc count as one
 // (NETEM_DIST_SCALE in linux/pkt_sched.h).
@@ -59,4 +37,17 @@ func readTable(r io.Reader) ([]float64, error) {
 		return nil, errors.New("the table is empty")
 	}
 	return table, nil
+}
+
+// scale returns the delays mean + jitter X for each X of a table. A negative delay
+// counts as zero.
+func scale(table []float64, mean, jitter time.Duration) []time.Duration {
+	delays := make([]time.Duration, len(table))
+	for i, x := range table {
+		d := math.Round(float64(mean) + float64(jitter)*x)
+		if delays[i] = math.MaxInt64; d < math.MaxInt64 {
+			delays[i] = max(0, time.Duration(d))
+		}
+	}
+	return delays
 }

@@ -1,6 +1,37 @@
 package lossy
 
-import "time"
+import (
+	"math"
+	"time"
+)
+
+// A kind orders the events of one instant.
+type kind uint8
+
+const (
+	arrival  kind = iota // a parcel leaves a wrapped conn, or arrives
+	deadline             // of a reader, after that instant's arrivals
+)
+
+// An event is something that will happen.
+type event struct {
+	at     time.Duration
+	place  int // in the heap, from 1; 0 when it is not there
+	kind   kind
+	parcel *parcel // of an arrival
+	conn   *Conn   // of a deadline
+}
+
+// compare orders the events of one instant, whoever made them first.
+func (e *event) compare(f *event) int {
+	switch {
+	case e.kind != f.kind:
+		return int(e.kind) - int(f.kind)
+	case e.kind == deadline:
+		return e.conn.local.Compare(f.conn.local)
+	}
+	return e.parcel.compare(f.parcel)
+}
 
 // A heap is a priority queue of events. Four children to a node make it half
 // as deep as a binary one, and comparisons are between neighbours in memory.
@@ -103,4 +134,37 @@ func (h *heap) leastChild(i int) int {
 func (h *heap) set(i int, n node) {
 	h.nodes[i] = n
 	n.place = i + 1
+}
+
+// A clock tells the time since it was started. Durations are compared and
+// sorted faster than Times, and a monotonic clock is in them.
+type clock struct {
+	start time.Time
+}
+
+func startClock() clock { return clock{time.Now()} }
+
+func (c clock) now() time.Duration { return time.Since(c.start) }
+
+// time returns when a time was by the calendar.
+func (c clock) time(at time.Duration) time.Time { return c.start.Add(at) }
+
+// deadline returns the time of a deadline. The zero Time is never.
+func (c clock) deadline(t time.Time) time.Duration {
+	if t.IsZero() {
+		return never
+	}
+	return t.Sub(c.start)
+}
+
+// never is a time that does not come.
+const never time.Duration = math.MaxInt64
+
+// addDelay returns t+d, or never if that is too much for a Duration. d is not
+// negative.
+func addDelay(t, d time.Duration) time.Duration {
+	if d > never-t {
+		return never
+	}
+	return t + d
 }
