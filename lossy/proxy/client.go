@@ -29,8 +29,34 @@ type client struct {
 	proven   atomic.Bool  // it has sent something since
 
 	// The lock of the session guards what follows.
-	ports   map[netip.AddrPort]net.PacketConn // from which the client hears each address of a server
+	local   netip.Addr               // the address of this host that the client sends to
+	ports   map[netip.AddrPort]*port // from which the client hears each address of a server
 	removed bool
+}
+
+// A port is a conn of the proxy as one client's goroutine writes to it.
+type port struct {
+	net.PacketConn
+	batch datagram.BatchWriter // nil if it has none
+	buf   [1][]byte
+	to    [1]netip.AddrPort
+	local [1]netip.Addr
+}
+
+func newPort(pc net.PacketConn) *port {
+	_, batch := datagram.Batches(pc)
+	return &port{PacketConn: pc, batch: batch}
+}
+
+// write sends a packet from an address of this host, if the conn can choose.
+func (p *port) write(b []byte, to *net.UDPAddr, local netip.Addr) error {
+	if p.batch == nil {
+		_, err := p.WriteTo(b, to)
+		return err
+	}
+	p.buf[0], p.to[0], p.local[0] = b, to.AddrPort(), local
+	_, err := p.batch.WriteBatch(p.buf[:], p.to[:], p.local[:])
+	return err
 }
 
 // newClient opens a client and starts its goroutines. The lock is held.
@@ -58,7 +84,7 @@ func (s *session) newClient(addr netip.AddrPort) (*client, error) {
 		endpoint: endpoint,
 		socket:   socket,
 		began:    time.Now(),
-		ports:    map[netip.AddrPort]net.PacketConn{s.to: s.conn},
+		ports:    map[netip.AddrPort]*port{s.to: newPort(s.conn)},
 	}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	c.touch()
@@ -138,7 +164,7 @@ func (c *client) server(addr netip.AddrPort) (*server, error) {
 		port.Close()
 		return nil, err
 	}
-	c.ports[addr] = port
+	c.ports[addr] = newPort(port)
 	c.done.Go(func() { c.fromClient(port, addr) })
 	return v, nil
 }
@@ -169,11 +195,11 @@ func (c *client) toClient() {
 			return
 		}
 		c.mu.Lock()
-		port := c.ports[from]
+		port, local := c.ports[from], c.local
 		c.mu.Unlock()
 		if port != nil {
 			c.answered.Store(true)
-			c.write(port, buf[:n], c.udpAddr)
+			c.count(port.write(buf[:n], c.udpAddr, local))
 		}
 	}
 }
@@ -204,7 +230,7 @@ func (c *client) drops() (n int) {
 	n = drops(c.socket)
 	for addr, port := range c.ports {
 		if addr != c.to {
-			n += drops(port)
+			n += drops(port.PacketConn)
 		}
 	}
 	return n

@@ -70,7 +70,7 @@ func newSession(ctx context.Context, p *Server, conn net.PacketConn) (*session, 
 
 // serve reads what the clients send to the conn.
 func (s *session) serve() error {
-	in := datagram.Open(s.ctx, s.conn, datagram.Config{})
+	in := datagram.Open(s.ctx, s.conn, datagram.Config{Local: true})
 	defer in.Release()
 	for {
 		pkts, err := in.Read(time.Time{})
@@ -78,7 +78,7 @@ func (s *session) serve() error {
 			return err
 		}
 		for _, p := range pkts {
-			if c := s.client(p.Addr); c != nil {
+			if c := s.client(p.Addr, p.Local); c != nil {
 				c.send(p.Data, s.to)
 			}
 		}
@@ -127,14 +127,17 @@ func (s *session) refuse(from netip.AddrPort, err error) {
 	}
 }
 
-// client returns the client at an address, a new one if need be, or nil if
-// there cannot be one.
-func (s *session) client(addr netip.AddrPort) *client {
+// client returns the client at an address, which has sent to the address local of this
+// host: a new one if need be, or nil if there cannot be one.
+func (s *session) client(addr netip.AddrPort, local netip.Addr) *client {
 	var err error
 	s.mu.Lock()
 	c := s.clients[addr]
 	if c == nil {
 		c, err = s.admit(addr)
+	}
+	if c != nil {
+		c.local = local
 	}
 	s.mu.Unlock()
 	if err != nil {
@@ -190,14 +193,15 @@ func (s *session) toServer(v *server) {
 		c := s.clients[from]
 		s.mu.Unlock()
 		if c != nil {
-			s.write(c.socket, buf[:n], v.udpAddr)
+			_, err := c.socket.WriteTo(buf[:n], v.udpAddr)
+			s.count(err)
 		}
 	}
 }
 
-// write sends a packet, and counts it if that fails.
-func (s *session) write(pc net.PacketConn, b []byte, to *net.UDPAddr) {
-	if _, err := pc.WriteTo(b, to); err != nil && s.ctx.Err() == nil {
+// count counts a packet if it could not be sent.
+func (s *session) count(err error) {
+	if err != nil && s.ctx.Err() == nil {
 		s.unsent.Add(1)
 	}
 }
