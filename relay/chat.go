@@ -1,13 +1,13 @@
 package relay
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -18,8 +18,9 @@ import (
 // copyTime is how long the server may take to receive one copy.
 const copyTime = 10 * time.Second
 
-// A chat is one call of Run. The goroutine of that call owns the dialogue; three others
-// bring it what comes from the other peer and from the server, and write to the server.
+// A chat is one call of Run. The goroutine of that call owns the dialogue and reads the
+// conn. Three others read from say and from the server, and write to the server; each wakes
+// it when it has something for it.
 type chat struct {
 	dialogue
 	trace  Trace
@@ -38,22 +39,19 @@ type chat struct {
 	lost    error    // why there is no server any more
 	packet  []byte
 
-	packets  chan datagram.Packet
-	lines    chan string
-	copies   chan string
+	asked    bool          // the next message was asked for, and is not here yet
+	ask      chan struct{} // asks for it
+	spoken   chan string   // the message
+	lines    chan string   // from the server
+	copies   chan string   // to the server
 	copied   chan struct{}
 	failures chan error
 }
 
-// A serverError says that the connection to the server failed.
-type serverError struct{ error }
-
-func (e serverError) Unwrap() error { return e.error }
-
 // run chats to the end, and ends what it began.
 func (c *chat) run(cancel context.CancelFunc) error {
 	var others sync.WaitGroup
-	others.Go(c.readPackets)
+	others.Go(c.readSay)
 	others.Go(c.readServer)
 	others.Go(c.writeServer)
 	stop := watch(c.inner, func() { _ = c.server.SetDeadline(past) })
@@ -76,8 +74,6 @@ func (c *chat) closeWrite() {
 }
 
 func (c *chat) loop() error {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
 	for {
 		now := time.Now()
 		send, again, wake, err := c.next(now)
@@ -98,40 +94,53 @@ func (c *chat) loop() error {
 		if (c.leaving || c.gone) && !c.copying && len(c.copies) == 0 {
 			c.closeWrite()
 		}
-		if timer.Stop(); !wake.IsZero() {
-			timer.Reset(time.Until(wake))
+		if !c.asked && c.idle() && !c.copying && len(c.pieces) == 0 {
+			c.asked = true
+			c.ask <- struct{}{}
 		}
-		if err := c.wait(timer.C); err != nil {
+		if err := c.wait(wake); err != nil {
 			return err
 		}
 	}
 }
 
-// wait takes one thing that happens.
-func (c *chat) wait(timer <-chan time.Time) error {
-	say := c.say
-	if !c.idle() || c.copying || len(c.pieces) > 0 {
-		say = nil
-	}
-	select {
-	case text, ok := <-say:
-		if !ok {
-			text = exit
-		}
-		c.speak(time.Now(), text)
-	case p := <-c.packets:
-		return c.took(time.Now(), p)
-	case text := <-c.lines:
-		c.tell(Message{Server: true, Text: text})
-	case <-c.copied:
-		c.copying = false
-	case err := <-c.failures:
-		return c.failed(err)
-	case <-timer:
-	case <-c.ctx.Done():
+// wait waits for packets until a time, or until another goroutine has something, and takes
+// what there is.
+func (c *chat) wait(until time.Time) error {
+	packets, err := c.conn.Read(until)
+	switch {
+	case c.ctx.Err() != nil:
 		return fmt.Errorf("relay: chatting: %w", context.Cause(c.ctx))
+	case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("relay: chatting: %w", err)
 	}
-	return nil
+	for _, p := range packets {
+		if err := c.took(time.Now(), p); err != nil {
+			return err
+		}
+	}
+	return c.take()
+}
+
+// take takes what the other goroutines have.
+func (c *chat) take() error {
+	for {
+		select {
+		case text := <-c.spoken:
+			c.asked = false
+			if c.idle() { // else the chat has come to its end meanwhile
+				c.speak(time.Now(), text)
+			}
+		case text := <-c.lines:
+			c.tell(Message{Server: true, Text: text})
+		case <-c.copied:
+			c.copying = false
+		case err := <-c.failures:
+			c.failed(err)
+		default:
+			return nil
+		}
+	}
 }
 
 func (c *chat) tell(m Message) {
@@ -198,13 +207,13 @@ func (c *chat) write(p Packet) error {
 		return err
 	}
 	c.packet = b
-	_, err = c.conn.Write([]datagram.Packet{{Data: b, Addr: c.other}})
-	switch {
-	case err == nil:
-	case datagram.Fatal(err):
+	err = datagram.Send(c.conn, []datagram.Packet{{Data: b, Addr: c.other}}, func(_ int, err error) {
+		if c.trace.WriteFailed != nil {
+			c.trace.WriteFailed(err)
+		}
+	})
+	if err != nil {
 		return fmt.Errorf("relay: chatting: %w", err)
-	case c.trace.WriteFailed != nil:
-		c.trace.WriteFailed(err)
 	}
 	return nil
 }
@@ -251,38 +260,43 @@ func (c *chat) bad(from netip.AddrPort, err error) {
 	}
 }
 
-// failed takes the failure of one of the conns. Without its server the chat
-// ends, and the other peer is told.
-func (c *chat) failed(err error) error {
-	var s serverError
-	if !errors.As(err, &s) {
-		return fmt.Errorf("relay: chatting: %w", err)
-	}
+// failed takes the failure of the server. Without it the chat ends, and the other peer is
+// told.
+func (c *chat) failed(err error) {
 	c.copying = false
 	if c.lost == nil && !c.leaving && !c.gone {
-		c.lost = s.error
+		c.lost = err
 	}
 	c.leave(time.Now())
-	return nil
 }
 
-// readPackets brings what comes from the other peer.
-func (c *chat) readPackets() {
+// put hands a value to the loop. It reports whether the loop goes on.
+func put[T any](c *chat, to chan<- T, v T) bool {
+	select {
+	case to <- v:
+		c.conn.Wake()
+		return true
+	case <-c.inner.Done():
+		return false
+	}
+}
+
+// readSay brings the next message, each time it is asked for.
+func (c *chat) readSay() {
 	for {
-		packets, err := c.conn.Read(time.Time{})
-		if err != nil {
-			if c.inner.Err() == nil {
-				c.failures <- err
-			}
+		select {
+		case <-c.ask:
+		case <-c.inner.Done():
 			return
 		}
-		for _, p := range packets {
-			p.Data = bytes.Clone(p.Data)
-			select {
-			case c.packets <- p:
-			case <-c.inner.Done():
-				return
+		select {
+		case text, ok := <-c.say:
+			if !ok {
+				text = exit
 			}
+			put(c, c.spoken, text)
+		case <-c.inner.Done():
+			return
 		}
 	}
 }
@@ -303,7 +317,7 @@ func (c *chat) readServer() {
 			if err == io.EOF {
 				err = ErrServerGone
 			}
-			c.failures <- serverError{err}
+			put(c, c.failures, err)
 			return
 		}
 	}
@@ -314,15 +328,13 @@ func (c *chat) bring(in *splitter) bool {
 	for {
 		text, ok, err := in.next()
 		if err != nil {
-			c.failures <- serverError{err}
+			put(c, c.failures, err)
 			return false
 		}
 		if !ok {
 			return true
 		}
-		select {
-		case c.lines <- string(text):
-		case <-c.inner.Done():
+		if !put(c, c.lines, string(text)) {
 			return false
 		}
 	}
@@ -341,10 +353,10 @@ func (c *chat) writeServer() {
 				return // the deadline that ends the write may have been set before ours
 			}
 			if _, err := io.WriteString(c.server, text); err != nil {
-				c.failures <- serverError{fmt.Errorf("relay: copying to the server: %w", err)}
+				put(c, c.failures, fmt.Errorf("relay: copying to the server: %w", err))
 				return
 			}
-			c.copied <- struct{}{}
+			put(c, c.copied, struct{}{})
 		case <-c.inner.Done():
 			return
 		}

@@ -3,7 +3,7 @@
 // ask for anything: a server that answers with more than it was sent attacks the victim in
 // the name of whoever sent the request.
 //
-//	b.Received(len(request)) // or b.Grant(packets, bytes), by the protocol's own rule
+//	b.Received(len(request)) // or Allow, or Grant: the protocol's own rule
 //	if b.Allows(len(answer)) {
 //		... send it
 //		b.Sent(len(answer))
@@ -14,7 +14,7 @@
 // The protocols differ in their allowance:
 //
 //	directory, p2mp   three times the bytes received (RFC 9000, section 8.1)
-//	octoput           for each request one answer, as long as the request
+//	octoput           as many bytes as received
 //	tftp              for each request 3 packets and 4096 bytes: the first block of a file
 //	                  is longer than any request
 package amplify
@@ -36,6 +36,9 @@ type Budget struct {
 
 // Received allows Factor times the n bytes that came from the address.
 func (b *Budget) Received(n int) { b.bytes += Factor * int64(n) }
+
+// Allow allows n more bytes, but no more than max altogether.
+func (b *Budget) Allow(n, max int) { b.bytes = min(b.bytes+int64(n), int64(max)) }
 
 // Grant allows a number of packets and bytes, whatever was allowed before.
 func (b *Budget) Grant(packets, bytes int) {

@@ -35,6 +35,16 @@ func TestReceived(t *testing.T) {
 	}
 }
 
+func TestAllow(t *testing.T) {
+	var b Budget
+	for _, step := range []struct{ sent, room int }{{0, 10}, {0, 20}, {0, 25}, {25, 10}, {20, 0}, {0, 10}} {
+		b.Sent(step.sent)
+		if b.Allow(10, 25); b.Room() != int64(step.room) {
+			t.Errorf("room for %d bytes, want %d", b.Room(), step.room)
+		}
+	}
+}
+
 func TestGrant(t *testing.T) {
 	var b Budget
 	b.Grant(2, 100)
