@@ -16,9 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/quic-go/quic-go"
-
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/p2mp"
+	"github.com/quic-go/quic-go"
 )
 
 // transferSize is what the transfers below move.
@@ -82,7 +82,7 @@ func p2mpTransfer(b testing.TB, data []byte, got *[]byte) {
 		done <- err
 	}()
 	to := []netip.AddrPort{at.LocalAddr().(*net.UDPAddr).AddrPort()}
-	_, err := (&p2mp.Sender{MSS: 1400}).Send(ctx, from, to, p2mp.Source{R: bytes.NewReader(data), Size: int64(len(data))})
+	_, err := (&p2mp.Sender{MSS: 1400}).Send(ctx, from, to, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))})
 	cancel()
 	if err != nil {
 		b.Fatal(err)

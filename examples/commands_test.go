@@ -18,6 +18,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/p2mp"
 )
 
@@ -195,7 +196,7 @@ func TestTwoSenders(t *testing.T) {
 	joined, turnedAway := make(chan bool, 1), make(chan error, 1)
 	go func() { // it would take a quarter of an hour
 		slow := p2mp.Sender{Rate: 1e5, Trace: &p2mp.Trace{Joined: func(_ netip.AddrPort, extended bool) { joined <- extended }}}
-		_, err := slow.Send(t.Context(), conn, []netip.AddrPort{netip.MustParseAddrPort(r.addr)}, p2mp.Source{R: rand.NewChaCha8([32]byte{}), Size: 10_000_000})
+		_, err := slow.Send(t.Context(), conn, []netip.AddrPort{netip.MustParseAddrPort(r.addr)}, ferry.Source{R: rand.NewChaCha8([32]byte{}), Size: 10_000_000})
 		turnedAway <- err
 	}()
 	select {
@@ -209,7 +210,7 @@ func TestTwoSenders(t *testing.T) {
 	if _, stderr, status := run(t, "p2mp-send", name, r.addr); status != 0 {
 		t.Errorf("the quick one: status %d, %q", status, stderr)
 	}
-	if err := <-turnedAway; !errors.Is(err, p2mp.ErrBusy) {
+	if err := <-turnedAway; !errors.Is(err, ferry.ErrBusy) {
 		t.Errorf("the slow one: %v", err)
 	}
 	if stderr, status := r.wait(); status != 0 || !strings.HasSuffix(stderr, conn.LocalAddr().String()+": p2mp: too many transfers\n") {

@@ -1,8 +1,15 @@
 package octoput
 
 import (
+	"errors"
+	"io"
+	"io/fs"
 	"net/netip"
+	"path"
+	"path/filepath"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // asked takes an OPEN that asks for a file.
@@ -30,16 +37,17 @@ func (v *dispatch) asked(now time.Time, from netip.AddrPort, p Packet) error {
 		return nil
 	}
 	if len(v.deliveries) >= v.room && !v.vacate(now) {
-		v.refuse(from, p, question, ErrBusy)
+		v.refuse(from, p, question, errBusy)
 		return nil
 	}
-	file, size, err := openFile(v.fsys, question.Name)
+	src, err := v.open(from, question.Name)
 	if err != nil {
 		v.refuse(from, p, question, err)
 		return nil
 	}
-	d := v.newDelivery(now, from, Source{R: file, Size: size, Name: question.Name})
-	d.file, d.answers = file, p.Session
+	d := v.newDelivery(now, from, src)
+	d.file, _ = src.R.(io.Closer)
+	d.answers = p.Session
 	d.outbound.asked = true
 	if v.trace.Accepted != nil {
 		v.trace.Accepted(d.offer())
@@ -49,11 +57,30 @@ func (v *dispatch) asked(now time.Time, from netip.AddrPort, p Packet) error {
 	return err
 }
 
+// open opens a file that was asked for.
+func (v *dispatch) open(from netip.AddrPort, name string) (ferry.Source, error) {
+	if path.Clean(name) != name || !filepath.IsLocal(name) {
+		return ferry.Source{}, fs.ErrInvalid
+	}
+	src, err := v.files.Open(v.ctx, ferry.Request{Addr: from, Name: name})
+	if err != nil {
+		return ferry.Source{}, err
+	}
+	src.Name = name // what was asked for
+	if err := checkSource(&src); err != nil {
+		if c, ok := src.R.(io.Closer); ok {
+			err = errors.Join(err, c.Close())
+		}
+		return ferry.Source{}, err
+	}
+	return src, nil
+}
+
 // refuse answers a question with an ERR.
 func (v *dispatch) refuse(from netip.AddrPort, p Packet, question Opening, err error) {
 	v.tell(from, p.Session, 0, codeOf(err, CodeRefused))
 	if v.trace.Finished != nil {
-		o := Offer{Peer: from, Session: p.Session, Name: question.Name}
+		o := ferry.Offer{Addr: from, Session: uint64(p.Session), Name: question.Name}
 		v.trace.Finished(o, Report{Peer: from, Session: p.Session, Name: question.Name}, err)
 	}
 }

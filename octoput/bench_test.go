@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
@@ -119,11 +120,11 @@ func sendFile(b *testing.B, from, at net.PacketConn, root *os.Root) {
 		b.Fatal(err)
 	}
 	defer f.Close()
-	src, err := FileSource(f)
+	src, err := ferry.FileSource(f)
 	if err != nil {
 		b.Fatal(err)
 	}
-	loopback(b, from, at, src, SaveAs(root, "copy"))
+	loopback(b, from, at, src, ferry.SaveAs(root, "copy"))
 }
 
 // A pingPong is a bare exchange of packets.

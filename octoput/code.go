@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+
+	"github.com/ferrygo/ferry"
 )
 
 // A Code is the payload of an ERR: why a transfer is over. It is all that the other side
@@ -59,7 +61,7 @@ type RemoteError struct {
 func (e *RemoteError) Error() string { return fmt.Sprintf("octoput: %v says: %v", e.Peer, e.Code) }
 
 // Unwrap returns the error that the code stands for: fs.ErrPermission, fs.ErrNotExist,
-// fs.ErrExist, fs.ErrInvalid, [ErrBusy], [ErrRestarted] or [ErrDigest]; nil for the
+// fs.ErrExist, fs.ErrInvalid, [ferry.ErrBusy], [ferry.ErrRestarted] or [ferry.ErrDigest]; nil for the
 // other codes.
 func (e *RemoteError) Unwrap() error {
 	switch e.Code {
@@ -72,11 +74,11 @@ func (e *RemoteError) Unwrap() error {
 	case CodeName:
 		return fs.ErrInvalid
 	case CodeBusy:
-		return ErrBusy
+		return ferry.ErrBusy
 	case CodeUnknown:
-		return ErrRestarted
+		return ferry.ErrRestarted
 	case CodeDigest:
-		return ErrDigest
+		return ferry.ErrDigest
 	}
 	return nil
 }
@@ -93,9 +95,9 @@ func codeOf(err error, otherwise Code) Code {
 		return CodeName
 	case errors.Is(err, fs.ErrPermission):
 		return CodeRefused
-	case errors.Is(err, ErrBusy):
+	case errors.Is(err, ferry.ErrBusy):
 		return CodeBusy
-	case errors.Is(err, ErrDigest):
+	case errors.Is(err, ferry.ErrDigest):
 		return CodeDigest
 	}
 	return otherwise

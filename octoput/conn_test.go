@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -102,7 +103,7 @@ func TestSendNothingCanLeave(t *testing.T) {
 		p := newPair(t)
 		conn := stubborn{p.sender, func(Packet) error { return syscall.EPERM }}
 		_, err := (&Sender{}).Send(context.Background(), conn, p.to, source(nil))
-		if !errors.Is(err, ErrNoAnswer) || !errors.Is(err, syscall.EPERM) || !strings.Contains(err.Error(), syscall.EPERM.Error()) {
+		if !errors.Is(err, ferry.ErrNoAnswer) || !errors.Is(err, syscall.EPERM) || !strings.Contains(err.Error(), syscall.EPERM.Error()) {
 			t.Errorf("Send: %v", err)
 		}
 		p.stop()
@@ -135,7 +136,9 @@ func TestSendTooLong(t *testing.T) {
 func TestCauseIsNoTimeout(t *testing.T) {
 	budget := fmt.Errorf("budget: %w", os.ErrDeadlineExceeded)
 	for name, serve := range map[string]func(context.Context, net.PacketConn) error{
-		"Sender":   func(ctx context.Context, c net.PacketConn) error { return (&Sender{}).Serve(ctx, c, fstest.MapFS{}) },
+		"Sender": func(ctx context.Context, c net.PacketConn) error {
+			return (&Sender{}).Serve(ctx, c, ferry.FS(fstest.MapFS{}))
+		},
 		"Receiver": func(ctx context.Context, c net.PacketConn) error { return (&Receiver{}).Serve(ctx, c, &sinks{}) },
 	} {
 		synctest.Test(t, func(t *testing.T) {

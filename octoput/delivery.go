@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/rtt"
 )
 
@@ -19,7 +20,7 @@ type delivery struct {
 	peer    netip.AddrPort
 	session uint32
 	answers uint32 // the session of the question, when there was one
-	src     Source
+	src     ferry.Source
 	file    io.Closer // to be closed at the end; nil if it is the caller's
 
 	// buf holds what is in flight as it is sent: the eight octolegs one behind the
@@ -34,7 +35,7 @@ type delivery struct {
 	unsent error     // the last failure to write
 }
 
-func (v *dispatch) newDelivery(now time.Time, to netip.AddrPort, src Source) *delivery {
+func (v *dispatch) newDelivery(now time.Time, to netip.AddrPort, src ferry.Source) *delivery {
 	s := v.sender
 	d := &delivery{
 		outbound: outbound{
@@ -55,8 +56,8 @@ func (v *dispatch) newDelivery(now time.Time, to netip.AddrPort, src Source) *de
 	return d
 }
 
-func (d *delivery) offer() Offer {
-	return Offer{Peer: d.peer, Session: d.session, Name: d.src.Name, Size: d.src.Size}
+func (d *delivery) offer() ferry.Offer {
+	return ferry.Offer{Addr: d.peer, Session: uint64(d.session), Name: d.src.Name, Size: d.src.Size}
 }
 
 // load puts into buf what outbound is about to send for the first time.
@@ -71,7 +72,7 @@ func (d *delivery) load() error {
 	case sending:
 		return d.loadBlock()
 	case finishing:
-		if err := d.src.end(); err != nil {
+		if err := endSource(&d.src); err != nil {
 			return err
 		}
 		return d.single(Fin, d.hash.Sum(nil))
@@ -93,7 +94,7 @@ func (d *delivery) loadBlock() error {
 	slot := headerLen + b.LegSize
 	d.buf = d.buf[:LegsPerBlock*slot]
 	data := d.buf[LegsPerBlock*headerLen:]
-	if err := d.src.read(data[:b.Data()], b.Offset); err != nil {
+	if err := readSource(&d.src, data[:b.Data()], b.Offset); err != nil {
 		return err
 	}
 	for i := range data[b.Data():] {
@@ -141,11 +142,11 @@ func (d *delivery) given(said *RemoteError) error {
 	e := &PeerError{Peer: d.peer, Block: d.number(), Silence: d.silence}
 	switch d.phase {
 	case opening:
-		e.Err = ErrNoAnswer
+		e.Err = ferry.ErrNoAnswer
 	case sending:
-		e.Err = ErrSilent
+		e.Err = ferry.ErrSilent
 	default:
-		e.Err = ErrUnconfirmed
+		e.Err = ferry.ErrUnconfirmed
 	}
 	if said != nil {
 		e.Err = d.refusal(said)
@@ -161,7 +162,7 @@ func (d *delivery) given(said *RemoteError) error {
 // which it had everything, says nothing about the file.
 func (d *delivery) refusal(said *RemoteError) error {
 	if d.phase == finishing && said.Code == CodeUnknown {
-		return errors.Join(ErrUnconfirmed, said)
+		return errors.Join(ferry.ErrUnconfirmed, said)
 	}
 	return said
 }

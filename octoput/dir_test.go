@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -55,7 +56,7 @@ func TestDir(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, lossy.Delay(time.Millisecond))
-		p.serve(Receiver{}, Dir(root))
+		p.serve(Receiver{}, &ferry.Dir{Root: root, DotFiles: true})
 		files := map[string][]byte{"a": noise(1, 20_000), "b c": nil, ".d": []byte("  \n")}
 		for name, data := range files {
 			src := source(data)
@@ -100,7 +101,7 @@ func TestDir(t *testing.T) {
 func TestDirRace(t *testing.T) {
 	root, dir := openRoot(t)
 	synctest.Test(t, func(t *testing.T) {
-		p, h := newHand(t, Receiver{}, Dir(root))
+		p, h := newHand(t, Receiver{}, &ferry.Dir{Root: root})
 		h.begin(7, []byte("first"), 8)
 		h.begin(8, []byte("second"), 8)
 		h.writes(fin(8, []byte("second")))
@@ -123,7 +124,7 @@ func TestSaveAs(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		p, h := newHand(t, Receiver{}, SaveAs(root, "g"))
+		p, h := newHand(t, Receiver{}, ferry.SaveAs(root, "g"))
 		h.begin(7, []byte("abc"), 8)
 		if got := contents(t, dir, "g"); got != "old" {
 			t.Errorf("before the FIN it holds %q, want the old contents", got)
@@ -155,7 +156,7 @@ func TestDirRefusesAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		p, h := newHand(t, Receiver{}, Dir(root))
+		p, h := newHand(t, Receiver{}, &ferry.Dir{Root: root})
 		h.writes(open(7, Opening{Size: 8, Name: "f"}))
 		h.wantsCode(CodeExists)
 		p.stop()
@@ -174,7 +175,7 @@ func TestSaveAsReplacesFilesAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s, err := SaveAs(root, name).Accept(Offer{}); !errors.Is(err, fs.ErrExist) {
+		if s, err := ferry.SaveAs(root, name).Accept(ferry.Offer{}); !errors.Is(err, fs.ErrExist) {
 			t.Errorf("%s: %v, %v", name, s, err)
 		}
 		if after, err := root.Lstat(name); err != nil || after.Mode() != before.Mode() {
@@ -191,9 +192,9 @@ func TestDiskFull(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPair(t, lossy.Delay(time.Millisecond))
 			var ended error
-			trace := &Trace{Finished: func(_ Offer, _ Report, err error) { ended = err }}
-			p.serve(Receiver{Trace: trace}, HandlerFunc(func(o Offer) (Sink, error) {
-				sink, err := Dir(root).Accept(o)
+			trace := &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { ended = err }}
+			p.serve(Receiver{Trace: trace}, ferry.HandlerFunc(func(o ferry.Offer) (ferry.Sink, error) {
+				sink, err := (&ferry.Dir{Root: root}).Accept(o)
 				return &fullDisk{Sink: sink, room: BlockSize * full}, err
 			}))
 			_, err := p.send(Sender{}, noise(1, 3*BlockSize+50))
@@ -213,7 +214,7 @@ func TestDiskFull(t *testing.T) {
 }
 
 type fullDisk struct {
-	Sink
+	ferry.Sink
 	room int
 }
 

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
 	"os"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
@@ -27,7 +27,8 @@ type dispatch struct {
 	conn   *datagram.Conn
 
 	only       *delivery // Send's
-	fsys       fs.FS     // Serve's
+	ctx        context.Context
+	files      ferry.Opener // Serve's
 	room       int
 	deliveries map[key]*delivery
 	wake       time.Time // nothing is due before this
@@ -54,6 +55,7 @@ func (s *Sender) newDispatch() *dispatch {
 func (v *dispatch) run(ctx context.Context, conn net.PacketConn, now time.Time) error {
 	v.conn = datagram.Open(ctx, conn, datagram.Config{ReadSize: maxPacket, NoOffload: v.sender.NoOffload, Spin: spinTime})
 	defer v.conn.Release()
+	v.ctx = ctx
 	if v.only != nil {
 		if err := v.admit(now, v.only); err != nil {
 			return v.end(err)
@@ -137,7 +139,7 @@ func (v *dispatch) arrived(now time.Time, pkt datagram.Packet) error {
 		v.ignored(pkt.Addr, nil, err)
 		return nil
 	}
-	if p.Type == Open && p.Flags == ask && v.fsys != nil {
+	if p.Type == Open && p.Flags == ask && v.files != nil {
 		return v.asked(now, pkt.Addr, p)
 	}
 	d := v.deliveries[key{pkt.Addr, p.Session}]
@@ -157,7 +159,7 @@ func (v *dispatch) arrived(now time.Time, pkt datagram.Packet) error {
 // stranger says what is wrong with a packet of no delivery.
 func (v *dispatch) stranger(from netip.AddrPort) error {
 	if v.only != nil && v.only.peer != from {
-		return ErrForeign
+		return ferry.ErrUnsolicited
 	}
 	return ErrSession
 }
@@ -213,7 +215,7 @@ func (v *dispatch) received(d *delivery, e Event) {
 // ignored counts and traces a packet that was ignored. d may be nil.
 func (v *dispatch) ignored(from netip.AddrPort, d *delivery, err error) {
 	switch {
-	case errors.Is(err, ErrForeign):
+	case errors.Is(err, ferry.ErrUnsolicited):
 		v.foreign++
 	case d != nil:
 		d.report.Bad++

@@ -8,15 +8,15 @@
 //
 //	var r octoput.Receiver
 //	report, err := r.Receive(ctx, conn, w)                // one file, to any io.Writer
-//	err = r.Serve(ctx, conn, octoput.Dir(root))           // file after file, into a directory
+//	err = r.Serve(ctx, conn, &ferry.Dir{Root: root})           // file after file, into a directory
 //
 //	var s octoput.Sender
-//	report, err := s.Send(ctx, conn, receiver, octoput.Source{R: r, Size: size, Name: name})
+//	report, err := s.Send(ctx, conn, receiver, ferry.Source{R: r, Size: size, Name: name})
 //
 // Or one side pulls, and the other gives what it has:
 //
-//	err = s.Serve(ctx, conn, root.FS())
-//	report, err := r.Get(ctx, conn, server, name, octoput.SaveAs(root, name))
+//	err = s.Serve(ctx, conn, ferry.FS(root.FS()))
+//	report, err := r.Get(ctx, conn, server, name, ferry.SaveAs(root, name))
 //
 // The caller makes the conns and closes them, so a transfer runs as well over a
 // simulated conn as over a UDP socket. All calls return when the transfer is over and
@@ -122,7 +122,7 @@
 //
 // The receiver acknowledges the FIN when the file has the digest and is safely under
 // its name, and remembers for a while that it has it, so that a repeated FIN draws the
-// same answer. A sender whose FIN is never acknowledged reports [ErrUnconfirmed]: the
+// same answer. A sender whose FIN is never acknowledged reports [ferry.ErrUnconfirmed]: the
 // file may well be there.
 //
 // Either side ends a transfer with an ERR, sent once. A receiver also answers with one
@@ -192,5 +192,5 @@
 //     last octoblock, and whatever only this side sends, are counted and ignored.
 //   - A packet from another address than the one that was written to is a stranger's, so
 //     a host with several addresses should bind its socket to one.
-//   - [Dir] never overwrites a file, because whoever reaches the port may send.
+//   - [ferry.Dir] never overwrites a file, because whoever reaches the port may send.
 package octoput

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // What is wrong with a packet; see [ParsePacket] and [Trace].
 var (
-	ErrTruncated = errors.New("octoput: packet shorter than its header")
-	ErrChecksum  = errors.New("octoput: wrong checksum")
 	// ErrType: an unknown type, or one that only this side sends.
 	ErrType = errors.New("octoput: unknown type of packet")
 	// ErrFlag: an octoleg with no bit or several, or flags where there are none.
@@ -21,31 +21,20 @@ var (
 	// ErrLength: a payload that is not as long as it must be. The plan says how
 	// long an octoleg is.
 	ErrLength = errors.New("octoput: wrong length")
-	// ErrSize: a size that no file has; one that contradicts the size that the
-	// same session had before; or, at a sender, a source that is not as long as it was
-	// said to be.
+	// ErrSize: a size that no file has, or one that contradicts the size that the same
+	// session had before.
 	ErrSize = errors.New("octoput: wrong size")
 	// ErrSession: a session of 0, or one that nobody here has.
 	ErrSession = errors.New("octoput: unknown session")
-	// ErrForeign: a packet from an address that takes no part in the transfer.
-	ErrForeign = errors.New("octoput: packet from a stranger")
 )
 
 // Why a transfer failed.
+var ()
+
+// Errors of package ferry, as they are returned by a call.
 var (
-	// ErrNoAnswer: the other side never answered.
-	ErrNoAnswer = errors.New("octoput: no answer")
-	// ErrSilent: the other side took part and then fell silent.
-	ErrSilent = errors.New("octoput: silent")
-	// ErrUnconfirmed: every octoblock was acknowledged, the FIN was not, so the receiver
-	// may well have the whole file.
-	ErrUnconfirmed = errors.New("octoput: sent, not confirmed")
-	// ErrRestarted: the receiver does not know the transfer any more.
-	ErrRestarted = errors.New("octoput: the receiver started again")
-	// ErrDigest: what was received does not have the SHA-256 of what was sent.
-	ErrDigest = errors.New("octoput: wrong digest")
-	// ErrBusy: the other side has as many transfers under way as it may.
-	ErrBusy = errors.New("octoput: too many transfers")
+	errBusy   = fmt.Errorf("octoput: %w", ferry.ErrBusy)
+	errDigest = fmt.Errorf("octoput: %w", ferry.ErrDigest)
 )
 
 // A PeerError says how far a transfer came that the other side did not finish.
@@ -78,11 +67,11 @@ func (e *PeerError) Error() string {
 
 func (e *PeerError) what() string {
 	switch {
-	case errors.Is(e.Err, ErrNoAnswer):
+	case errors.Is(e.Err, ferry.ErrNoAnswer):
 		return fmt.Sprintf("no answer in %v", e.Silence)
-	case errors.Is(e.Err, ErrUnconfirmed):
+	case errors.Is(e.Err, ferry.ErrUnconfirmed):
 		return "sent, not confirmed"
-	case errors.Is(e.Err, ErrSilent):
+	case errors.Is(e.Err, ferry.ErrSilent):
 		return fmt.Sprintf("silent for %v at octoblock %d", e.Silence, e.Block)
 	case e.Block == 0:
 		return "refused"

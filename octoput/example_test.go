@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing/fstest"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 	"github.com/ferrygo/ferry/octoput"
 )
@@ -46,7 +47,7 @@ func Example() {
 	conn, _ := listen()
 	defer conn.Close()
 	var s octoput.Sender
-	source := octoput.Source{R: strings.NewReader(photo), Size: int64(len(photo)), Name: "photo"}
+	source := ferry.Source{R: strings.NewReader(photo), Size: int64(len(photo)), Name: "photo"}
 	report, err := s.Send(ctx, lossy.Wrap(conn, lossy.Loss(0.1), lossy.Seed(2)), addr, source)
 	fmt.Println(report.Bytes, "bytes in", report.Blocks, "octoblocks, error:", err)
 	fmt.Println("same file:", <-received == photo)
@@ -81,7 +82,7 @@ func ExampleReceiver_Get() {
 	served := make(chan error)
 	go func() {
 		var s octoput.Sender
-		served <- s.Serve(ctx, at, fstest.MapFS{"photo": {Data: []byte("an octopus")}})
+		served <- s.Serve(ctx, at, ferry.FS(fstest.MapFS{"photo": {Data: []byte("an octopus")}}))
 	}()
 
 	conn, _ := listen()
@@ -89,7 +90,7 @@ func ExampleReceiver_Get() {
 	r := octoput.Receiver{Linger: -1}
 	for _, name := range []string{"photo", "selfie"} {
 		var got bytes.Buffer
-		_, err := r.Get(ctx, conn, addr, name, octoput.To(&got))
+		_, err := r.Get(ctx, conn, addr, name, ferry.To(&got))
 		fmt.Printf("%s: %q, absent: %v\n", name, got.String(), errors.Is(err, fs.ErrNotExist))
 	}
 	stop()
@@ -119,14 +120,14 @@ func ExampleReceiver_Serve() {
 	served := make(chan error)
 	go func() {
 		var r octoput.Receiver
-		served <- r.Serve(ctx, at, octoput.Dir(root))
+		served <- r.Serve(ctx, at, &ferry.Dir{Root: root})
 	}()
 
 	conn, _ := listen()
 	defer conn.Close()
 	var s octoput.Sender
 	for _, name := range []string{"a", "b", "a"} {
-		_, err := s.Send(ctx, conn, addr, octoput.Source{R: strings.NewReader("text"), Size: 4, Name: name})
+		_, err := s.Send(ctx, conn, addr, ferry.Source{R: strings.NewReader("text"), Size: 4, Name: name})
 		fmt.Printf("%s: exists: %v\n", name, errors.Is(err, fs.ErrExist))
 	}
 	stop()

@@ -15,18 +15,19 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
 // newServer runs Sender.Serve on the pair's sending side.
 func newServer(t testing.TB, s Sender, fsys fs.FS, options ...lossy.Option) *pair {
 	p := newPair(t, options...)
-	p.start(func(ctx context.Context) error { return s.Serve(ctx, p.sender, fsys) })
+	p.start(func(ctx context.Context) error { return s.Serve(ctx, p.sender, ferry.FS(fsys)) })
 	return p
 }
 
 // get asks the server for a file.
-func (p *pair) get(r Receiver, name string, h Handler) (Report, error) {
+func (p *pair) get(r Receiver, name string, h ferry.Handler) (Report, error) {
 	return r.Get(context.Background(), p.receiver, p.sender.AddrPort(), name, h)
 }
 
@@ -72,9 +73,9 @@ func TestGetRefused(t *testing.T) {
 		p := newServer(t, Sender{}, root.FS())
 		for name, want := range map[string]error{
 			"nonsuch":                fs.ErrNotExist,
-			"sub":                    fs.ErrNotExist,
-			".":                      fs.ErrNotExist,
-			"pipe":                   fs.ErrNotExist,
+			"sub":                    fs.ErrPermission,
+			".":                      fs.ErrInvalid,
+			"pipe":                   fs.ErrPermission,
 			"f/":                     fs.ErrInvalid,
 			"":                       fs.ErrInvalid,
 			"/etc/passwd":            fs.ErrInvalid,
@@ -123,7 +124,7 @@ func TestGetFromNobody(t *testing.T) {
 		p := newPair(t)
 		start := time.Now()
 		_, err := p.get(Receiver{}, "f", &sinks{})
-		if !errors.Is(err, ErrNoAnswer) || err.Error() != "octoput: 10.0.0.1:8888: no answer in 5s" || time.Since(start) != 5*time.Second {
+		if !errors.Is(err, ferry.ErrNoAnswer) || err.Error() != "octoput: 10.0.0.1:8888: no answer in 5s" || time.Since(start) != 5*time.Second {
 			t.Errorf("Get: %v after %v", err, time.Since(start))
 		}
 		if _, err := p.get(Receiver{}, strings.Repeat("x", 256), &sinks{}); !errors.Is(err, ErrLength) {
@@ -203,7 +204,9 @@ func TestServersDoNotTalkToEachOther(t *testing.T) {
 		packets := 0
 		for _, run := range []func(context.Context) error{
 			func(ctx context.Context) error { return (&Receiver{}).Serve(ctx, p.receiver, &sinks{}) },
-			func(ctx context.Context) error { return (&Sender{}).Serve(ctx, p.receiver, fstest.MapFS{"f": {}}) },
+			func(ctx context.Context) error {
+				return (&Sender{}).Serve(ctx, p.receiver, ferry.FS(fstest.MapFS{"f": {}}))
+			},
 		} {
 			ctx, cancel := context.WithCancel(context.Background())
 			done := make(chan struct{})
@@ -289,7 +292,7 @@ func TestGetAsksNoMore(t *testing.T) {
 		h.writes(Packet{Type: Leg, Session: 8, Flags: 0b10000000, Block: 1, Payload: []byte{0}})
 		h.wantsCode(CodeStopped) // after DefaultGiveUp
 		p.wait()
-		if !errors.Is(p.err, ErrSilent) {
+		if !errors.Is(p.err, ferry.ErrSilent) {
 			t.Errorf("Get: %v", p.err)
 		}
 	})
@@ -308,7 +311,7 @@ func TestGetServerFallsSilent(t *testing.T) {
 		h.writes(open(8, Opening{Size: 8, Answers: q.Session, Name: "f"}))
 		start := time.Now()
 		p.wait()
-		if took := time.Since(start); !errors.Is(p.err, ErrSilent) || took < DefaultGiveUp || took > DefaultGiveUp+time.Second {
+		if took := time.Since(start); !errors.Is(p.err, ferry.ErrSilent) || took < DefaultGiveUp || took > DefaultGiveUp+time.Second {
 			t.Errorf("Get: %v after %v", p.err, took)
 		}
 	})
@@ -364,7 +367,7 @@ func TestEndedBefore(t *testing.T) {
 		h := &hand{t: t, conn: p.receiver}
 		ctx, cancel := context.WithCancelCause(context.Background())
 		cancel(errBroken)
-		if _, err := new(Sender).Send(ctx, p.sender, p.to, Source{R: strings.NewReader("text"), Size: 4}); !errors.Is(err, errBroken) {
+		if _, err := new(Sender).Send(ctx, p.sender, p.to, ferry.Source{R: strings.NewReader("text"), Size: 4}); !errors.Is(err, errBroken) {
 			t.Errorf("Send: %v", err)
 		}
 		if _, err := new(Receiver).Get(ctx, p.sender, p.to, "f", &sinks{}); !errors.Is(err, errBroken) {

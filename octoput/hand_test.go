@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -104,7 +105,7 @@ func pieces(session uint32, data []byte) (ps []Packet) {
 }
 
 // newHand plays the sender against a receiver that runs.
-func newHand(t *testing.T, r Receiver, h Handler) (*pair, *hand) {
+func newHand(t *testing.T, r Receiver, h ferry.Handler) (*pair, *hand) {
 	p := newPair(t)
 	p.serve(r, h)
 	return p, &hand{t: t, conn: p.sender, to: p.to}
@@ -113,7 +114,7 @@ func newHand(t *testing.T, r Receiver, h Handler) (*pair, *hand) {
 // A memory keeps what a sink gets.
 type memorySink struct {
 	bytes.Buffer
-	offer     Offer
+	offer     ferry.Offer
 	committed int
 	aborted   error
 	full      int   // Write fails when there are more bytes; 0: never
@@ -143,7 +144,7 @@ type sinks struct {
 	fail error // of Commit
 }
 
-func (s *sinks) Accept(o Offer) (Sink, error) {
+func (s *sinks) Accept(o ferry.Offer) (ferry.Sink, error) {
 	m := &memorySink{offer: o, full: s.full, commit: s.fail}
 	s.all = append(s.all, m)
 	return m, nil

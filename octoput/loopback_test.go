@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -29,7 +30,7 @@ func listenLoopback(t testing.TB) net.PacketConn {
 const ample = 10 * time.Minute
 
 // loopback sends src over two real sockets to h, and returns the sender's report.
-func loopback(t testing.TB, from, at net.PacketConn, src Source, h Handler) Report {
+func loopback(t testing.TB, from, at net.PacketConn, src ferry.Source, h ferry.Handler) Report {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	served := make(chan error)
@@ -58,7 +59,7 @@ func TestLoopback(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got bytes.Buffer
-			loopback(t, wrap(1, listenLoopback(t)), wrap(2, listenLoopback(t)), source(data), To(&got))
+			loopback(t, wrap(1, listenLoopback(t)), wrap(2, listenLoopback(t)), source(data), ferry.To(&got))
 			if !bytes.Equal(got.Bytes(), data) {
 				t.Errorf("%d bytes, not what was sent", got.Len())
 			}
@@ -76,9 +77,9 @@ func TestLoopbackGet(t *testing.T) {
 	at, conn := listenLoopback(t), listenLoopback(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error)
-	go func() { served <- (&Sender{}).Serve(ctx, at, root.FS()) }()
+	go func() { served <- (&Sender{}).Serve(ctx, at, ferry.FS(root.FS())) }()
 	var got bytes.Buffer
-	if _, err := (&Receiver{Linger: -1}).Get(ctx, conn, addrOf(at), "f", To(&got)); err != nil || !bytes.Equal(got.Bytes(), data) {
+	if _, err := (&Receiver{Linger: -1}).Get(ctx, conn, addrOf(at), "f", ferry.To(&got)); err != nil || !bytes.Equal(got.Bytes(), data) {
 		t.Errorf("%d bytes, %v", got.Len(), err)
 	}
 	cancel()
@@ -113,8 +114,8 @@ func TestLoopbackMappedAddresses(t *testing.T) {
 	}
 
 	served := make(chan error)
-	go func() { served <- (&Sender{}).Serve(ctx, at, root.FS()) }()
-	if _, err := (&Receiver{Linger: -1}).Get(ctx, from, mapped(addrOf(at)), "f", To(io.Discard)); err != nil {
+	go func() { served <- (&Sender{}).Serve(ctx, at, ferry.FS(root.FS())) }()
+	if _, err := (&Receiver{Linger: -1}).Get(ctx, from, mapped(addrOf(at)), "f", ferry.To(io.Discard)); err != nil {
 		t.Errorf("Get: %v", err)
 	}
 	cancel()
@@ -136,7 +137,7 @@ func TestNoAllocationPerLeg(t *testing.T) {
 		var got counter
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		report := loopback(t, from, at, source(data), To(&got))
+		report := loopback(t, from, at, source(data), ferry.To(&got))
 		runtime.ReadMemStats(&after)
 		if int(got) != len(data) {
 			t.Errorf("%d bytes, want %d", got, len(data))
@@ -185,7 +186,7 @@ func TestAbortedTransfersLeaveNothing(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			(&Receiver{}).Serve(ctx, b, Dir(root))
+			(&Receiver{}).Serve(ctx, b, &ferry.Dir{Root: root})
 		}()
 		s := Sender{Trace: &Trace{Received: func(_ netip.AddrPort, e Event) {
 			switch {

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -74,7 +75,7 @@ func (p *pair) receive(r Receiver) {
 }
 
 // serve starts Serve.
-func (p *pair) serve(r Receiver, h Handler) {
+func (p *pair) serve(r Receiver, h ferry.Handler) {
 	p.start(func(ctx context.Context) error { return r.Serve(ctx, p.receiver, h) })
 }
 
@@ -97,8 +98,8 @@ func (p *pair) send(s Sender, data []byte) (Report, error) {
 	return s.Send(context.Background(), p.sender, p.to, source(data))
 }
 
-func source(data []byte) Source {
-	return Source{R: bytes.NewReader(data), Size: int64(len(data)), Name: "f"}
+func source(data []byte) ferry.Source {
+	return ferry.Source{R: bytes.NewReader(data), Size: int64(len(data)), Name: "f"}
 }
 
 // check fails the test unless the receiver has data and no error.

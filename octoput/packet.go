@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/checksum"
 )
 
@@ -131,10 +132,10 @@ func (p *Packet) UnmarshalBinary(b []byte) error {
 // be.
 func ParsePacket(b []byte) (Packet, error) {
 	if len(b) < headerLen {
-		return Packet{}, ErrTruncated
+		return Packet{}, ferry.ErrTruncated
 	}
 	if !checksum.Verify(b) {
-		return Packet{}, ErrChecksum
+		return Packet{}, ferry.ErrChecksum
 	}
 	p := Packet{
 		Type:     Type(b[0]),

@@ -7,6 +7,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/checksum"
 	"github.com/google/go-cmp/cmp"
 )
@@ -90,7 +91,7 @@ func TestPacketEveryFlippedBitIsNoticed(t *testing.T) {
 		for i := range len(tt.b) * 8 {
 			b := bytes.Clone(tt.b)
 			b[i/8] ^= 0x80 >> (i % 8)
-			if p, err := ParsePacket(b); !errors.Is(err, ErrChecksum) {
+			if p, err := ParsePacket(b); !errors.Is(err, ferry.ErrChecksum) {
 				t.Errorf("%s: with bit %d flipped it parsed as %+v, %v", tt.name, i, p, err)
 			}
 		}
@@ -147,11 +148,11 @@ func TestBadPackets(t *testing.T) {
 			t.Errorf("%s: AppendBinary = %q, %v; want %v", tt.name, b, err, tt.want)
 		}
 	}
-	if _, err := ParsePacket(make([]byte, 16)); !errors.Is(err, ErrChecksum) {
-		t.Errorf("zeros: %v, want %v", err, ErrChecksum)
+	if _, err := ParsePacket(make([]byte, 16)); !errors.Is(err, ferry.ErrChecksum) {
+		t.Errorf("zeros: %v, want %v", err, ferry.ErrChecksum)
 	}
-	if _, err := ParsePacket(nil); !errors.Is(err, ErrTruncated) {
-		t.Errorf("nothing: %v, want %v", err, ErrTruncated)
+	if _, err := ParsePacket(nil); !errors.Is(err, ferry.ErrTruncated) {
+		t.Errorf("nothing: %v, want %v", err, ferry.ErrTruncated)
 	}
 }
 

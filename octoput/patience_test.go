@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -28,7 +29,7 @@ func TestReceiverRepetitionsAreNoProgress(t *testing.T) {
 			synctest.Wait()
 		}
 		took := time.Since(start)
-		if !errors.Is(s.all[0].aborted, ErrSilent) || took < DefaultGiveUp || took > DefaultGiveUp+2*time.Second {
+		if !errors.Is(s.all[0].aborted, ferry.ErrSilent) || took < DefaultGiveUp || took > DefaultGiveUp+2*time.Second {
 			t.Errorf("aborted: %v, after %v", s.all[0].aborted, took)
 		}
 		p.stop()
@@ -80,7 +81,7 @@ func TestReceiverSlowSinkBlamesNobody(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var all []slowly
 			p := newPair(t)
-			p.serve(Receiver{}, HandlerFunc(func(Offer) (Sink, error) {
+			p.serve(Receiver{}, ferry.HandlerFunc(func(ferry.Offer) (ferry.Sink, error) {
 				s := slowly{memorySink: new(memorySink)}
 				if len(all) == 0 {
 					s.write, s.commit = slow.write, slow.commit
@@ -115,13 +116,13 @@ func TestReceiverSlowSinkStopsTheClock(t *testing.T) {
 	const longer = DefaultGiveUp + 2*time.Second
 	synctest.Test(t, func(t *testing.T) {
 		var ended time.Time
-		trace := &Trace{Finished: func(o Offer, _ Report, _ error) {
+		trace := &Trace{Finished: func(o ferry.Offer, _ Report, _ error) {
 			if o.Session == 8 {
 				ended = time.Now()
 			}
 		}}
 		p := newPair(t)
-		p.serve(Receiver{Trace: trace}, HandlerFunc(func(o Offer) (Sink, error) {
+		p.serve(Receiver{Trace: trace}, ferry.HandlerFunc(func(o ferry.Offer) (ferry.Sink, error) {
 			s := slowly{memorySink: new(memorySink)}
 			if o.Session == 7 {
 				s.write = longer
@@ -163,7 +164,7 @@ func TestReceiverSlowSinkStopsTheClock(t *testing.T) {
 func TestReceiverLingersAfterSlowCommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := slowly{memorySink: new(memorySink), commit: 5 * time.Second}
-		p, h := newHand(t, Receiver{Transfers: 1}, HandlerFunc(func(Offer) (Sink, error) { return s, nil }))
+		p, h := newHand(t, Receiver{Transfers: 1}, ferry.HandlerFunc(func(ferry.Offer) (ferry.Sink, error) { return s, nil }))
 		h.begin(7, nil, 0)
 		h.writes(fin(7, nil))
 		h.until(Ack, 1, AllLegs)
@@ -261,7 +262,7 @@ func TestSendSlowSource(t *testing.T) {
 			p := newPair(t, lossy.Delay(time.Millisecond))
 			p.receive(Receiver{GiveUp: time.Hour})
 			data := noise(1, 20*BlockSize)
-			src := Source{R: slowReader{bytes.NewReader(data), d}, Size: int64(len(data))}
+			src := ferry.Source{R: slowReader{bytes.NewReader(data), d}, Size: int64(len(data))}
 			report, err := (&Sender{}).Send(context.Background(), p.sender, p.to, src)
 			p.stop()
 			p.check(data)

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 	"github.com/ferrygo/ferry/internal/rtt"
 )
@@ -47,9 +48,9 @@ func (v *serving) ask(now time.Time) error {
 	case q == nil:
 		return nil
 	case v.last == nil && !now.Before(q.deadline):
-		e := &PeerError{Peer: q.to, Silence: q.patience, Err: ErrNoAnswer}
+		e := &PeerError{Peer: q.to, Silence: q.patience, Err: ferry.ErrNoAnswer}
 		if q.unsent != nil {
-			e.Err = errors.Join(ErrNoAnswer, q.unsent)
+			e.Err = errors.Join(ferry.ErrNoAnswer, q.unsent)
 		}
 		return e
 	case now.Before(q.due):

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -46,7 +47,7 @@ func TestReceiveFails(t *testing.T) {
 			h.begin(7, make([]byte, 100), 3)
 			h.wantsCode(CodeStopped)
 			p.wait()
-			if !errors.Is(p.err, ErrSilent) {
+			if !errors.Is(p.err, ferry.ErrSilent) {
 				t.Errorf("Receive: %v", p.err)
 			}
 		})
@@ -114,7 +115,7 @@ func TestServeTransfers(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if _, err := p.send(Sender{}, noise(1, 100)); !errors.Is(err, ErrBusy) {
+		if _, err := p.send(Sender{}, noise(1, 100)); !errors.Is(err, ferry.ErrBusy) {
 			t.Errorf("a third one: %v", err)
 		}
 		p.wait()

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
@@ -54,27 +55,27 @@ type Receiver struct {
 //
 // The bytes reach w as they arrive, before they are verified: when an error is
 // returned, w may hold the beginning of a file, or a wrong one. Use [Receiver.Serve]
-// with [SaveAs] or [Dir] for files that appear whole or not at all.
+// with [ferry.SaveAs] or [ferry.Dir] for files that appear whole or not at all.
 //
 // conn stays the caller's, as with [Sender.Send]. Packets from other addresses are
 // counted and ignored, but that another sender is told that the receiver is busy. The
-// error wraps [ErrSilent] when the sender fell silent, a [*RemoteError] when it ended
-// the transfer, [ErrDigest] when what arrived is not what it sent, ctx's cause when ctx
+// error wraps [ferry.ErrSilent] when the sender fell silent, a [*RemoteError] when it ended
+// the transfer, [ferry.ErrDigest] when what arrived is not what it sent, ctx's cause when ctx
 // ended before the file was whole (the sender is then told, once), and the error of w
 // or conn when one of them failed. ctx's end cuts the linger time short and is then no
 // error.
 func (r *Receiver) Receive(ctx context.Context, conn net.PacketConn, w io.Writer) (Report, error) {
-	return r.newServing(To(w)).one(ctx, conn)
+	return r.newServing(ferry.To(w)).one(ctx, conn)
 }
 
 // Get asks the server at from, which runs [Sender.Serve], for the file name, and asks h
-// what to do with its bytes: [SaveAs], [Dir] or [To]. The question is repeated until
+// what to do with its bytes: [ferry.SaveAs], [ferry.Dir] or [ferry.To]. The question is repeated until
 // the server sends. Get returns after the linger time.
 //
 // conn stays the caller's, as with [Sender.Send]. The error is that of
-// [Receiver.Receive], or a [*PeerError] that wraps [ErrNoAnswer]; where there is no
+// [Receiver.Receive], or a [*PeerError] that wraps [ferry.ErrNoAnswer]; where there is no
 // such file, fs.ErrNotExist is in it.
-func (r *Receiver) Get(ctx context.Context, conn net.PacketConn, from netip.AddrPort, name string, h Handler) (Report, error) {
+func (r *Receiver) Get(ctx context.Context, conn net.PacketConn, from netip.AddrPort, name string, h ferry.Handler) (Report, error) {
 	from = datagram.Canonical(from)
 	if !from.IsValid() || from.Addr().IsUnspecified() || from.Port() == 0 {
 		return Report{}, fmt.Errorf("octoput: server %v is no address to send to", from)
@@ -95,7 +96,7 @@ func (r *Receiver) Get(ctx context.Context, conn net.PacketConn, from netip.Addr
 // conn fails. What becomes of each transfer is told to its Sink and to Trace.Finished.
 //
 // conn stays the caller's, as with [Sender.Send].
-func (r *Receiver) Serve(ctx context.Context, conn net.PacketConn, h Handler) error {
+func (r *Receiver) Serve(ctx context.Context, conn net.PacketConn, h ferry.Handler) error {
 	v := r.newServing(h)
 	v.wanted = r.Transfers
 	return v.serve(ctx, conn)

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -54,7 +55,7 @@ func TestReceiverByHand(t *testing.T) {
 		if m := s.all[0]; m.committed != 1 || m.aborted != nil || !bytes.Equal(m.Bytes(), data) {
 			t.Errorf("committed %d times, aborted: %v, %d bytes", m.committed, m.aborted, m.Len())
 		}
-		if got, want := s.all[0].offer, (Offer{Peer: h.conn.AddrPort(), Session: 7, Name: "n", Size: int64(len(data))}); got != want {
+		if got, want := s.all[0].offer, (ferry.Offer{Addr: h.conn.AddrPort(), Session: 7, Name: "n", Size: int64(len(data))}); got != want {
 			t.Errorf("offer %+v, want %+v", got, want)
 		}
 		p.stop()
@@ -148,7 +149,7 @@ func TestReceiverIgnores(t *testing.T) {
 		var report Report
 		trace := &Trace{
 			Bad:      func(_ netip.AddrPort, err error) { bad = append(bad, err) },
-			Finished: func(_ Offer, r Report, _ error) { report = r },
+			Finished: func(_ ferry.Offer, r Report, _ error) { report = r },
 		}
 		p, h := newHand(t, Receiver{Trace: trace}, &s)
 		data := noise(1, 2*BlockSize)
@@ -249,7 +250,7 @@ func TestReceiverWrongDigest(t *testing.T) {
 		h.writes(fin(7, data)) // too late
 		h.wantsCode(CodeDigest)
 		p.stop()
-		if m := s.all[0]; m.committed != 0 || !errors.Is(m.aborted, ErrDigest) {
+		if m := s.all[0]; m.committed != 0 || !errors.Is(m.aborted, ferry.ErrDigest) {
 			t.Errorf("committed %d times, aborted: %v", m.committed, m.aborted)
 		}
 	})
@@ -261,7 +262,7 @@ func TestReceiverGivesUpAndServesTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s sinks
 		var ended []error
-		trace := &Trace{Finished: func(_ Offer, _ Report, err error) { ended = append(ended, err) }}
+		trace := &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { ended = append(ended, err) }}
 		p, h := newHand(t, Receiver{Trace: trace, MaxTransfers: 2}, &s)
 		data := noise(1, 2*BlockSize)
 		h.begin(7, data, 11)
@@ -270,7 +271,7 @@ func TestReceiverGivesUpAndServesTheNext(t *testing.T) {
 		}
 		time.Sleep(DefaultGiveUp)
 		synctest.Wait()
-		if len(ended) != 2 || ended[0] != nil || !errors.Is(ended[1], ErrSilent) || !errors.Is(s.all[0].aborted, ErrSilent) {
+		if len(ended) != 2 || ended[0] != nil || !errors.Is(ended[1], ferry.ErrSilent) || !errors.Is(s.all[0].aborted, ferry.ErrSilent) {
 			t.Errorf("ended: %v; aborted: %v", ended, s.all[0].aborted)
 		}
 		for range 3 {
@@ -358,7 +359,7 @@ func TestReceiverRefuses(t *testing.T) {
 	for err, want := range map[error]Code{errBroken: CodeRefused, fs.ErrExist: CodeExists, fs.ErrInvalid: CodeName, fs.ErrPermission: CodeRefused} {
 		synctest.Test(t, func(t *testing.T) {
 			asked := 0
-			p, h := newHand(t, Receiver{}, HandlerFunc(func(Offer) (Sink, error) {
+			p, h := newHand(t, Receiver{}, ferry.HandlerFunc(func(ferry.Offer) (ferry.Sink, error) {
 				asked++
 				return nil, &fs.PathError{Op: "create", Path: "/secret", Err: err}
 			}))
@@ -384,7 +385,7 @@ func TestReceiverSinkFails(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var ended error
 			p := newPair(t, lossy.Delay(time.Millisecond))
-			p.serve(Receiver{Trace: &Trace{Finished: func(_ Offer, _ Report, err error) { ended = err }}}, s)
+			p.serve(Receiver{Trace: &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { ended = err }}}, s)
 			_, err := p.send(Sender{}, noise(1, 2*BlockSize))
 			p.stop()
 			var said *RemoteError
@@ -403,7 +404,7 @@ func TestReceiverSinkFails(t *testing.T) {
 // A Handler that returns neither a sink nor an error has refused.
 func TestReceiverNoSink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, h := newHand(t, Receiver{}, HandlerFunc(func(Offer) (Sink, error) { return nil, nil }))
+		p, h := newHand(t, Receiver{}, ferry.HandlerFunc(func(ferry.Offer) (ferry.Sink, error) { return nil, nil }))
 		h.writes(open(7, Opening{Size: 8}))
 		h.wantsCode(CodeRefused)
 		p.stop()

@@ -4,13 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
@@ -57,17 +56,17 @@ type Sender struct {
 // meanwhile. Packets from other addresses are counted and ignored.
 //
 // The error is a [*PeerError] when the receiver did not answer, fell silent or ended
-// the transfer: it wraps [ErrNoAnswer], [ErrSilent] or a [*RemoteError], and
-// [ErrUnconfirmed] where everything was sent and only the receiver's last word is
+// the transfer: it wraps [ferry.ErrNoAnswer], [ferry.ErrSilent] or a [*RemoteError], and
+// [ferry.ErrUnconfirmed] where everything was sent and only the receiver's last word is
 // missing. It wraps ctx's cause when ctx ended first, and the error of src or conn when
 // one of them failed; the receiver is then told, once, that the transfer is over. The
 // Report is filled as far as the transfer went in every case.
-func (s *Sender) Send(ctx context.Context, conn net.PacketConn, to netip.AddrPort, src Source) (Report, error) {
+func (s *Sender) Send(ctx context.Context, conn net.PacketConn, to netip.AddrPort, src ferry.Source) (Report, error) {
 	to = datagram.Canonical(to)
 	if !to.IsValid() || to.Addr().IsUnspecified() || to.Port() == 0 {
 		return Report{}, fmt.Errorf("octoput: receiver %v is no address to send to", to)
 	}
-	if err := src.fault(); err != nil {
+	if err := checkSource(&src); err != nil {
 		return Report{}, err
 	}
 	v := s.newDispatch()
@@ -83,20 +82,18 @@ func (s *Sender) Send(ctx context.Context, conn net.PacketConn, to netip.AddrPor
 	return d.report, err
 }
 
-// Serve gives the files of fsys to receivers that ask for them by [Receiver.Get], any
-// number at the same time, until ctx ends or conn fails; it returns ctx's cause, or
-// conn's error. What becomes of each transfer is told to Trace.Finished.
+// Serve gives files to receivers that ask for them by [Receiver.Get], any number at the
+// same time, until ctx ends or conn fails; it returns ctx's cause, or conn's error.
+// Trace.Finished tells how each transfer ended.
 //
-// A name is a path in fsys (fs.ValidPath) and must be a regular file's. What it may
-// lead to is fsys's to say: the FS of an *os.Root does not leave the directory, not
-// even through a symbolic link; that of os.DirFS follows links. Files are read in
-// Serve's own goroutine, so fsys should not block.
+// files opens them, for example a [ferry.Dir] or [ferry.FS]. The size of a file must be
+// known. Files are opened and read in Serve's own goroutine, so that must not block.
 //
 // conn stays the caller's, as with [Sender.Send]. To an address that has not shown that
 // it asked, Serve sends one packet for each that it gets, none longer than that.
-func (s *Sender) Serve(ctx context.Context, conn net.PacketConn, fsys fs.FS) error {
+func (s *Sender) Serve(ctx context.Context, conn net.PacketConn, files ferry.Opener) error {
 	v := s.newDispatch()
-	v.fsys = fsys
+	v.files = files
 	return v.run(ctx, conn, time.Now())
 }
 
@@ -117,32 +114,4 @@ func orDefault(d, def time.Duration) time.Duration {
 		return def
 	}
 	return d
-}
-
-// errNoFile refuses what is there and is no regular file, as if it were not there.
-var errNoFile = fmt.Errorf("octoput: not a regular file: %w", fs.ErrNotExist)
-
-// openFile opens a file that was asked for.
-func openFile(fsys fs.FS, name string) (fs.File, int64, error) {
-	if !fs.ValidPath(name) {
-		return nil, 0, fs.ErrInvalid
-	}
-	// Before it is opened: to open a named pipe would block.
-	if info, err := fs.Stat(fsys, name); err != nil {
-		return nil, 0, err
-	} else if !info.Mode().IsRegular() {
-		return nil, 0, errNoFile
-	}
-	f, err := fsys.Open(name)
-	if err != nil {
-		return nil, 0, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errNoFile
-	}
-	if err != nil {
-		return nil, 0, errors.Join(err, f.Close())
-	}
-	return f, info.Size(), nil
 }

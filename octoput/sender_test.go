@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -40,7 +41,7 @@ func TestSendToNobody(t *testing.T) {
 		nobody := netip.MustParseAddrPort("10.0.0.9:8888")
 		report, err := (&Sender{}).Send(context.Background(), p.sender, nobody, source(make([]byte, 9)))
 		var failed *PeerError
-		if !errors.As(err, &failed) || !errors.Is(err, ErrNoAnswer) || err.Error() != "octoput: 10.0.0.9:8888: no answer in 5s" {
+		if !errors.As(err, &failed) || !errors.Is(err, ferry.ErrNoAnswer) || err.Error() != "octoput: 10.0.0.9:8888: no answer in 5s" {
 			t.Errorf("Send: %v", err)
 		}
 		if took := time.Since(start); took != 5*time.Second || report.Elapsed != took {
@@ -63,7 +64,7 @@ func TestSendReceiverVanishes(t *testing.T) {
 		s := Sender{Trace: &Trace{Received: func(_ netip.AddrPort, e Event) { gone = gone || e.Block == 3 }}}
 		report, err := p.send(s, make([]byte, 9*BlockSize))
 		var failed *PeerError
-		if !errors.As(err, &failed) || !errors.Is(err, ErrSilent) || failed.Block != 4 || failed.Peer != p.to || failed.Silence != DefaultGiveUp {
+		if !errors.As(err, &failed) || !errors.Is(err, ferry.ErrSilent) || failed.Block != 4 || failed.Peer != p.to || failed.Silence != DefaultGiveUp {
 			t.Errorf("Send: %v", err)
 		}
 		if want := "octoput: 10.0.0.2:8888: silent for 10s at octoblock 4"; err.Error() != want {
@@ -86,7 +87,7 @@ func TestSendUnconfirmed(t *testing.T) {
 		p.receive(Receiver{})
 		data := noise(1, BlockSize)
 		_, err := p.send(Sender{}, data)
-		if !errors.Is(err, ErrUnconfirmed) || errors.Is(err, ErrSilent) || err.Error() != "octoput: 10.0.0.2:8888: sent, not confirmed" {
+		if !errors.Is(err, ferry.ErrUnconfirmed) || errors.Is(err, ferry.ErrSilent) || err.Error() != "octoput: 10.0.0.2:8888: sent, not confirmed" {
 			t.Errorf("Send: %v", err)
 		}
 		p.wait()
@@ -122,7 +123,7 @@ func TestSendReceiverRestarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		root, dir := openRoot(t)
 		p := newPair(t, lossy.Delay(time.Millisecond))
-		p.serve(Receiver{}, Dir(root))
+		p.serve(Receiver{}, &ferry.Dir{Root: root})
 		restarted := false
 		s := Sender{Trace: &Trace{Sent: func(_ netip.AddrPort, e Event) {
 			if e.Block == 3 && !restarted {
@@ -133,12 +134,12 @@ func TestSendReceiverRestarts(t *testing.T) {
 				if p.receiver, err = p.net.NewConn(p.to); err != nil {
 					t.Error(err)
 				}
-				p.serve(Receiver{}, Dir(root))
+				p.serve(Receiver{}, &ferry.Dir{Root: root})
 			}
 		}}}
 		start := time.Now()
 		_, err := p.send(s, noise(1, 5*BlockSize))
-		if !errors.Is(err, ErrRestarted) || time.Since(start) > time.Second {
+		if !errors.Is(err, ferry.ErrRestarted) || time.Since(start) > time.Second {
 			t.Errorf("Send: %v after %v", err, time.Since(start))
 		}
 		if want := "octoput: 10.0.0.2:8888: ended at octoblock 3: unknown session"; err == nil || err.Error() != want {
@@ -166,7 +167,7 @@ func TestSendForgottenAtTheEnd(t *testing.T) {
 		h.wants(Fin, 1, 0)
 		h.writes(Packet{Type: Err, Session: q.Session, Block: 1, Payload: []byte{byte(CodeUnknown)}})
 		p.wait()
-		if !errors.Is(err, ErrUnconfirmed) {
+		if !errors.Is(err, ferry.ErrUnconfirmed) {
 			t.Errorf("Send: %v", err)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
@@ -23,7 +24,7 @@ const spinTime = 200 * time.Microsecond
 // A serving is one call of Receive, Get or Serve. Its methods run in that call's
 // goroutine, which alone owns all of it.
 type serving struct {
-	handler  Handler
+	handler  ferry.Handler
 	trace    Trace
 	giveUp   time.Duration
 	linger   time.Duration
@@ -50,7 +51,7 @@ type serving struct {
 	err   error     // why Receive's transfer failed
 }
 
-func (r *Receiver) newServing(h Handler) *serving {
+func (r *Receiver) newServing(h ferry.Handler) *serving {
 	v := &serving{
 		handler:   h,
 		giveUp:    orDefault(r.GiveUp, DefaultGiveUp),
@@ -166,7 +167,7 @@ func (v *serving) tick(now time.Time) error {
 			continue
 		}
 		if t.underWay() {
-			v.fail(now, t, fmt.Errorf("%w for %v at octoblock %d", ErrSilent, v.giveUp, t.block.Number), CodeStopped)
+			v.fail(now, t, fmt.Errorf("octoput: %w for %v at octoblock %d", ferry.ErrSilent, v.giveUp, t.block.Number), CodeStopped)
 		}
 		delete(v.transfers, k)
 	}
@@ -230,7 +231,7 @@ func (v *serving) ignored(from netip.AddrPort, t *transfer, err error) {
 	if t != nil {
 		r = &t.report
 	}
-	if errors.Is(err, ErrForeign) {
+	if errors.Is(err, ferry.ErrUnsolicited) {
 		r.Foreign++
 	} else {
 		r.Bad++

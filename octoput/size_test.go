@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -56,7 +57,7 @@ func TestSendOneByteOver(t *testing.T) {
 // TestMemory: one octoblock at the sender, one at the receiver.
 func TestMemory(t *testing.T) {
 	v := (&Sender{}).newDispatch()
-	d := v.newDelivery(time.Now(), netip.AddrPort{}, Source{Size: 1 << 40})
+	d := v.newDelivery(time.Now(), netip.AddrPort{}, ferry.Source{Size: 1 << 40})
 	if n := cap(d.buf); n != LegsPerBlock*maxPacket {
 		t.Errorf("a sender has %d bytes, want %d", n, LegsPerBlock*maxPacket)
 	}
@@ -100,11 +101,11 @@ func TestLargeFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	src, err := FileSource(f)
+	src, err := ferry.FileSource(f)
 	if err != nil {
 		t.Fatal(err)
 	}
-	loopback(t, listenLoopback(t), listenLoopback(t), src, SaveAs(root, "copy"))
+	loopback(t, listenLoopback(t), listenLoopback(t), src, ferry.SaveAs(root, "copy"))
 	if got := contents(t, dir, "copy"); got != string(data) {
 		t.Errorf("%d bytes, not the %d that were sent", len(got), len(data))
 	}
@@ -118,7 +119,7 @@ func TestHugeFile(t *testing.T) {
 		t.Skip("600 MB take seconds; TestManyBlocks has the block numbers alone")
 	}
 	got := &comparer{}
-	report := loopback(t, listenLoopback(t), listenLoopback(t), Source{R: io.LimitReader(&stream{}, size), Size: size}, To(got))
+	report := loopback(t, listenLoopback(t), listenLoopback(t), ferry.Source{R: io.LimitReader(&stream{}, size), Size: size}, ferry.To(got))
 	if got.want.n != size || got.differs || report.Blocks != 67508 {
 		t.Errorf("%d bytes arrived, in %d octoblocks; differs: %v", got.want.n, report.Blocks, got.differs)
 	}
@@ -145,7 +146,7 @@ func TestManyBlocks(t *testing.T) {
 	const size = 600_000_003
 	const first = 65_500
 	v := (&Sender{}).newDispatch()
-	d := v.newDelivery(time.Now(), netip.AddrPort{}, Source{Size: size})
+	d := v.newDelivery(time.Now(), netip.AddrPort{}, ferry.Source{Size: size})
 	d.forward(d.start)
 	d.block = d.plan.block(first)
 	d.src.R = &stream{n: int(d.block.Offset)}

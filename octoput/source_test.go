@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -23,17 +24,17 @@ var wrappedEOF = errors.Join(errBroken, io.EOF)
 func TestSendBadSources(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		src  Source
+		src  ferry.Source
 		want error
 	}{
-		{"too short", Source{R: bytes.NewReader(make([]byte, 3*BlockSize-1)), Size: 3 * BlockSize}, ErrSize},
-		{"empty", Source{R: bytes.NewReader(nil), Size: 1}, ErrSize},
-		{"too long", Source{R: bytes.NewReader(make([]byte, 3*BlockSize+1)), Size: 3 * BlockSize}, ErrSize},
-		{"too long for nothing", Source{R: bytes.NewReader(make([]byte, 1)), Size: 0}, ErrSize},
-		{"broken", Source{R: io.MultiReader(bytes.NewReader(make([]byte, BlockSize)), iotest.ErrReader(errBroken)), Size: 3 * BlockSize}, errBroken},
-		{"broken within an octoblock", Source{R: iotest.ErrReader(io.ErrUnexpectedEOF), Size: BlockSize}, io.ErrUnexpectedEOF},
-		{"broken like an end", Source{R: io.MultiReader(bytes.NewReader(make([]byte, BlockSize)), iotest.ErrReader(wrappedEOF)), Size: BlockSize}, errBroken},
-		{"broken at the end", Source{R: io.MultiReader(bytes.NewReader(make([]byte, BlockSize)), iotest.ErrReader(errBroken)), Size: BlockSize}, errBroken},
+		{"too short", ferry.Source{R: bytes.NewReader(make([]byte, 3*BlockSize-1)), Size: 3 * BlockSize}, ferry.ErrSize},
+		{"empty", ferry.Source{R: bytes.NewReader(nil), Size: 1}, ferry.ErrSize},
+		{"too long", ferry.Source{R: bytes.NewReader(make([]byte, 3*BlockSize+1)), Size: 3 * BlockSize}, ferry.ErrSize},
+		{"too long for nothing", ferry.Source{R: bytes.NewReader(make([]byte, 1)), Size: 0}, ferry.ErrSize},
+		{"broken", ferry.Source{R: io.MultiReader(bytes.NewReader(make([]byte, BlockSize)), iotest.ErrReader(errBroken)), Size: 3 * BlockSize}, errBroken},
+		{"broken within an octoblock", ferry.Source{R: iotest.ErrReader(io.ErrUnexpectedEOF), Size: BlockSize}, io.ErrUnexpectedEOF},
+		{"broken like an end", ferry.Source{R: io.MultiReader(bytes.NewReader(make([]byte, BlockSize)), iotest.ErrReader(wrappedEOF)), Size: BlockSize}, errBroken},
+		{"broken at the end", ferry.Source{R: io.MultiReader(bytes.NewReader(make([]byte, BlockSize)), iotest.ErrReader(errBroken)), Size: BlockSize}, errBroken},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -51,14 +52,14 @@ func TestSendBadSources(t *testing.T) {
 	good := netip.MustParseAddrPort("10.0.0.2:1")
 	for _, tt := range []struct {
 		to   string
-		src  Source
+		src  ferry.Source
 		want string
 	}{
 		{"0.0.0.0:1", source(nil), "no address to send to"},
 		{"10.0.0.1:0", source(nil), "no address to send to"},
-		{good.String(), Source{}, "no source"},
-		{good.String(), Source{R: strings.NewReader(""), Size: -1}, "wrong size"},
-		{good.String(), Source{R: strings.NewReader(""), Name: strings.Repeat("x", 256)}, "a name of 256 bytes"},
+		{good.String(), ferry.Source{}, "no source"},
+		{good.String(), ferry.Source{R: strings.NewReader(""), Size: -1}, "wrong size"},
+		{good.String(), ferry.Source{R: strings.NewReader(""), Name: strings.Repeat("x", 256)}, "a name of 256 bytes"},
 	} {
 		_, err := (&Sender{}).Send(context.Background(), nil, netip.MustParseAddrPort(tt.to), tt.src)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -73,7 +74,7 @@ func TestSendTrickle(t *testing.T) {
 		p := newPair(t)
 		p.receive(Receiver{})
 		data := noise(1, BlockSize+100)
-		src := Source{R: iotest.DataErrReader(iotest.OneByteReader(bytes.NewReader(data))), Size: int64(len(data))}
+		src := ferry.Source{R: iotest.DataErrReader(iotest.OneByteReader(bytes.NewReader(data))), Size: int64(len(data))}
 		if _, err := (&Sender{}).Send(context.Background(), p.sender, p.to, src); err != nil {
 			t.Error(err)
 		}
@@ -96,14 +97,14 @@ func TestFileSource(t *testing.T) {
 	if _, err := f.Seek(3, io.SeekStart); err != nil {
 		t.Fatal(err)
 	}
-	src, err := FileSource(f)
+	src, err := ferry.FileSource(f)
 	if err != nil || src.Size != 7 || src.Name != "a file" {
 		t.Errorf("FileSource = %+v, %v", src, err)
 	}
 	if _, err := f.Seek(30, io.SeekStart); err != nil {
 		t.Fatal(err)
 	}
-	if src, err := FileSource(f); err != nil || src.Size != 0 {
+	if src, err := ferry.FileSource(f); err != nil || src.Size != 0 {
 		t.Errorf("behind the end: %+v, %v", src, err)
 	}
 	d, err := os.Open(dir)
@@ -111,7 +112,7 @@ func TestFileSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	if _, err := FileSource(d); err == nil {
+	if _, err := ferry.FileSource(d); err == nil {
 		t.Error("a directory is a source")
 	}
 	r, w, err := os.Pipe()
@@ -120,7 +121,11 @@ func TestFileSource(t *testing.T) {
 	}
 	defer w.Close()
 	defer r.Close()
-	if _, err := FileSource(r); err == nil {
-		t.Error("a pipe is a source")
+	src, err = ferry.FileSource(r)
+	if err == nil {
+		err = checkSource(&src)
+	}
+	if !errors.Is(err, ErrSize) {
+		t.Errorf("a pipe is a source: %v", err)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // An Event is one packet of a transfer, or a timer that ran out, with what it changed.
@@ -31,7 +33,7 @@ type Event struct {
 type Trace struct {
 	// Accepted: a transfer began: at the receiver the file was offered, at
 	// [Sender.Serve] asked for.
-	Accepted func(Offer)
+	Accepted func(ferry.Offer)
 	// Sent: a packet left.
 	Sent func(to netip.AddrPort, e Event)
 	// Received: a packet arrived that belongs to a transfer.
@@ -47,7 +49,7 @@ type Trace struct {
 	// Bad: a packet was ignored. err says why: see [ErrTruncated] and those after it.
 	Bad func(from netip.AddrPort, err error)
 	// Finished: a transfer ended, with a nil error when the file is whole.
-	Finished func(Offer, Report, error)
+	Finished func(ferry.Offer, Report, error)
 }
 
 // Lost tells the trace of a packet that a simulated network, such as package
@@ -83,8 +85,8 @@ func LogTrace(l *slog.Logger) *Trace {
 		}
 	}
 	return &Trace{
-		Accepted: func(o Offer) {
-			l.LogAttrs(ctx, slog.LevelInfo, "transfer began", peerAttr(o.Peer), nameAttr(o), slog.Int64("size", o.Size))
+		Accepted: func(o ferry.Offer) {
+			l.LogAttrs(ctx, slog.LevelInfo, "transfer began", peerAttr(o.Addr), nameAttr(o), slog.Int64("size", o.Size))
 		},
 		Sent:        event(LevelPacket, "sent"),
 		Received:    event(LevelPacket, "received"),
@@ -95,12 +97,12 @@ func LogTrace(l *slog.Logger) *Trace {
 				slog.Uint64("block", p.Block), slog.String("flags", p.Flags.String()))
 		},
 		Bad: failure("bad packet"),
-		Finished: func(o Offer, r Report, err error) {
-			l.LogAttrs(ctx, slog.LevelInfo, "transfer ended", peerAttr(o.Peer), nameAttr(o), slog.Int64("bytes", r.Bytes), errAttr(err))
+		Finished: func(o ferry.Offer, r Report, err error) {
+			l.LogAttrs(ctx, slog.LevelInfo, "transfer ended", peerAttr(o.Addr), nameAttr(o), slog.Int64("bytes", r.Bytes), errAttr(err))
 		},
 	}
 }
 
 func peerAttr(a netip.AddrPort) slog.Attr { return slog.String("peer", a.String()) }
-func nameAttr(o Offer) slog.Attr          { return slog.String("name", o.Name) }
+func nameAttr(o ferry.Offer) slog.Attr    { return slog.String("name", o.Name) }
 func errAttr(err error) slog.Attr         { return slog.Any("err", err) }

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
@@ -17,8 +18,9 @@ import (
 // the linger time, without its sink and its octoblock.
 type transfer struct {
 	inbound
-	offer   Offer
-	sink    Sink
+	key     key
+	offer   ferry.Offer
+	sink    ferry.Sink
 	hash    hash.Hash
 	fresh   []byte // the octoblock that was acknowledged and is to be written; part of buf
 	code    Code   // why it failed, or was refused; 0 if it did not
@@ -71,8 +73,8 @@ func (v *serving) arrived(now time.Time, d datagram.Packet) {
 // unknown tells the sender of an octoleg or a FIN that nobody here knows its transfer.
 // The answer is shorter than what it answers, and never answered.
 func (v *serving) unknown(from netip.AddrPort, p Packet) error {
-	if v.only && v.last != nil && v.last.offer.Peer != from {
-		return ErrForeign
+	if v.only && v.last != nil && v.last.offer.Addr != from {
+		return ferry.ErrUnsolicited
 	}
 	v.tell(from, p, CodeUnknown)
 	return ErrSession
@@ -108,15 +110,16 @@ func (v *serving) opened(now time.Time, from netip.AddrPort, p Packet, t *transf
 // admit begins a transfer. The error says why p is ignored.
 func (v *serving) admit(now time.Time, from netip.AddrPort, p Packet, o Opening) error {
 	if !v.expected(from, o) {
-		return ErrForeign
+		return ferry.ErrUnsolicited
 	}
 	full := v.active >= v.room || v.wanted > 0 && v.complete+v.active >= v.wanted
 	if v.only && v.last != nil || full && !v.vacate(now) {
 		v.tell(from, p, CodeBusy)
-		return ErrForeign
+		return ferry.ErrUnsolicited
 	}
 	t := &transfer{
-		offer:  Offer{Peer: from, Session: p.Session, Name: o.Name, Size: o.Size},
+		key:    key{from, p.Session},
+		offer:  ferry.Offer{Addr: from, Session: uint64(p.Session), Name: o.Name, Size: o.Size},
 		hash:   sha256.New(),
 		start:  now,
 		credit: headerLen + len(p.Payload),
@@ -165,9 +168,9 @@ func (v *serving) remember(t *transfer) {
 				oldest = t
 			}
 		}
-		delete(v.transfers, key{oldest.offer.Peer, oldest.offer.Session})
+		delete(v.transfers, oldest.key)
 	}
-	v.transfers[key{t.offer.Peer, t.offer.Session}] = t
+	v.transfers[t.key] = t
 }
 
 // leg does what inbound says about an octoleg.
@@ -213,7 +216,7 @@ func (v *serving) again(t *transfer, p Packet) {
 	}
 	for _, a := range v.answers {
 		q, err := ParsePacket(a.Data)
-		if err == nil && q.Type == Ack && a.Addr == t.offer.Peer && q.Session == p.Session && q.Block == p.Block {
+		if err == nil && q.Type == Ack && a.Addr == t.offer.Addr && q.Session == p.Session && q.Block == p.Block {
 			return
 		}
 	}
@@ -244,14 +247,14 @@ func (v *serving) acknowledge(t *transfer, block uint64, held Legs, again bool) 
 			return
 		}
 		t.credit -= headerLen
-		v.answer(t.offer.Peer, Packet{Type: Ack, Flags: held, Session: t.offer.Session, Block: block})
+		v.answer(t.offer.Addr, Packet{Type: Ack, Flags: held, Session: t.key.session, Block: block})
 		t.report.Sent++
 		if again {
 			t.report.SentAgain++
 		}
 		if v.trace.Sent != nil {
-			v.trace.Sent(t.offer.Peer, Event{
-				Session: t.offer.Session, Type: Ack, Block: block, Flags: held,
+			v.trace.Sent(t.offer.Addr, Event{
+				Session: t.key.session, Type: Ack, Block: block, Flags: held,
 				Before: t.held, After: t.held, Again: again,
 			})
 		}
@@ -291,7 +294,7 @@ func (v *serving) fin(now time.Time, t *transfer, p Packet) error {
 	v.received(t, Event{Type: Fin, Block: p.Block, Again: !t.underWay()})
 	if !t.underWay() {
 		if !bytes.Equal(t.sum, p.Payload) {
-			return ErrDigest
+			return ferry.ErrDigest
 		}
 		t.report.Duplicates++
 		t.rough = true
@@ -304,7 +307,7 @@ func (v *serving) fin(now time.Time, t *transfer, p Packet) error {
 	}
 	t.sum = t.hash.Sum(nil)
 	if !bytes.Equal(t.sum, p.Payload) {
-		v.fail(now, t, ErrDigest, CodeDigest)
+		v.fail(now, t, errDigest, CodeDigest)
 		return nil
 	}
 	began := time.Now()
@@ -338,8 +341,8 @@ func (v *serving) refused(now time.Time, from netip.AddrPort, p Packet, t *trans
 
 func (v *serving) received(t *transfer, e Event) {
 	if v.trace.Received != nil {
-		e.Session = t.offer.Session
-		v.trace.Received(t.offer.Peer, e)
+		e.Session = t.key.session
+		v.trace.Received(t.offer.Addr, e)
 	}
 }
 
@@ -363,7 +366,7 @@ func (v *serving) fail(now time.Time, t *transfer, err error, code Code) {
 func (v *serving) drop(now time.Time, t *transfer, err error, code Code) {
 	var said *RemoteError
 	if !errors.As(err, &said) {
-		v.tell(t.offer.Peer, Packet{Session: t.offer.Session, Block: t.block.Number}, code)
+		v.tell(t.offer.Addr, Packet{Session: t.key.session, Block: t.block.Number}, code)
 	}
 	v.finish(now, t, err, code)
 }

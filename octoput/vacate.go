@@ -1,6 +1,8 @@
 package octoput
 
-import "time"
+import (
+	"time"
+)
 
 // unvouched is how long a transfer that was only opened keeps its place where others want
 // one. Whoever is there has gone on by then; an OPEN with a forged address never does.
@@ -20,9 +22,9 @@ func (v *serving) vacate(now time.Time) bool {
 	if oldest == nil || now.Before(oldest.expires.Add(unvouched-v.giveUp)) {
 		return false
 	}
-	oldest.sink.Abort(ErrBusy)
-	v.finish(now, oldest, ErrBusy, CodeBusy)
-	delete(v.transfers, key{oldest.offer.Peer, oldest.offer.Session})
+	oldest.sink.Abort(errBusy)
+	v.finish(now, oldest, errBusy, CodeBusy)
+	delete(v.transfers, oldest.key)
 	return true
 }
 
@@ -37,6 +39,6 @@ func (v *dispatch) vacate(now time.Time) bool {
 	if oldest == nil || now.Before(oldest.opened.Add(unvouched)) {
 		return false
 	}
-	v.finish(now, oldest, oldest.at(ErrBusy))
+	v.finish(now, oldest, oldest.at(errBusy))
 	return true
 }

@@ -8,6 +8,8 @@ import (
 	"testing/fstest"
 	"testing/synctest"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // Who has sent nothing but an OPEN makes room after a second, without a word, and may
@@ -15,9 +17,9 @@ import (
 func TestReceiverMakesRoom(t *testing.T) {
 	for name, r := range map[string]Receiver{"at once": {MaxTransfers: 2}, "in all": {Transfers: 2}} {
 		synctest.Test(t, func(t *testing.T) {
-			var ended []Offer
-			r.Trace = &Trace{Finished: func(o Offer, _ Report, err error) {
-				if errors.Is(err, ErrBusy) {
+			var ended []ferry.Offer
+			r.Trace = &Trace{Finished: func(o ferry.Offer, _ Report, err error) {
+				if errors.Is(err, ferry.ErrBusy) {
 					ended = append(ended, o)
 				}
 			}}
@@ -31,7 +33,7 @@ func TestReceiverMakesRoom(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			h.begin(9, make([]byte, 100), 1) // the oldest one's place
 			h.drain()
-			if len(ended) != 1 || ended[0].Session != 7 || !errors.Is(s.all[0].aborted, ErrBusy) {
+			if len(ended) != 1 || ended[0].Session != 7 || !errors.Is(s.all[0].aborted, ferry.ErrBusy) {
 				t.Errorf("%s: ended for want of room: %v", name, ended)
 			}
 			time.Sleep(2 * time.Second)
@@ -49,7 +51,7 @@ func TestReceiverMakesRoom(t *testing.T) {
 func TestReceiverMakesNoRoomForItsOwnStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var all []slowly
-		slow := HandlerFunc(func(Offer) (Sink, error) {
+		slow := ferry.HandlerFunc(func(ferry.Offer) (ferry.Sink, error) {
 			all = append(all, slowly{memorySink: new(memorySink), commit: unvouched * 3 / 2})
 			return all[len(all)-1], nil
 		})

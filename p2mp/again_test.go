@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -29,7 +30,7 @@ func TestNoMixture(t *testing.T) {
 				cancel()
 			}
 		}}}
-		if _, err := first.Send(ctx, p.sender, p.to, Source{R: bytes.NewReader(x), Size: 1000}); err == nil {
+		if _, err := first.Send(ctx, p.sender, p.to, ferry.Source{R: bytes.NewReader(x), Size: 1000}); err == nil {
 			t.Fatal("not canceled")
 		}
 		err := p.sendFrom(p.sender, y)
@@ -72,7 +73,7 @@ func TestStaleAcknowledgement(t *testing.T) {
 		ack, _ := Packet{Seq: 1, Category: CategoryAck}.MarshalBinary()
 		p.receivers[0].conn.WriteTo(ack, p.sender.LocalAddr())
 		pause(time.Millisecond)
-		if err := p.sendFrom(p.sender, nil); !errors.Is(err, ErrNoAnswer) {
+		if err := p.sendFrom(p.sender, nil); !errors.Is(err, ferry.ErrNoAnswer) {
 			t.Errorf("Send with nobody there: %v", err)
 		}
 		p.stop()

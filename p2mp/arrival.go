@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
@@ -20,7 +21,7 @@ func (t *sending) arrived(now time.Time, d datagram.Packet) {
 	if !known {
 		t.report.Foreign++
 		t.stranger = d.Addr
-		t.bad(d.Addr, ErrForeign)
+		t.bad(d.Addr, ferry.ErrUnsolicited)
 		return
 	}
 	if err == nil {
@@ -187,7 +188,7 @@ func (t *sending) aborted(i int, reason Reason) error {
 	e := &PeerError{Peer: p.addr, Seq: p.flight.cum + 1, Err: &AbortError{reason}}
 	if total, known := t.store.chunks(); known && reason == ReasonUnknown && p.flight.firstFin != 0 && p.flight.cum == total {
 		// It may have kept the file, and forgotten that.
-		e.Seq, e.Err = total, errors.Join(ErrUnconfirmed, e.Err)
+		e.Seq, e.Err = total, errors.Join(ferry.ErrUnconfirmed, e.Err)
 	}
 	t.drop(i, e)
 	return nil
@@ -198,7 +199,7 @@ func (t *sending) dropSilent(i int, why error) {
 	p := &t.peers[i]
 	e := &PeerError{Peer: p.addr, Seq: p.flight.cum + 1, Silence: t.giveUp, Err: why}
 	if total, known := t.store.chunks(); known && p.flight.cum == total {
-		e.Seq, e.Err = total, ErrUnconfirmed
+		e.Seq, e.Err = total, ferry.ErrUnconfirmed
 	}
 	t.tell(i, ReasonGivenUp) // should it hear that much
 	t.drop(i, e)

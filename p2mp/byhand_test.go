@@ -10,12 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
 // served returns a receiver without a network, and a function that gives it a packet of
 // 10.0.0.9:9 and returns the categories of what it answers.
-func served(t *testing.T, r Receiver, h Handler) (v *serving, in func(c Category, m message) []string) {
+func served(t *testing.T, r Receiver, h ferry.Handler) (v *serving, in func(c Category, m message) []string) {
 	v = r.newServing(h)
 	from := netip.MustParseAddrPort("10.0.0.9:9")
 	return v, func(c Category, m message) (out []string) {
@@ -80,7 +81,7 @@ func offerOf(name string, size int64) hello {
 }
 
 // sendFor runs Send, but for d at most.
-func (p *party) sendFor(t *testing.T, d time.Duration, conn net.PacketConn, s Sender, src Source) (Report, error, bool) {
+func (p *party) sendFor(t *testing.T, d time.Duration, conn net.PacketConn, s Sender, src ferry.Source) (Report, error, bool) {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), d, errBroken)
 	defer cancel()
 	r, err := s.Send(ctx, conn, p.to, src)

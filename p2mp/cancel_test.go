@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -22,7 +23,7 @@ func TestCauseLooksLikeATimeout(t *testing.T) {
 		p := newParty(t, 1)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Second, func() { cancel(fmt.Errorf("elsewhere: %w", os.ErrDeadlineExceeded)) })
-		_, err := (&Sender{Policy: Wait}).Send(ctx, p.sender, p.to, Source{R: strings.NewReader("abc"), Size: 3})
+		_, err := (&Sender{Policy: Wait}).Send(ctx, p.sender, p.to, ferry.Source{R: strings.NewReader("abc"), Size: 3})
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("Send: %v", err)
 		}
@@ -41,7 +42,7 @@ func TestCanceledBefore(t *testing.T) {
 		cancel()
 		for _, classic := range []bool{false, true} {
 			src := &failingReader{n: 5, err: errBroken}
-			if _, err := (&Sender{Classic: classic}).Send(ctx, p.sender, p.to, Source{R: src, Size: -1}); !errors.Is(err, context.Canceled) || src.n != 5 {
+			if _, err := (&Sender{Classic: classic}).Send(ctx, p.sender, p.to, ferry.Source{R: src, Size: -1}); !errors.Is(err, context.Canceled) || src.n != 5 {
 				t.Errorf("%v, %d bytes unread", err, src.n)
 			}
 		}
@@ -56,7 +57,7 @@ func TestCancelIsTold(t *testing.T) {
 		p.receive(Receiver{})
 		ctx, cancel := context.WithCancel(t.Context())
 		s := Sender{MSS: 100, Window: 10, Trace: &Trace{Acked: func(_ netip.AddrPort, seq uint32, _ int64, _ time.Duration) { cancel() }}}
-		_, err := s.Send(ctx, p.sender, p.to, Source{R: bytes.NewReader(noise(1, 100000)), Size: 100000})
+		_, err := s.Send(ctx, p.sender, p.to, ferry.Source{R: bytes.NewReader(noise(1, 100000)), Size: 100000})
 		start := time.Now()
 		for _, m := range p.receivers {
 			<-m.done
@@ -83,7 +84,7 @@ func TestReceiverStops(t *testing.T) {
 			}
 		}}}
 		data := noise(1, 100000)
-		report, err := s.Send(t.Context(), p.sender, p.to, Source{R: bytes.NewReader(data), Size: 100000})
+		report, err := s.Send(t.Context(), p.sender, p.to, ferry.Source{R: bytes.NewReader(data), Size: 100000})
 		if want := "10.0.0.2:7735: canceled"; !strings.Contains(fmt.Sprint(err), want) || report.Elapsed > 5*time.Second {
 			t.Errorf("after %v: %v", report.Elapsed, err)
 		}
@@ -101,7 +102,7 @@ func TestDeadlineReason(t *testing.T) {
 		p.receive(Receiver{})
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		_, err := (&Sender{MSS: 100, Rate: 8e5}).Send(ctx, p.sender, p.to, Source{R: bytes.NewReader(noise(1, 100000)), Size: 100000})
+		_, err := (&Sender{MSS: 100, Rate: 8e5}).Send(ctx, p.sender, p.to, ferry.Source{R: bytes.NewReader(noise(1, 100000)), Size: 100000})
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
@@ -123,7 +124,7 @@ func TestCancelWhileJoining(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		start := time.Now()
-		(&Sender{MSS: 100}).Send(ctx, p.sender, p.to, Source{R: bytes.NewReader(noise(1, 1000)), Size: 1000})
+		(&Sender{MSS: 100}).Send(ctx, p.sender, p.to, ferry.Source{R: bytes.NewReader(noise(1, 1000)), Size: 1000})
 		<-p.receivers[0].done
 		if d := time.Since(start); d > time.Second {
 			t.Errorf("the receiver heard of it after %v: %v", d, p.receivers[0].err)
@@ -139,8 +140,8 @@ func TestStopWhileChecking(t *testing.T) {
 		p := newParty(t, 1)
 		s := &shelf{t: t}
 		var told []error
-		r := Receiver{Trace: &Trace{Finished: func(_ Offer, _ Report, err error) { told = append(told, err) }}}
-		m := p.serve(r, HandlerFunc(func(o Offer) (Sink, error) {
+		r := Receiver{Trace: &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { told = append(told, err) }}}
+		m := p.serve(r, ferry.HandlerFunc(func(o ferry.Offer) (ferry.Sink, error) {
 			i, err := s.Accept(o)
 			return slowCommit{i.(*item)}, err
 		}))
@@ -180,10 +181,10 @@ func TestStopWhileReadingAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1)
 		var told []error
-		r := Receiver{Trace: &Trace{Finished: func(_ Offer, _ Report, err error) { told = append(told, err) }}}
-		m := p.serve(r, HandlerFunc(func(o Offer) (Sink, error) {
-			sink, err := (&DirHandler{Root: root, Resume: true}).Accept(o)
-			return slowResumer{sink.(Resumer)}, err
+		r := Receiver{Trace: &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { told = append(told, err) }}}
+		m := p.serve(r, ferry.HandlerFunc(func(o ferry.Offer) (ferry.Sink, error) {
+			sink, err := (&ferry.Dir{Root: root, Resume: true}).Accept(o)
+			return slowResumer{sink.(ferry.Resumer)}, err
 		}))
 		p.postTo(CategoryHello, &h)
 		p.answer()
@@ -211,7 +212,7 @@ func TestStopWhileReadingAgain(t *testing.T) {
 	}
 }
 
-type slowResumer struct{ Resumer }
+type slowResumer struct{ ferry.Resumer }
 
 func (s slowResumer) ReadAt(b []byte, offset int64) (int, error) {
 	time.Sleep(time.Second)

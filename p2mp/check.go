@@ -8,13 +8,15 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // ended takes a FIN: it answers it, and begins to check the file if it is all there.
 func (v *serving) ended(now time.Time, s *session, f *fin) {
 	if s.state == underWay {
 		if !s.gather.end(f.size) || s.offer.SHA256 != nil && *s.offer.SHA256 != f.digest {
-			v.failSession(now, s, fmt.Errorf("%w: the end contradicts the beginning", ErrDigest), ReasonDigest, true)
+			v.failSession(now, s, fmt.Errorf("p2mp: %w: the end contradicts the beginning", ferry.ErrDigest), ReasonDigest, true)
 			return
 		}
 		s.digest, s.number = f.digest, f.number
@@ -45,12 +47,12 @@ func (s *session) verify(ctx context.Context) error {
 	h := s.hash
 	if h == nil {
 		h = sha256.New()
-		if _, err := io.Copy(h, heldFile{ctx, io.NewSectionReader(s.sink.(Resumer), 0, s.size)}); err != nil {
+		if _, err := io.Copy(h, heldFile{ctx, io.NewSectionReader(s.sink.(ferry.Resumer), 0, s.size)}); err != nil {
 			return fmt.Errorf("p2mp: reading the file again: %w", err)
 		}
 	}
 	if [32]byte(h.Sum(nil)) != s.digest {
-		return ErrDigest
+		return errDigest
 	}
 	if err := s.sink.Commit(); err != nil {
 		return &commitError{err}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 	"github.com/ferrygo/ferry/internal/rtt"
 )
@@ -200,13 +201,13 @@ func (t *sending) progress(now time.Time, i int, seq uint32, sample time.Duratio
 func (t *sending) giveClassic(k int) {
 	i := t.classic.peers[k]
 	steps := &t.classic.steps
-	e := &PeerError{Peer: t.peers[i].addr, Seq: steps.seq, Silence: t.giveUp, Err: ErrSilent}
+	e := &PeerError{Peer: t.peers[i].addr, Seq: steps.seq, Silence: t.giveUp, Err: ferry.ErrSilent}
 	switch {
 	case t.report.Peers[i].Chunks == 0:
-		e.Err, e.Silence = ErrNoAnswer, t.join
+		e.Err, e.Silence = ferry.ErrNoAnswer, t.join
 		t.withdraw(i, ReasonGivenUp)
 	case steps.last:
-		e.Err = ErrUnconfirmed
+		e.Err = ferry.ErrUnconfirmed
 	}
 	t.drop(i, e)
 }

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -39,8 +40,8 @@ func TestFullFileSystem(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := newParty(t, 1, lossy.Delay(time.Millisecond))
 			var ended error
-			p.serve(Receiver{Trace: &Trace{Finished: func(_ Offer, _ Report, err error) { ended = err }}}, Dir(root))
-			_, err := (&Sender{}).Send(t.Context(), p.sender, p.to, Source{R: bytes.NewReader(data), Size: int64(len(data)), Name: "g"})
+			p.serve(Receiver{Trace: &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { ended = err }}}, &ferry.Dir{Root: root})
+			_, err := (&Sender{}).Send(t.Context(), p.sender, p.to, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data)), Name: "g"})
 			p.stop()
 			if a, ok := errors.AsType[*AbortError](err); !ok || a.Reason != ReasonStorage || !errors.Is(ended, syscall.ENOSPC) {
 				t.Errorf("beside %q: the sender %v, the receiver %v", beside, err, ended)

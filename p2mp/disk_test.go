@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -24,9 +25,9 @@ func TestDiskFull(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := newParty(t, 1, lossy.Delay(time.Millisecond))
 			var ended error
-			trace := &Trace{Finished: func(_ Offer, _ Report, err error) { ended = err }}
-			p.serve(Receiver{Trace: trace}, HandlerFunc(func(o Offer) (Sink, error) {
-				sink, err := Dir(root).Accept(o)
+			trace := &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { ended = err }}
+			p.serve(Receiver{Trace: trace}, ferry.HandlerFunc(func(o ferry.Offer) (ferry.Sink, error) {
+				sink, err := (&ferry.Dir{Root: root}).Accept(o)
 				return &fullDisk{Sink: sink, room: 100 * full}, err
 			}))
 			if err := p.sendFrom(p.sender, noise(1, 350)); err == nil {
@@ -44,7 +45,7 @@ func TestDiskFull(t *testing.T) {
 }
 
 type fullDisk struct {
-	Sink
+	ferry.Sink
 	room int
 }
 
@@ -62,9 +63,9 @@ func TestDiskFullExtended(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := newParty(t, 2, lossy.Delay(time.Millisecond), lossy.Loss(0.2), lossy.Seed(uint64(full)))
 			var ended error
-			r := Receiver{Trace: &Trace{Finished: func(_ Offer, _ Report, err error) { ended = err }}}
-			p.serve(r, HandlerFunc(func(o Offer) (Sink, error) {
-				sink, err := Dir(root).Accept(o)
+			r := Receiver{Trace: &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { ended = err }}}
+			p.serve(r, ferry.HandlerFunc(func(o ferry.Offer) (ferry.Sink, error) {
+				sink, err := (&ferry.Dir{Root: root}).Accept(o)
 				return &fullDisk{Sink: sink, room: 100 * full}, err
 			}))
 			m := p.receivers[1]
@@ -73,7 +74,7 @@ func TestDiskFullExtended(t *testing.T) {
 				return err
 			})
 			data := noise(1, 1150)
-			_, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, Source{R: bytes.NewReader(data), Size: 1150, Name: "f"})
+			_, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, ferry.Source{R: bytes.NewReader(data), Size: 1150, Name: "f"})
 			p.stop()
 			var a *AbortError
 			if !errors.As(err, &a) || a.Reason != ReasonStorage || !errors.Is(ended, syscall.ENOSPC) {
@@ -103,7 +104,7 @@ func TestTroubleWithTheSink(t *testing.T) {
 		{name: "refused by whim", accept: errBroken, want: ReasonRefused},
 		{name: "full when it is written", write: full, want: ReasonStorage},
 		{name: "refused by Write", write: errBroken, want: ReasonStorage},
-		{name: "larger than was said", write: fmt.Errorf("%w: more than 5 bytes", ErrTooLarge), want: ReasonTooLarge},
+		{name: "larger than was said", write: fmt.Errorf("%w: more than 5 bytes", ferry.ErrTooLarge), want: ReasonTooLarge},
 		{name: "not synced", commit: &os.PathError{Op: "sync", Path: "f", Err: syscall.EIO}, want: ReasonStorage},
 		{name: "not renamed", commit: moved, want: ReasonStorage},
 		{name: "not allowed to rename it", commit: &os.PathError{Op: "rename", Path: "f", Err: syscall.EACCES}, want: ReasonStorage},
@@ -113,15 +114,15 @@ func TestTroubleWithTheSink(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newParty(t, 1, lossy.Delay(time.Millisecond))
 				var ended error
-				r := Receiver{Trace: &Trace{Finished: func(_ Offer, _ Report, err error) { ended = err }}}
-				p.serve(r, HandlerFunc(func(o Offer) (Sink, error) {
+				r := Receiver{Trace: &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { ended = err }}}
+				p.serve(r, ferry.HandlerFunc(func(o ferry.Offer) (ferry.Sink, error) {
 					if tt.accept != nil {
 						return nil, tt.accept
 					}
-					sink, err := Dir(root).Accept(o)
+					sink, err := (&ferry.Dir{Root: root}).Accept(o)
 					return &troubledSink{sink, tt.write, tt.commit}, err
 				}))
-				_, err := (&Sender{}).Send(t.Context(), p.sender, p.to, Source{R: strings.NewReader("abc"), Size: 3, Name: "f"})
+				_, err := (&Sender{}).Send(t.Context(), p.sender, p.to, ferry.Source{R: strings.NewReader("abc"), Size: 3, Name: "f"})
 				p.stop()
 				if a, ok := errors.AsType[*AbortError](err); !ok || a.Reason != tt.want {
 					t.Errorf("the sender: %v, want %v", err, tt.want)
@@ -139,7 +140,7 @@ func TestTroubleWithTheSink(t *testing.T) {
 
 // A troubledSink fails with those errors that are not nil.
 type troubledSink struct {
-	Sink
+	ferry.Sink
 	write, commit error
 }
 

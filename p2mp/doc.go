@@ -12,10 +12,10 @@
 //
 //	var r p2mp.Receiver
 //	report, err := r.Receive(ctx, conn, w)             // one file, to any io.Writer
-//	err = r.Serve(ctx, conn, p2mp.Dir(root))           // file after file, into a directory
+//	err = r.Serve(ctx, conn, &ferry.Dir{Root: root})           // file after file, into a directory
 //
 //	var s p2mp.Sender
-//	report, err := s.Send(ctx, conn, receivers, p2mp.Source{R: r, Size: size})
+//	report, err := s.Send(ctx, conn, receivers, ferry.Source{R: r, Size: size})
 //
 // The caller makes the conns and closes them, so a transfer runs as well over a
 // multicast or a simulated conn as over a UDP socket. Every call returns when its part
@@ -204,7 +204,7 @@
 // HELLO answers a chunk 1 of the classic mode with its REPORT again, for then the first
 // one was lost.
 //
-// From a [Source] that can be read again no receiver of the extended mode waits for
+// From a [ferry.Source] that can be read again no receiver of the extended mode waits for
 // another. From one that is read once, data flow when joining is over, and all
 // receivers move within one window.
 //
@@ -244,8 +244,8 @@
 // been asked about it for a minute, or GiveUp if that is longer; MaxTransfers of them
 // at the least. A sender gives up sooner, unless its own GiveUp is as long. One that
 // asks later, or asks a receiver that was started again, is told that there is no such
-// session, though the file may have been kept: its error is [ErrUnconfirmed] and
-// [ErrRestarted] in one.
+// session, though the file may have been kept: its error is [ferry.ErrUnconfirmed] and
+// [ferry.ErrRestarted] in one.
 //
 // A receiver that was sent HELLOs and was never heard from is sent an ABORT in the end,
 // too: the process may have stood still, and finds it behind the HELLOs in its socket.
@@ -291,7 +291,7 @@
 //     ACK of one transfer may pass for one of the next. Use a port for each transfer,
 //     or the extended mode, where that matters.
 //   - In the extended mode the session tells. [Receiver.Receive], which takes one
-//     transfer, fails with [ErrRestarted] when the sender's address offers another
+//     transfer, fails with [ferry.ErrRestarted] when the sender's address offers another
 //     session in mid-file. A HELLO of an earlier transfer from the same port that comes
 //     so late, or a forged one, has it do so, too.
 //   - A classic receiver acknowledges, in mid-file, only the latest chunk: to

@@ -6,13 +6,13 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // What is wrong with a packet; see [ParsePacket] and [Trace].
 var (
-	ErrTruncated = errors.New("p2mp: packet shorter than its header")
-	ErrChecksum  = errors.New("p2mp: wrong checksum")
-	ErrCategory  = errors.New("p2mp: unknown category")
+	ErrCategory = errors.New("p2mp: unknown category")
 	// ErrSequence: a sequence number that this packet cannot have: 0, a chunk not sent
 	// yet, or a chunk after the one that is due.
 	ErrSequence = errors.New("p2mp: sequence number out of place")
@@ -20,38 +20,25 @@ var (
 	ErrLength = errors.New("p2mp: chunk longer than the first")
 	// ErrSession: a packet of another session, or of none.
 	ErrSession = errors.New("p2mp: packet of another session")
-	// ErrForeign: a packet from an address that takes no part in the transfer.
-	ErrForeign = errors.New("p2mp: packet from a stranger")
 )
 
 // Why a transfer failed, in whole or for one receiver.
 var (
-	// ErrNoAnswer: the receiver never acknowledged anything.
-	ErrNoAnswer = errors.New("p2mp: no answer")
-	// ErrSilent: the other side took part and then fell silent.
-	ErrSilent = errors.New("p2mp: silent")
 	// ErrStalled: the receiver answers, and yet nothing that is sent to it arrives:
 	// the chunks may be too long for the path.
 	ErrStalled = errors.New("p2mp: stalled")
 	// ErrSlow: the receiver held up the others in the group; see Sender.MinRate.
 	ErrSlow = errors.New("p2mp: slow")
-	// ErrUnconfirmed: everything was sent and acknowledged, but for the end (in
-	// lock-step, the last chunk), so the receiver may well have the whole file.
-	ErrUnconfirmed = errors.New("p2mp: sent, not confirmed")
-	// ErrRestarted: the other side started again, and knows nothing of the transfer, or
-	// began another one.
-	ErrRestarted = errors.New("p2mp: restarted")
-	// ErrDigest: what arrived is not what was sent.
-	ErrDigest = errors.New("p2mp: wrong digest")
-	// ErrTooLarge: a file is larger than the receiver takes.
-	ErrTooLarge = errors.New("p2mp: file too large")
 	// ErrTooManyChunks: the file has more chunks than there are sequence numbers. A
 	// larger MSS helps.
 	ErrTooManyChunks = errors.New("p2mp: more than 4294967295 chunks")
-	// ErrSize: the source held more or fewer bytes than Source.Size.
-	ErrSize = errors.New("p2mp: source and its size differ")
-	// ErrBusy: a receiver has as many transfers under way as it may.
-	ErrBusy = errors.New("p2mp: too many transfers")
+)
+
+// Errors of package ferry, as they are returned by a call.
+var (
+	errBusy      = fmt.Errorf("p2mp: %w", ferry.ErrBusy)
+	errDigest    = fmt.Errorf("p2mp: %w", ferry.ErrDigest)
+	errRestarted = fmt.Errorf("p2mp: %w", ferry.ErrRestarted)
 )
 
 // A PeerError says why one receiver does not have the whole file, as far as the sender
@@ -72,17 +59,17 @@ func (e *PeerError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v: ", e.Peer)
 	switch {
-	case errors.Is(e.Err, ErrNoAnswer):
+	case errors.Is(e.Err, ferry.ErrNoAnswer):
 		fmt.Fprintf(&b, "no answer in %v", e.Silence)
-	case errors.Is(e.Err, ErrUnconfirmed) && errors.Is(e.Err, ErrRestarted):
+	case errors.Is(e.Err, ferry.ErrUnconfirmed) && errors.Is(e.Err, ferry.ErrRestarted):
 		fmt.Fprintf(&b, "sent, not confirmed: after chunk %d, the last, it knows nothing of the transfer", e.Seq)
-	case errors.Is(e.Err, ErrUnconfirmed):
+	case errors.Is(e.Err, ferry.ErrUnconfirmed):
 		fmt.Fprintf(&b, "sent, not confirmed: no answer to the end, after chunk %d, in %v", e.Seq, e.Silence)
 	case errors.Is(e.Err, ErrSlow):
 		fmt.Fprintf(&b, "too slow for the others, lacks chunk %d and what follows", e.Seq)
 	case errors.Is(e.Err, ErrStalled):
 		fmt.Fprintf(&b, "answers, but chunk %d and what follows did not arrive in %v", e.Seq, e.Silence)
-	case errors.Is(e.Err, ErrSilent):
+	case errors.Is(e.Err, ferry.ErrSilent):
 		fmt.Fprintf(&b, "silent for %v, lacks chunk %d and what follows", e.Silence, e.Seq)
 	default:
 		if a, ok := errors.AsType[*AbortError](e.Err); ok {
@@ -125,7 +112,7 @@ type IncompleteError struct {
 func (e *IncompleteError) Error() string {
 	what := "answered"
 	for _, p := range e.Peers {
-		if !errors.Is(p.Err, ErrNoAnswer) {
+		if !errors.Is(p.Err, ferry.ErrNoAnswer) {
 			what = "have the whole file"
 		}
 	}

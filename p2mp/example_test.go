@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 	"github.com/ferrygo/ferry/p2mp"
 )
@@ -50,7 +51,7 @@ func Example() {
 	conn, _ := listen()
 	defer conn.Close()
 	var s p2mp.Sender
-	source := p2mp.Source{R: strings.NewReader(file), Size: int64(len(file))}
+	source := ferry.Source{R: strings.NewReader(file), Size: int64(len(file))}
 	report, err := s.Send(ctx, lossy.Wrap(conn, lossy.Loss(0.1), lossy.Seed(9)), to, source)
 	fmt.Println(report.Bytes, "bytes in", report.Chunks, "chunks, error:", err)
 
@@ -83,13 +84,13 @@ func ExampleReceiver_Serve() {
 	served := make(chan error)
 	go func() {
 		var r p2mp.Receiver
-		served <- r.Serve(ctx, at, p2mp.Dir(root))
+		served <- r.Serve(ctx, at, &ferry.Dir{Root: root})
 	}()
 
 	for _, text := range []string{"first", "second"} {
 		conn, _ := listen()
 		var s p2mp.Sender
-		if _, err := s.Send(ctx, conn, []netip.AddrPort{addr}, p2mp.Source{R: strings.NewReader(text), Size: int64(len(text)), Name: text}); err != nil {
+		if _, err := s.Send(ctx, conn, []netip.AddrPort{addr}, ferry.Source{R: strings.NewReader(text), Size: int64(len(text)), Name: text}); err != nil {
 			log.Print(err)
 		}
 		conn.Close()
@@ -110,7 +111,7 @@ func ExampleReceiver_Serve() {
 // A source whose digest is known beforehand can be resumed by those who received a part.
 func ExampleSource_Digest() {
 	file := strings.NewReader("the quick brown fox")
-	source := p2mp.Source{R: file, Size: file.Size(), Name: "fox"}
+	source := ferry.Source{R: file, Size: file.Size(), Name: "fox"}
 	if err := source.Digest(context.Background()); err != nil {
 		log.Fatal(err)
 	}
@@ -125,11 +126,11 @@ func ExampleIncompleteError() {
 	defer conn.Close()
 	_, nobody := listen() // a socket that nobody reads
 	s := p2mp.Sender{JoinTimeout: time.Second, Classic: true}
-	_, err := s.Send(context.Background(), conn, []netip.AddrPort{nobody}, p2mp.Source{R: strings.NewReader("hello"), Size: 5})
+	_, err := s.Send(context.Background(), conn, []netip.AddrPort{nobody}, ferry.Source{R: strings.NewReader("hello"), Size: 5})
 	var incomplete *p2mp.IncompleteError
 	if errors.As(err, &incomplete) {
 		for _, p := range incomplete.Peers {
-			fmt.Println(p.Peer == nobody, errors.Is(p, p2mp.ErrNoAnswer), "lacks chunk", p.Seq)
+			fmt.Println(p.Peer == nobody, errors.Is(p, ferry.ErrNoAnswer), "lacks chunk", p.Seq)
 		}
 	}
 	// Output:

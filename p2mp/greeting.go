@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/checksum"
 )
 
@@ -34,7 +35,7 @@ func (v *serving) greeted(now time.Time, from netip.AddrPort, h *hello, length i
 	}
 	if v.full() || v.alike(from, h.session) {
 		v.refuse(from, h.session, ReasonBusy)
-		return ErrBusy
+		return ferry.ErrBusy
 	}
 	s := &session{
 		key:    key,
@@ -68,12 +69,12 @@ func (v *serving) occupied(now time.Time, from netip.AddrPort, h *hello) error {
 	s := v.latest(from)
 	switch {
 	case s != nil && s.state == underWay && h.fault() == 0:
-		v.failSession(now, s, ErrRestarted, ReasonUnknown, false)
-		return ErrBusy // as in the classic mode
+		v.failSession(now, s, errRestarted, ReasonUnknown, false)
+		return ferry.ErrBusy // as in the classic mode
 	case s == nil && v.transfers[from] == nil && v.active > 0:
 		v.refuse(from, h.session, ReasonBusy)
 	}
-	return ErrForeign
+	return ferry.ErrUnsolicited
 }
 
 // alike reports whether the sender has a session under way whose packets have the same
@@ -95,8 +96,8 @@ func sumOf(session uint64) uint16 {
 }
 
 // offer is what a Handler is told of a HELLO.
-func (h *hello) offer(from netip.AddrPort) Offer {
-	return Offer{From: from, Name: h.name, Size: h.size, Mode: h.mode, SHA256: h.digest, Extended: true}
+func (h *hello) offer(from netip.AddrPort) ferry.Offer {
+	return ferry.Offer{Addr: from, Session: h.session, Name: h.name, Size: h.size, Mode: h.mode, SHA256: h.digest}
 }
 
 // fault says what makes a HELLO one that no handler need be asked about; 0: nothing.
@@ -127,7 +128,7 @@ func (v *serving) open(s *session, h *hello) error {
 	s.sink = sink
 	s.gather = gather{mss: h.mss, size: h.size}
 	var cum uint32
-	if r, ok := sink.(Resumer); ok && h.digest != nil && h.size >= 0 {
+	if r, ok := sink.(ferry.Resumer); ok && h.digest != nil && h.size >= 0 {
 		held, err := r.Resume(h.mss)
 		if err == nil && (held < 0 || held > h.size || held < h.size && held%int64(h.mss) != 0) {
 			err = fmt.Errorf("p2mp: a Resumer that holds %d bytes of %d, in chunks of %d", held, h.size, h.mss)

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -284,7 +285,7 @@ func TestGroupReadOnce(t *testing.T) {
 		p.receive(Receiver{})
 		data := noise(1, 300_000)
 		s := Sender{MSS: 100, Window: 64, Group: testGroup}
-		report, err := s.Send(context.Background(), p.sender, p.to, Source{R: struct{ io.Reader }{bytes.NewReader(data)}, Size: -1})
+		report, err := s.Send(context.Background(), p.sender, p.to, ferry.Source{R: struct{ io.Reader }{bytes.NewReader(data)}, Size: -1})
 		p.stop()
 		if err != nil {
 			t.Fatal(err)
@@ -337,7 +338,7 @@ func TestGroupNoRoute(t *testing.T) {
 			}
 			failed++
 		}}}
-		report, err := s.Send(t.Context(), routelessConn{p.sender}, p.to, Source{R: bytes.NewReader(data), Size: int64(len(data))})
+		report, err := s.Send(t.Context(), routelessConn{p.sender}, p.to, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))})
 		p.stop()
 		if err != nil {
 			t.Fatal(err)
@@ -384,7 +385,7 @@ func TestGroupNonsense(t *testing.T) {
 		}()
 		data := noise(1, 1_000_000)
 		s := Sender{Group: testGroup, GiveUp: 2 * time.Second}
-		report, err := s.Send(t.Context(), p.sender, p.to, Source{R: bytes.NewReader(data), Size: int64(len(data))})
+		report, err := s.Send(t.Context(), p.sender, p.to, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))})
 		p.stop()
 		liar.conn.Close()
 		stranger.Close()

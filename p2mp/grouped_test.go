@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -36,7 +37,7 @@ func TestGroupDeaf(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		s := Sender{MSS: 1000, Group: testGroup, GiveUp: 3 * time.Second}
-		report, err := s.Send(ctx, p.sender, p.to, Source{R: bytes.NewReader(data), Size: int64(len(data))})
+		report, err := s.Send(ctx, p.sender, p.to, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))})
 		p.stop()
 		var incomplete *IncompleteError
 		if !errors.As(err, &incomplete) || !errors.Is(err, ErrStalled) || len(incomplete.Peers) != 2 {
@@ -105,11 +106,11 @@ func TestGroupNoJoin(t *testing.T) {
 // TestWelcome: whose answer to an invitation makes a receiver of it, and when.
 func TestWelcome(t *testing.T) {
 	from := netip.MustParseAddrPort("10.0.0.9:7735")
-	once := Source{R: bytes.NewBufferString("x"), Size: 1}
-	again := Source{R: strings.NewReader("x"), Size: 1}
+	once := ferry.Source{R: bytes.NewBufferString("x"), Size: 1}
+	again := ferry.Source{R: strings.NewReader("x"), Size: 1}
 	for _, tt := range []struct {
 		name   string
-		src    Source
+		src    ferry.Source
 		to     []netip.AddrPort
 		change func(*sending, *status)
 		want   bool
@@ -143,7 +144,7 @@ func TestWelcome(t *testing.T) {
 
 // TestInvite: how often the group is invited, in time and later.
 func TestInvite(t *testing.T) {
-	u, err := (&Sender{Group: testGroup, JoinTimeout: 600 * time.Millisecond}).newSending(nil, Source{R: strings.NewReader("x"), Size: 1})
+	u, err := (&Sender{Group: testGroup, JoinTimeout: 600 * time.Millisecond}).newSending(nil, ferry.Source{R: strings.NewReader("x"), Size: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +249,7 @@ func TestGroupGone(t *testing.T) {
 		})
 		report, err := p.send(Sender{Group: testGroup, GiveUp: 3 * time.Second}, noise(1, 2<<20))
 		var incomplete *IncompleteError
-		if !errors.As(err, &incomplete) || !errors.Is(err, ErrSilent) || len(incomplete.Peers) != 3 || report.Elapsed > 3600*time.Millisecond {
+		if !errors.As(err, &incomplete) || !errors.Is(err, ferry.ErrSilent) || len(incomplete.Peers) != 3 || report.Elapsed > 3600*time.Millisecond {
 			t.Errorf("after %v: %v", report.Elapsed, err)
 		}
 	})
@@ -283,7 +284,7 @@ func TestGroupInvitesReadOnce(t *testing.T) {
 		p.receive(Receiver{})
 		p.to = nil
 		data := noise(1, 10_000)
-		_, err, _ := p.sendFor(t, time.Minute, p.sender, Sender{Group: testGroup}, Source{R: bytes.NewBuffer(bytes.Clone(data)), Size: -1})
+		_, err, _ := p.sendFor(t, time.Minute, p.sender, Sender{Group: testGroup}, ferry.Source{R: bytes.NewBuffer(bytes.Clone(data)), Size: -1})
 		p.stop()
 		if err != nil {
 			t.Error(err)
@@ -351,10 +352,10 @@ func TestGroupMinRateLimited(t *testing.T) {
 	data := noise(1, 2<<20)
 	for name, tt := range map[string]struct {
 		sender Sender
-		source Source
+		source ferry.Source
 	}{
-		"source": {Sender{Group: testGroup, MinRate: 10e6}, Source{R: tricklingReader{bytes.NewReader(data)}, Size: -1}},
-		"rate":   {Sender{Group: testGroup, MinRate: 10e6, Rate: 2e6}, Source{R: bytes.NewReader(data), Size: int64(len(data))}},
+		"source": {Sender{Group: testGroup, MinRate: 10e6}, ferry.Source{R: tricklingReader{bytes.NewReader(data)}, Size: -1}},
+		"rate":   {Sender{Group: testGroup, MinRate: 10e6, Rate: 2e6}, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -375,7 +376,7 @@ func TestGroupMinRateLimited(t *testing.T) {
 // TestToldAgain: who was given up, and answers all the same, learns of it.
 func TestToldAgain(t *testing.T) {
 	to := []netip.AddrPort{netip.MustParseAddrPort("10.0.0.9:7735")}
-	u, err := (&Sender{Group: testGroup}).newSending(to, Source{R: strings.NewReader("x"), Size: 1})
+	u, err := (&Sender{Group: testGroup}).newSending(to, ferry.Source{R: strings.NewReader("x"), Size: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -392,7 +393,7 @@ func TestToldAgain(t *testing.T) {
 
 // TestGroupPoll: what a poll to the group asks, and of whom.
 func TestGroupPoll(t *testing.T) {
-	u, err := (&Sender{Group: testGroup}).newSending(nil, Source{R: strings.NewReader("x"), Size: 1})
+	u, err := (&Sender{Group: testGroup}).newSending(nil, ferry.Source{R: strings.NewReader("x"), Size: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -26,16 +27,16 @@ func TestTwoForOnePlace(t *testing.T) {
 		defer slow.Close()
 		errs := make(chan error)
 		go func() {
-			_, err := (&Sender{Rate: 1e5}).Send(t.Context(), slow, p.to, Source{R: bytes.NewReader(noise(1, 50000)), Size: 50000})
+			_, err := (&Sender{Rate: 1e5}).Send(t.Context(), slow, p.to, ferry.Source{R: bytes.NewReader(noise(1, 50000)), Size: 50000})
 			errs <- err
 		}()
 		pause(100 * time.Millisecond)
 		quick := p.listen()
 		defer quick.Close()
-		if _, err := (&Sender{}).Send(t.Context(), quick, p.to, Source{R: strings.NewReader("abc"), Size: 3}); err != nil {
+		if _, err := (&Sender{}).Send(t.Context(), quick, p.to, ferry.Source{R: strings.NewReader("abc"), Size: 3}); err != nil {
 			t.Error(err)
 		}
-		if err := <-errs; !errors.Is(err, ErrBusy) {
+		if err := <-errs; !errors.Is(err, ferry.ErrBusy) {
 			t.Errorf("the slow sender: %v", err)
 		}
 		<-m.done
@@ -104,8 +105,8 @@ func TestAnswersThatCannotLeave(t *testing.T) {
 func TestOddHandlers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1, lossy.Delay(time.Millisecond))
-		p.serve(Receiver{MaxTransfers: math.MaxInt}, HandlerFunc(func(Offer) (Sink, error) { return nil, nil }))
-		_, err := (&Sender{}).Send(t.Context(), p.sender, p.to, Source{R: strings.NewReader("abc"), Size: 3})
+		p.serve(Receiver{MaxTransfers: math.MaxInt}, ferry.HandlerFunc(func(ferry.Offer) (ferry.Sink, error) { return nil, nil }))
+		_, err := (&Sender{}).Send(t.Context(), p.sender, p.to, ferry.Source{R: strings.NewReader("abc"), Size: 3})
 		if a, ok := errors.AsType[*AbortError](err); !ok || a.Reason != ReasonRefused {
 			t.Errorf("a handler without a sink: %v", err)
 		}
@@ -115,7 +116,7 @@ func TestOddHandlers(t *testing.T) {
 		p := newParty(t, 1, lossy.Delay(time.Millisecond))
 		s := &shelf{t: t}
 		stall := 2 * DefaultReceiverGiveUp
-		p.serve(Receiver{}, HandlerFunc(func(o Offer) (Sink, error) {
+		p.serve(Receiver{}, ferry.HandlerFunc(func(o ferry.Offer) (ferry.Sink, error) {
 			sink, err := s.Accept(o)
 			if len(s.items) == 1 {
 				sink = &stallingSink{sink, stall}
@@ -127,7 +128,7 @@ func TestOddHandlers(t *testing.T) {
 		go p.sendFrom(p.sender, noise(1, 300))
 		pause(3 * time.Millisecond)
 		data := noise(2, 3000)
-		_, err := (&Sender{MSS: 100, Classic: true, GiveUp: time.Hour, JoinTimeout: time.Hour}).Send(t.Context(), other, p.to, Source{R: bytes.NewReader(data), Size: 3000})
+		_, err := (&Sender{MSS: 100, Classic: true, GiveUp: time.Hour, JoinTimeout: time.Hour}).Send(t.Context(), other, p.to, ferry.Source{R: bytes.NewReader(data), Size: 3000})
 		if err != nil {
 			t.Errorf("the other sender: %v", err)
 		}
@@ -137,7 +138,7 @@ func TestOddHandlers(t *testing.T) {
 }
 
 type stallingSink struct {
-	Sink
+	ferry.Sink
 	stall time.Duration
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
@@ -68,7 +69,7 @@ func TestLingerOfSession(t *testing.T) {
 		{[]uint32{1, 2, 2, 3}, 10 * time.Millisecond, 640 * time.Millisecond},
 		{[]uint32{1, 3, 2}, 100 * time.Millisecond, DefaultLinger},
 	} {
-		v, in := served(t, Receiver{}, HandlerFunc(func(Offer) (Sink, error) { return new(troubledItem), nil }))
+		v, in := served(t, Receiver{}, ferry.HandlerFunc(func(ferry.Offer) (ferry.Sink, error) { return new(troubledItem), nil }))
 		h := offerOf("f", 300)
 		in(CategoryHello, &h)
 		for _, seq := range tt.seqs {

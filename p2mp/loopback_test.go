@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -44,7 +45,7 @@ func loopback(t testing.TB, s Sender, receivers int, data []byte, wrap func(int,
 		}()
 	}
 	s.JoinTimeout, s.GiveUp = ample, ample
-	report, err := s.Send(ctx, wrap(receivers, listenLoopback(t)), to, Source{R: bytes.NewReader(data), Size: int64(len(data))})
+	report, err := s.Send(ctx, wrap(receivers, listenLoopback(t)), to, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))})
 	if err != nil {
 		t.Error(err)
 	}
@@ -146,7 +147,7 @@ func TestAbortedTransfersLeaveNothing(t *testing.T) {
 				a.Close()
 			}
 		}}}
-		if _, err := s.Send(ctx, a, []netip.AddrPort{addrOf(b)}, Source{R: bytes.NewReader(make([]byte, 1000)), Size: 1000}); err == nil {
+		if _, err := s.Send(ctx, a, []netip.AddrPort{addrOf(b)}, ferry.Source{R: bytes.NewReader(make([]byte, 1000)), Size: 1000}); err == nil {
 			t.Fatal("the transfer was not aborted")
 		}
 		cancel()

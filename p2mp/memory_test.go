@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -62,18 +63,18 @@ func TestKeptAndForgotten(t *testing.T) {
 			}))
 			s := &shelf{t: t}
 			// It takes its time, so that the answer to the FIN has left when the outage begins.
-			slow := HandlerFunc(func(o Offer) (Sink, error) {
+			slow := ferry.HandlerFunc(func(o ferry.Offer) (ferry.Sink, error) {
 				_, err := s.Accept(o)
 				return slowCommit{s.items[0]}, err
 			})
-			p.serve(Receiver{Trace: &Trace{Finished: func(Offer, Report, error) { cut.Store(time.Now().UnixNano()) }}}, slow)
-			_, err := (&Sender{Policy: Wait}).Send(t.Context(), p.sender, p.to, Source{R: bytes.NewReader(noise(1, 3000)), Size: 3000})
+			p.serve(Receiver{Trace: &Trace{Finished: func(ferry.Offer, Report, error) { cut.Store(time.Now().UnixNano()) }}}, slow)
+			_, err := (&Sender{Policy: Wait}).Send(t.Context(), p.sender, p.to, ferry.Source{R: bytes.NewReader(noise(1, 3000)), Size: 3000})
 			p.stop()
 			if s.items[0].ended != "committed" {
 				t.Fatal(s.items[0].ended)
 			}
 			known := outage < sessionMemory
-			if told := errors.Is(err, ErrUnconfirmed) && errors.Is(err, ErrRestarted); (err == nil) != known || told == known {
+			if told := errors.Is(err, ferry.ErrUnconfirmed) && errors.Is(err, ferry.ErrRestarted); (err == nil) != known || told == known {
 				t.Errorf("after an outage of %v: %v", outage, err)
 			}
 			if want := "10.0.0.2:7735: sent, not confirmed: after chunk 3, the last, it knows nothing of the transfer"; !known && !strings.Contains(err.Error(), want) {

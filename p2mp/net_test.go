@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -104,7 +105,7 @@ func (p *party) stop() {
 
 // send runs Send and stops the members.
 func (p *party) send(s Sender, data []byte) (Report, error) {
-	report, err := s.Send(context.Background(), p.sender, p.to, Source{R: bytes.NewReader(data), Size: int64(len(data))})
+	report, err := s.Send(context.Background(), p.sender, p.to, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))})
 	p.stop()
 	return report, err
 }

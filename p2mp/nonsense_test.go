@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -46,7 +47,7 @@ func TestSenderIgnoresNonsense(t *testing.T) {
 		p.receive(Receiver{})
 		data := noise(1, 100*100)
 		var err error
-		v, err = s.newSending(p.to, Source{R: bytes.NewReader(data), Size: int64(len(data))})
+		v, err = s.newSending(p.to, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +66,7 @@ func TestSenderIgnoresNonsense(t *testing.T) {
 
 // A receiver can have the file only if it holds all chunks and was told that they are all.
 func TestEndIsPlausible(t *testing.T) {
-	v, err := (&Sender{MSS: 100}).newSending([]netip.AddrPort{firstReceiver}, Source{R: bytes.NewReader(make([]byte, 1000)), Size: 1000})
+	v, err := (&Sender{MSS: 100}).newSending([]netip.AddrPort{firstReceiver}, ferry.Source{R: bytes.NewReader(make([]byte, 1000)), Size: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

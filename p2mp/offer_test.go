@@ -15,12 +15,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
 // Answers to a HELLO that cannot be true.
 func TestJoined(t *testing.T) {
-	src := Source{R: bytes.NewReader(make([]byte, 1000)), Size: 1000}
+	src := ferry.Source{R: bytes.NewReader(make([]byte, 1000)), Size: 1000}
 	for _, s := range []status{
 		{cum: 5, space: 10},            // no digest was told
 		{cum: 0, space: 0},             //
@@ -78,7 +79,7 @@ func TestRefusedOffers(t *testing.T) {
 			}
 			synctest.Test(t, func(t *testing.T) {
 				p := newParty(t, 1)
-				p.serve(Receiver{}, &DirHandler{Root: root, MaxSize: 1000})
+				p.serve(Receiver{}, &ferry.Dir{Root: root, MaxSize: 1000})
 				h := offerOf("f", 10)
 				tt.change(&h)
 				for range 2 { // and again, when the answer was lost
@@ -102,7 +103,7 @@ func TestSenderReportsRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 2, lossy.Delay(time.Millisecond))
 		p.receivers[0].start(func(ctx context.Context) error {
-			return (&Receiver{}).Serve(ctx, p.receivers[0].conn, Dir(root))
+			return (&Receiver{}).Serve(ctx, p.receivers[0].conn, &ferry.Dir{Root: root})
 		})
 		m := p.receivers[1]
 		m.start(func(ctx context.Context) error {
@@ -110,7 +111,7 @@ func TestSenderReportsRefusal(t *testing.T) {
 			return err
 		})
 		data := noise(1, 1000)
-		_, err := (&Sender{}).Send(t.Context(), p.sender, p.to, Source{R: bytes.NewReader(data), Size: 1000, Name: "../x"})
+		_, err := (&Sender{}).Send(t.Context(), p.sender, p.to, ferry.Source{R: bytes.NewReader(data), Size: 1000, Name: "../x"})
 		p.stop()
 		if got, want := fmt.Sprint(err), "p2mp: 1 of 2 receivers have the whole file; 10.0.0.2:7735: refused the name"; got != want || !errors.Is(err, fs.ErrInvalid) {
 			t.Errorf("error %q, want %q", got, want)
@@ -217,7 +218,7 @@ func TestNegativeWindow(t *testing.T) {
 		}
 	}()
 	v := (&Receiver{Window: -1}).newServing(&shelf{t: t})
-	s := &session{offer: Offer{Size: -1}}
+	s := &session{offer: ferry.Offer{Size: -1}}
 	h := offerOf("f", -1)
 	v.open(s, &h)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/checksum"
 )
 
@@ -148,7 +149,7 @@ func ParsePacket(b []byte) (Packet, error) { return ParseSessionPacket(0, b) }
 // checksum is right only if session is the one that it belongs to.
 func ParseSessionPacket(session uint64, b []byte) (Packet, error) {
 	if len(b) < headerLen {
-		return Packet{}, ErrTruncated
+		return Packet{}, ferry.ErrTruncated
 	}
 	p := Packet{
 		Session:  session,
@@ -164,7 +165,7 @@ func ParseSessionPacket(session uint64, b []byte) (Packet, error) {
 	sum.AddUint64(session)
 	sum.Add(b)
 	if unsummed := p.Category == CategoryAck && p.Checksum == 0; !unsummed && !sum.Verify() {
-		return Packet{}, ErrChecksum
+		return Packet{}, ferry.ErrChecksum
 	}
 	if !p.Category.takes(p.Seq) {
 		return Packet{}, ErrSequence

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ferrygo/ferry"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -90,11 +91,11 @@ func TestParsePacketErrors(t *testing.T) {
 		b    []byte
 		want error
 	}{
-		{"nothing", nil, ErrTruncated},
-		{"seven bytes", make([]byte, 7), ErrTruncated},
+		{"nothing", nil, ferry.ErrTruncated},
+		{"seven bytes", make([]byte, 7), ferry.ErrTruncated},
 		{"all zero", make([]byte, 8), ErrCategory},
-		{"data with a sum of zero", []byte{0, 0, 0, 1, 0, 0, 0x55, 0x55}, ErrChecksum},
-		{"acknowledgement with a sum of one", []byte{0, 0, 0, 1, 0, 1, 0xaa, 0xaa}, ErrChecksum},
+		{"data with a sum of zero", []byte{0, 0, 0, 1, 0, 0, 0x55, 0x55}, ferry.ErrChecksum},
+		{"acknowledgement with a sum of one", []byte{0, 0, 0, 1, 0, 1, 0xaa, 0xaa}, ferry.ErrChecksum},
 		{"data number 0", []byte{0, 0, 0, 0, 0xaa, 0xaa, 0x55, 0x55}, ErrSequence},
 		{"a numbered HELLO", []byte{0, 0, 0, 1, 0xa5, 0x59, 0x5a, 0xa5}, ErrSequence},
 		{"unknown category", []byte{0, 0, 0, 1, 0xa5, 0x58, 0x5a, 0xa6}, ErrCategory},

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -117,7 +118,7 @@ func twoSendersShare(t *testing.T, offset time.Duration) {
 		for i, conn := range []*lossy.Conn{p.sender, other} {
 			go func() {
 				time.Sleep(time.Duration(i) * offset)
-				r, _ := (&Sender{}).Send(ctx, conn, p.to[i:i+1], Source{R: bytes.NewReader(data), Size: int64(len(data))})
+				r, _ := (&Sender{}).Send(ctx, conn, p.to[i:i+1], ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))})
 				reports <- r
 			}()
 		}

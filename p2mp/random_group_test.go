@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -40,7 +41,7 @@ func randomGroup(t *testing.T, seed uint64) {
 	mss := []int{1, 7, 100, 1400}[r.IntN(4)]
 	size := []int{r.IntN(2 * mss), r.IntN(20 * mss), r.IntN(400 * mss)}[r.IntN(3)]
 	data := noise(seed, size)
-	src := Source{R: bytes.NewReader(data), Size: int64(size)}
+	src := ferry.Source{R: bytes.NewReader(data), Size: int64(size)}
 	switch r.IntN(4) {
 	case 1:
 		src.R = bytes.NewBuffer(bytes.Clone(data)) // to be read once

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -52,7 +53,7 @@ func randomTransfer(t *testing.T, seed uint64, classic func(i int) bool, grouped
 	delay := time.Duration(r.IntN(100)) * time.Millisecond
 	window := []int{0, 1, 3, 50}[r.IntN(4)]
 	data := noise(seed, size)
-	source := Source{R: bytes.NewReader(data), Size: int64(size)}
+	source := ferry.Source{R: bytes.NewReader(data), Size: int64(size)}
 	switch r.IntN(3) {
 	case 1:
 		source.R = bytes.NewBuffer(bytes.Clone(data)) // to be read once
@@ -114,7 +115,7 @@ func TestRandomWindows(t *testing.T) {
 		mss := []int{1, 7, 100, 1400}[r.IntN(4)]
 		size := r.IntN(200 * mss)
 		data := noise(seed, size)
-		src := Source{R: bytes.NewReader(data), Size: int64(size)}
+		src := ferry.Source{R: bytes.NewReader(data), Size: int64(size)}
 		switch r.IntN(3) {
 		case 1:
 			src.R = bytes.NewBuffer(bytes.Clone(data))

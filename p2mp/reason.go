@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"syscall"
+
+	"github.com/ferrygo/ferry"
 )
 
 // A Reason says in an ABORT why a session ended. Reasons are all that one side tells
@@ -78,10 +80,10 @@ var reasonErrors = [...]struct {
 	reason Reason
 	err    error
 }{
-	{ReasonUnknown, ErrRestarted},
-	{ReasonDigest, ErrDigest},
-	{ReasonBusy, ErrBusy},
-	{ReasonTooLarge, ErrTooLarge},
+	{ReasonUnknown, ferry.ErrRestarted},
+	{ReasonDigest, ferry.ErrDigest},
+	{ReasonBusy, ferry.ErrBusy},
+	{ReasonTooLarge, ferry.ErrTooLarge},
 	{ReasonExists, fs.ErrExist},
 	{ReasonName, fs.ErrInvalid},
 	{ReasonRefused, fs.ErrPermission},

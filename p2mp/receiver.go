@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // The defaults of a Receiver.
@@ -54,17 +56,17 @@ type Receiver struct {
 // a sender until ctx ends, without a limit of its own.
 //
 // The bytes reach w as they arrive: when an error is returned, w may hold the beginning
-// of a file. Use [Receiver.Serve] with [SaveAs] or [Dir] for files that appear whole or
+// of a file. Use [Receiver.Serve] with [ferry.SaveAs] or [ferry.Dir] for files that appear whole or
 // not at all.
 //
 // conn stays the caller's, as with [Sender.Send]. Packets from other addresses are
 // counted and ignored; a sender of the extended mode that offers a file meanwhile is
-// told that this receiver is busy. The error wraps [ErrSilent] when the sender fell
-// silent, [ErrRestarted] when it began another file, ctx's cause when ctx ended before
+// told that this receiver is busy. The error wraps [ferry.ErrSilent] when the sender fell
+// silent, [ferry.ErrRestarted] when it began another file, ctx's cause when ctx ended before
 // the file was whole, and the error of w or conn when one of them failed. ctx's end cuts
 // the linger time short and is then no error.
 func (r *Receiver) Receive(ctx context.Context, conn net.PacketConn, w io.Writer) (Report, error) {
-	v := r.newServing(HandlerFunc(func(Offer) (Sink, error) { return writerSink{w}, nil }))
+	v := r.newServing(ferry.To(w))
 	v.only = true
 	v.wanted, v.room = 1, 1
 	err := v.serve(ctx, conn)
@@ -83,7 +85,7 @@ func (r *Receiver) Receive(ctx context.Context, conn net.PacketConn, w io.Writer
 // conn fails. What becomes of each transfer is told to its Sink and to Trace.Finished.
 //
 // conn stays the caller's, as with [Sender.Send].
-func (r *Receiver) Serve(ctx context.Context, conn net.PacketConn, h Handler) error {
+func (r *Receiver) Serve(ctx context.Context, conn net.PacketConn, h ferry.Handler) error {
 	v := r.newServing(h)
 	v.wanted = r.Transfers
 	return v.serve(ctx, conn)

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -30,12 +31,12 @@ type shelf struct {
 type item struct {
 	bytes.Buffer
 	shelf   *shelf
-	offer   Offer
+	offer   ferry.Offer
 	ended   string
 	aborted error
 }
 
-func (s *shelf) Accept(o Offer) (Sink, error) {
+func (s *shelf) Accept(o ferry.Offer) (ferry.Sink, error) {
 	if s.refuse != nil {
 		return nil, s.refuse
 	}
@@ -73,7 +74,7 @@ func (i *item) mustBeOpen() {
 }
 
 // serve starts Serve at the party's one receiver.
-func (p *party) serve(r Receiver, h Handler) *member {
+func (p *party) serve(r Receiver, h ferry.Handler) *member {
 	m := p.receivers[0]
 	m.start(func(ctx context.Context) error { return r.Serve(ctx, m.conn, h) })
 	return m
@@ -81,7 +82,7 @@ func (p *party) serve(r Receiver, h Handler) *member {
 
 // sendFrom sends data from conn, in chunks of 100 bytes.
 func (p *party) sendFrom(conn net.PacketConn, data []byte) error {
-	_, err := (&Sender{Classic: true, MSS: 100}).Send(context.Background(), conn, p.to, Source{R: bytes.NewReader(data), Size: int64(len(data))})
+	_, err := (&Sender{Classic: true, MSS: 100}).Send(context.Background(), conn, p.to, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))})
 	return err
 }
 
@@ -144,8 +145,8 @@ func TestServeFileAfterFile(t *testing.T) {
 			t.Fatalf("%d files arrived of %d", len(s.items), len(files))
 		}
 		for i, item := range s.items {
-			if !bytes.Equal(item.Bytes(), files[i]) || item.ended != "committed" || item.offer.From != addrOf(p.sender) {
-				t.Errorf("file %d from %v: %d bytes of %d, %s", i, item.offer.From, item.Len(), len(files[i]), item.ended)
+			if !bytes.Equal(item.Bytes(), files[i]) || item.ended != "committed" || item.offer.Addr != addrOf(p.sender) {
+				t.Errorf("file %d from %v: %d bytes of %d, %s", i, item.offer.Addr, item.Len(), len(files[i]), item.ended)
 			}
 		}
 	})
@@ -173,10 +174,10 @@ func TestServeManySendersAtOnce(t *testing.T) {
 			t.Errorf("Serve = %v after 20 transfers", m.err)
 		}
 		for _, item := range s.items {
-			if !bytes.Equal(item.Bytes(), want[item.offer.From]) || item.ended != "committed" {
-				t.Errorf("from %v: %d bytes of %d, %s", item.offer.From, item.Len(), len(want[item.offer.From]), item.ended)
+			if !bytes.Equal(item.Bytes(), want[item.offer.Addr]) || item.ended != "committed" {
+				t.Errorf("from %v: %d bytes of %d, %s", item.offer.Addr, item.Len(), len(want[item.offer.Addr]), item.ended)
 			}
-			delete(want, item.offer.From)
+			delete(want, item.offer.Addr)
 		}
 		if len(want) != 0 {
 			t.Errorf("nothing arrived from %v", slices.Collect(maps.Keys(want)))
@@ -240,8 +241,8 @@ func TestRefused(t *testing.T) {
 		p := newParty(t, 1)
 		asked := 0
 		var ended []error
-		r := Receiver{Trace: &Trace{Finished: func(_ Offer, _ Report, err error) { ended = append(ended, err) }}}
-		p.serve(r, HandlerFunc(func(Offer) (Sink, error) {
+		r := Receiver{Trace: &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { ended = append(ended, err) }}}
+		p.serve(r, ferry.HandlerFunc(func(ferry.Offer) (ferry.Sink, error) {
 			asked++
 			return nil, errBroken
 		}))
@@ -337,14 +338,14 @@ func TestSenderFallsSilent(t *testing.T) {
 		s := &shelf{t: t}
 		start := time.Now()
 		ended := make(chan error, 2)
-		p.serve(Receiver{Trace: &Trace{Finished: func(_ Offer, r Report, err error) {
+		p.serve(Receiver{Trace: &Trace{Finished: func(_ ferry.Offer, r Report, err error) {
 			if err != nil && (r.Bytes != 2 || r.Peers[0].State != Dropped) {
 				t.Errorf("report %+v", r)
 			}
 			ended <- err
 		}}}, s)
 		p.write(chunk(1, "ab"))
-		if err := <-ended; !errors.Is(err, ErrSilent) || s.items[0].ended != "aborted" {
+		if err := <-ended; !errors.Is(err, ferry.ErrSilent) || s.items[0].ended != "aborted" {
 			t.Errorf("%v, the sink %s", err, s.items[0].ended)
 		}
 		if d := time.Since(start); d.Round(time.Millisecond) != DefaultReceiverGiveUp {
@@ -380,7 +381,7 @@ func TestSenderStartsAgain(t *testing.T) {
 				var got []string
 				for _, i := range s.items {
 					got = append(got, fmt.Sprintf("%s %q", i.ended, i.String()))
-					if i.aborted != nil && !errors.Is(i.aborted, ErrRestarted) {
+					if i.aborted != nil && !errors.Is(i.aborted, ferry.ErrRestarted) {
 						t.Errorf("aborted: %v", i.aborted)
 					}
 				}
@@ -468,7 +469,7 @@ func TestReceiverIgnoresBadPackets(t *testing.T) {
 		if m.err != nil || m.got.String() != "abc" || m.report.Bad != 7 {
 			t.Errorf("%q, %v, %d bad packets; want abc and 7", m.got.String(), m.err, m.report.Bad)
 		}
-		want := map[error]int{ErrTruncated: 1, ErrChecksum: 1, ErrCategory: 2, ErrSequence: 2, ErrLength: 1}
+		want := map[error]int{ferry.ErrTruncated: 1, ferry.ErrChecksum: 1, ErrCategory: 2, ErrSequence: 2, ErrLength: 1}
 		if !maps.Equal(bad, want) {
 			t.Errorf("bad packets %v, want %v", bad, want)
 		}
@@ -482,7 +483,7 @@ func TestMaxTransfers(t *testing.T) {
 		s := &shelf{t: t}
 		busy := 0
 		r := Receiver{MaxTransfers: 3, Trace: &Trace{Bad: func(_ netip.AddrPort, err error) {
-			if errors.Is(err, ErrBusy) {
+			if errors.Is(err, ferry.ErrBusy) {
 				busy++
 			}
 		}}}

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -44,11 +45,11 @@ func TestReceiverRestarts(t *testing.T) {
 						if n++; n > after {
 							kill()
 						}
-					}}}).Serve(ctx, silent, Dir(root))
+					}}}).Serve(ctx, silent, &ferry.Dir{Root: root})
 				}
-				return (&Receiver{}).Serve(last, m.conn, Dir(root))
+				return (&Receiver{}).Serve(last, m.conn, &ferry.Dir{Root: root})
 			})
-			_, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, Source{R: bytes.NewReader(data), Size: int64(len(data)), Name: "f"})
+			_, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data)), Name: "f"})
 			p.stop()
 			b, readErr := os.ReadFile(filepath.Join(dir, "f"))
 			switch {
@@ -56,7 +57,7 @@ func TestReceiverRestarts(t *testing.T) {
 				t.Errorf("after %d packets: a wrong file of %d bytes", after, len(b))
 			case err == nil && readErr != nil:
 				t.Errorf("after %d packets: the sender believes in a file that is not there", after)
-			case err != nil && !errors.Is(err, ErrRestarted) && !errors.Is(err, ErrUnconfirmed) && !errors.Is(err, fs.ErrExist):
+			case err != nil && !errors.Is(err, ferry.ErrRestarted) && !errors.Is(err, ferry.ErrUnconfirmed) && !errors.Is(err, fs.ErrExist):
 				t.Errorf("after %d packets: %v", after, err)
 			}
 			if got := names(t, dir); len(got) > 1 {
@@ -85,9 +86,9 @@ func TestSenderKilled(t *testing.T) {
 					}
 					return p.sender.WriteTo(b, to)
 				}}
-				m := p.serve(Receiver{Transfers: 1}, &DirHandler{Root: root, Resume: resume})
+				m := p.serve(Receiver{Transfers: 1}, &ferry.Dir{Root: root, Resume: resume})
 				s := Sender{MSS: 100, GiveUp: time.Second, JoinTimeout: 3 * time.Second}
-				src := Source{R: bytes.NewReader(data), Size: int64(len(data)), Name: "f", SHA256: &digest}
+				src := ferry.Source{R: bytes.NewReader(data), Size: int64(len(data)), Name: "f", SHA256: &digest}
 				if _, err := s.Send(t.Context(), conn, p.to, src); err == nil {
 					os.Remove(filepath.Join(dir, "f"))
 				}
@@ -152,11 +153,11 @@ func TestRestartAndLateHello(t *testing.T) {
 			}
 		}}
 		data := noise(1, 100000)
-		r, err, hung := p.sendFor(t, 10*time.Minute, conn, Sender{MSS: 100, Window: 50, Trace: tr}, Source{R: bytes.NewReader(data), Size: int64(len(data))})
+		r, err, hung := p.sendFor(t, 10*time.Minute, conn, Sender{MSS: 100, Window: 50, Trace: tr}, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))})
 		if hung {
 			t.Errorf("Send still ran after ten minutes: %v; %+v", err, r.Peers)
 		}
-		if !errors.Is(err, ErrRestarted) {
+		if !errors.Is(err, ferry.ErrRestarted) {
 			t.Errorf("Send = %v, want ErrRestarted", err)
 		}
 		p.stop()
@@ -209,11 +210,11 @@ func TestRestartAndHelloInTheSocket(t *testing.T) {
 			return v.serve(last, again)
 		})
 		data := noise(1, 100000)
-		r, err, hung := p.sendFor(t, 10*time.Minute, conn, Sender{MSS: 100, Window: 200}, Source{R: bytes.NewReader(data), Size: int64(len(data))})
+		r, err, hung := p.sendFor(t, 10*time.Minute, conn, Sender{MSS: 100, Window: 200}, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))})
 		if hung {
 			t.Errorf("Send still ran after ten minutes: %v; %+v", err, r.Peers)
 		}
-		if !dead || !errors.Is(err, ErrRestarted) {
+		if !dead || !errors.Is(err, ferry.ErrRestarted) {
 			t.Errorf("killed: %v; Send = %v, want ErrRestarted", dead, err)
 		}
 		p.stop()
@@ -233,7 +234,7 @@ func TestSenderRestartsExtended(t *testing.T) {
 			return err
 		})
 		data := noise(1, 100000)
-		src := Source{R: bytes.NewReader(data), Size: int64(len(data))}
+		src := ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))}
 		ctx, kill := context.WithCancel(t.Context())
 		dead := false
 		silent := plainConn{p.sender, func(b []byte, to net.Addr) (int, error) {
@@ -256,7 +257,7 @@ func TestSenderRestartsExtended(t *testing.T) {
 			t.Errorf("the second time, after %v: %v", time.Since(start), err)
 		}
 		p.stop()
-		if !errors.Is(first, ErrRestarted) {
+		if !errors.Is(first, ferry.ErrRestarted) {
 			t.Errorf("the first Receive: %v, want ErrRestarted", first)
 		}
 		p.check(data)

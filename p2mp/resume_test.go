@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -28,7 +29,7 @@ func (r lyingResumer) ReadAt([]byte, int64) (int, error) { return 0, errBroken }
 func TestLyingResumer(t *testing.T) {
 	for _, held := range []int64{-1, 50, 101, 251} {
 		s := &shelf{t: t}
-		_, in := served(t, Receiver{}, HandlerFunc(func(o Offer) (Sink, error) {
+		_, in := served(t, Receiver{}, ferry.HandlerFunc(func(o ferry.Offer) (ferry.Sink, error) {
 			i, err := s.Accept(o)
 			return lyingResumer{i.(*item), held}, err
 		}))
@@ -47,14 +48,14 @@ func TestResumedFileIsVerified(t *testing.T) {
 	digest := sha256.Sum256(data)
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1, lossy.Delay(time.Millisecond))
-		p.serve(Receiver{}, &DirHandler{Root: root, Resume: true})
+		p.serve(Receiver{}, &ferry.Dir{Root: root, Resume: true})
 		ctx, cancel := context.WithCancel(t.Context())
 		s := Sender{MSS: 100, Window: 20, Trace: &Trace{Acked: func(_ netip.AddrPort, seq uint32, _ int64, _ time.Duration) {
 			if seq >= 40 {
 				cancel()
 			}
 		}}}
-		src := Source{R: bytes.NewReader(data), Size: int64(len(data)), Name: "f", SHA256: &digest}
+		src := ferry.Source{R: bytes.NewReader(data), Size: int64(len(data)), Name: "f", SHA256: &digest}
 		if _, err := s.Send(ctx, p.sender, p.to, src); !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
@@ -72,7 +73,7 @@ func TestResumedFileIsVerified(t *testing.T) {
 		if err := os.WriteFile(name, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, src); !errors.Is(err, ErrDigest) {
+		if _, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, src); !errors.Is(err, ferry.ErrDigest) {
 			t.Errorf("a damaged beginning: %v", err)
 		}
 		if got := names(t, dir); len(got) != 0 {
@@ -93,71 +94,11 @@ func TestResumeFromOnceRead(t *testing.T) {
 	os.WriteFile(root.Name()+"/.f."+fmt.Sprintf("%x", digest[:8])+".part", data[:5000], 0o600)
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1, lossy.Delay(time.Millisecond))
-		p.serve(Receiver{}, &DirHandler{Root: root, Resume: true})
-		_, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, Source{R: bytes.NewBuffer(bytes.Clone(data)), Size: int64(len(data)), Name: "f", SHA256: &digest})
+		p.serve(Receiver{}, &ferry.Dir{Root: root, Resume: true})
+		_, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, ferry.Source{R: bytes.NewBuffer(bytes.Clone(data)), Size: int64(len(data)), Name: "f", SHA256: &digest})
 		if err != nil {
 			t.Error(err)
 		}
 		p.stop()
 	})
-}
-
-// A file that nobody may write is resumed all the same, and has its mode at the end.
-func TestResumeReadOnly(t *testing.T) {
-	root, dir := openRoot(t)
-	data := noise(1, 10000)
-	digest := sha256.Sum256(data)
-	o := Offer{Extended: true, Name: "f", Size: 10000, Mode: 0o444, SHA256: &digest}
-	h := &DirHandler{Root: root, Resume: true}
-	for i := range 2 {
-		sink, err := h.Accept(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if held, err := sink.(Resumer).Resume(1000); held != int64(i)*5000 || err != nil {
-			t.Errorf("%d bytes are held, %v", held, err)
-		}
-		if _, err := sink.Write(data[i*5000 : (i+1)*5000]); err != nil {
-			t.Fatal(err)
-		}
-		if i == 0 {
-			sink.Abort(ErrSilent)
-			info, err := os.Stat(filepath.Join(dir, names(t, dir)[0]))
-			if err != nil || info.Mode()&0o600 != 0o600 {
-				t.Errorf("the partial file: %v, %v", info.Mode(), err)
-			}
-		} else if err := sink.Commit(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	info, err := os.Stat(filepath.Join(dir, "f"))
-	if err != nil || info.Mode() != 0o444 || len(names(t, dir)) != 1 {
-		t.Errorf("%v, %v, files %q", info.Mode(), err, names(t, dir))
-	}
-}
-
-// What is held counts in whole chunks, but for the last one.
-func TestResumeHolds(t *testing.T) {
-	root, _ := openRoot(t)
-	for _, tt := range []struct{ kept, chunk, held int }{
-		{0, 100, 0},
-		{99, 100, 0},
-		{4999, 1500, 4500},
-		{9999, 3000, 9000},
-		{10000, 3000, 10000},
-		{10001, 3000, 10000}, // by another program, perhaps
-	} {
-		o := Offer{Extended: true, Name: fmt.Sprint("f", tt.kept), Size: 10000, SHA256: new([32]byte)}
-		if err := root.WriteFile("."+o.Name+".0000000000000000.part", make([]byte, tt.kept), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		sink, err := (&DirHandler{Root: root, Resume: true}).Accept(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if held, err := sink.(Resumer).Resume(tt.chunk); held != int64(tt.held) || err != nil {
-			t.Errorf("%d bytes were kept, chunks of %d: %d are held, %v; want %d", tt.kept, tt.chunk, held, err, tt.held)
-		}
-		sink.Abort(nil)
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
@@ -102,7 +103,7 @@ type Sender struct {
 // receivers are then told that nothing more will come, but for the classic ones, which
 // give up by their own timers. The Report is filled as far as the transfer went in
 // every case.
-func (s *Sender) Send(ctx context.Context, conn net.PacketConn, to []netip.AddrPort, src Source) (Report, error) {
+func (s *Sender) Send(ctx context.Context, conn net.PacketConn, to []netip.AddrPort, src ferry.Source) (Report, error) {
 	t, err := s.newSending(to, src)
 	if err != nil {
 		return Report{}, err
@@ -111,7 +112,7 @@ func (s *Sender) Send(ctx context.Context, conn net.PacketConn, to []netip.AddrP
 }
 
 // check returns what is wrong with the options and arguments.
-func (s *Sender) check(mss int, to []netip.AddrPort, src Source) error {
+func (s *Sender) check(mss int, to []netip.AddrPort, src ferry.Source) error {
 	switch {
 	case mss < 1 || mss > MaxMSS:
 		return fmt.Errorf("p2mp: MSS of %d bytes, want 1 to %d", mss, MaxMSS)

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -36,7 +37,7 @@ func TestAbsentReceiver(t *testing.T) {
 		}
 		var incomplete *IncompleteError
 		var peer *PeerError
-		if !errors.As(err, &incomplete) || !errors.As(err, &peer) || !errors.Is(err, ErrNoAnswer) || peer.Peer != absent || peer.Seq != 1 {
+		if !errors.As(err, &incomplete) || !errors.As(err, &peer) || !errors.Is(err, ferry.ErrNoAnswer) || peer.Peer != absent || peer.Seq != 1 {
 			t.Errorf("error %#v does not say who and what", err)
 		}
 		if len(dropped) != 1 || dropped[0] != error(peer) {
@@ -55,7 +56,7 @@ func TestAllReceiversAbsent(t *testing.T) {
 		p := newParty(t, 0)
 		p.to = []netip.AddrPort{netip.MustParseAddrPort("10.0.0.8:1"), netip.MustParseAddrPort("10.0.0.9:1")}
 		source := &failingReader{n: 1000, err: errBroken} // must not be read to where it breaks
-		_, err := (&Sender{Classic: true, MSS: 100}).Send(t.Context(), p.sender, p.to, Source{R: source, Size: -1})
+		_, err := (&Sender{Classic: true, MSS: 100}).Send(t.Context(), p.sender, p.to, ferry.Source{R: source, Size: -1})
 		if want := "p2mp: 0 of 2 receivers answered"; !strings.HasPrefix(fmt.Sprint(err), want) || source.n < 800 {
 			t.Errorf("%v with %d bytes unread; want %q", err, source.n, want)
 		}
@@ -88,7 +89,7 @@ func TestReceiverFallsSilent(t *testing.T) {
 				p := newParty(t, 2, lossy.Delay(time.Millisecond), dropData(firstReceiver, 5))
 				p.receive(Receiver{})
 				report, err := p.send(Sender{Classic: true, MSS: 100, Policy: tt.policy}, noise(1, 1000))
-				if fmt.Sprint(err) != tt.want || !errors.Is(err, ErrSilent) {
+				if fmt.Sprint(err) != tt.want || !errors.Is(err, ferry.ErrSilent) {
 					t.Errorf("error %q, want %q", err, tt.want)
 				}
 				if a, b := report.Peers[0], report.Peers[1]; a.State != Dropped || a.Chunks != 4 || b.Chunks != tt.chunks {
@@ -123,7 +124,7 @@ func TestLastAcknowledgementLost(t *testing.T) {
 		data := noise(1, 1000)
 		report, err := p.send(Sender{Classic: true, MSS: 100}, data)
 		p.check(data)
-		if !errors.Is(err, ErrUnconfirmed) || !strings.Contains(err.Error(), "sent, not confirmed") {
+		if !errors.Is(err, ferry.ErrUnconfirmed) || !strings.Contains(err.Error(), "sent, not confirmed") {
 			t.Errorf("error %v, want ErrUnconfirmed", err)
 		}
 		if report.Chunks != 10 || report.Bytes != 1000 {
@@ -138,7 +139,7 @@ func TestSendCanceled(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(3*time.Second, func() { cancel(errBroken) })
 		start := time.Now()
-		report, err := (&Sender{Classic: true, Policy: Wait}).Send(ctx, p.sender, p.to, Source{R: strings.NewReader("abc"), Size: 3})
+		report, err := (&Sender{Classic: true, Policy: Wait}).Send(ctx, p.sender, p.to, ferry.Source{R: strings.NewReader("abc"), Size: 3})
 		if !errors.Is(err, errBroken) || time.Since(start) != 3*time.Second || report.Peers[0].Sent == 0 {
 			t.Errorf("after %v: %v, %+v", time.Since(start), err, report)
 		}
@@ -155,11 +156,11 @@ func TestSendOverClosedConn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1)
 		time.AfterFunc(time.Second, func() { p.sender.Close() })
-		_, err := (&Sender{Classic: true}).Send(t.Context(), p.sender, p.to, Source{R: strings.NewReader("abc"), Size: 3})
+		_, err := (&Sender{Classic: true}).Send(t.Context(), p.sender, p.to, ferry.Source{R: strings.NewReader("abc"), Size: 3})
 		if !errors.Is(err, net.ErrClosed) {
 			t.Errorf("closed in mid-transfer: %v", err)
 		}
-		_, err = (&Sender{Classic: true}).Send(t.Context(), p.sender, p.to, Source{R: strings.NewReader("abc"), Size: 3})
+		_, err = (&Sender{Classic: true}).Send(t.Context(), p.sender, p.to, ferry.Source{R: strings.NewReader("abc"), Size: 3})
 		if !errors.Is(err, net.ErrClosed) {
 			t.Errorf("closed before: %v", err)
 		}
@@ -171,12 +172,12 @@ func TestSourceFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1, lossy.Delay(time.Millisecond))
 		p.receive(Receiver{})
-		_, err := (&Sender{Classic: true, MSS: 100}).Send(t.Context(), p.sender, p.to, Source{R: &failingReader{n: 250, err: errBroken}, Size: -1})
+		_, err := (&Sender{Classic: true, MSS: 100}).Send(t.Context(), p.sender, p.to, ferry.Source{R: &failingReader{n: 250, err: errBroken}, Size: -1})
 		if !errors.Is(err, errBroken) {
 			t.Errorf("Send: %v", err)
 		}
 		<-p.receivers[0].done // by its own timer
-		if m := p.receivers[0]; !errors.Is(m.err, ErrSilent) {
+		if m := p.receivers[0]; !errors.Is(m.err, ferry.ErrSilent) {
 			t.Errorf("Receive took a part for the whole: %v", m.err)
 		}
 		p.stop()
@@ -185,7 +186,7 @@ func TestSourceFails(t *testing.T) {
 
 func TestSendBadArguments(t *testing.T) {
 	a, b := netip.MustParseAddrPort("10.0.0.1:1"), netip.MustParseAddrPort("[::ffff:10.0.0.1]:1")
-	src := Source{R: strings.NewReader("abc"), Size: 3}
+	src := ferry.Source{R: strings.NewReader("abc"), Size: 3}
 	for name, err := range map[string]error{
 		"no receivers":           sendErr(Sender{}, src),
 		"listed twice":           sendErr(Sender{}, src, a, b),
@@ -194,8 +195,8 @@ func TestSendBadArguments(t *testing.T) {
 		"10.0.0.1:0 is no":       sendErr(Sender{}, src, netip.MustParseAddrPort("10.0.0.1:0")),
 		"MSS of -1":              sendErr(Sender{Classic: true, MSS: -1}, src, a),
 		"MSS of 65500":           sendErr(Sender{Classic: true, MSS: MaxMSS + 1}, src, a),
-		"no source":              sendErr(Sender{}, Source{}, a),
-		"more than 4294967295 c": sendErr(Sender{Classic: true, MSS: 1}, Source{R: src.R, Size: 1 << 40}, a),
+		"no source":              sendErr(Sender{}, ferry.Source{}, a),
+		"more than 4294967295 c": sendErr(Sender{Classic: true, MSS: 1}, ferry.Source{R: src.R, Size: 1 << 40}, a),
 	} {
 		if err == nil || !strings.Contains(err.Error(), name) || !strings.HasPrefix(err.Error(), "p2mp: ") {
 			t.Errorf("error %v, want one with %q", err, name)
@@ -203,7 +204,7 @@ func TestSendBadArguments(t *testing.T) {
 	}
 }
 
-func sendErr(s Sender, src Source, to ...netip.AddrPort) error {
+func sendErr(s Sender, src ferry.Source, to ...netip.AddrPort) error {
 	conn, err := lossy.NewNetwork().NewConn(netip.AddrPort{})
 	if err != nil {
 		return err
@@ -233,9 +234,9 @@ func TestUnreachableReceiver(t *testing.T) {
 		}}
 		failures := 0
 		s := Sender{Classic: true, MSS: 100, Trace: &Trace{WriteFailed: func(netip.AddrPort, error) { failures++ }}}
-		_, err := s.Send(t.Context(), conn, p.to, Source{R: bytes.NewReader(noise(1, 1000)), Size: 1000})
+		_, err := s.Send(t.Context(), conn, p.to, ferry.Source{R: bytes.NewReader(noise(1, 1000)), Size: 1000})
 		p.stop()
-		if !errors.Is(err, ErrNoAnswer) || !errors.Is(err, syscall.ENETUNREACH) || !strings.Contains(err.Error(), "no answer in 5s (write udp: network is unreachable)") {
+		if !errors.Is(err, ferry.ErrNoAnswer) || !errors.Is(err, syscall.ENETUNREACH) || !strings.Contains(err.Error(), "no answer in 5s (write udp: network is unreachable)") {
 			t.Errorf("error %v does not say why there was no answer", err)
 		}
 		if failures == 0 || p.receivers[1].got.Len() != 1000 {
@@ -248,7 +249,7 @@ func TestMSSTooLongForThePath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1)
 		conn := plainConn{p.sender, func([]byte, net.Addr) (int, error) { return 0, &net.OpError{Op: "write", Err: syscall.EMSGSIZE} }}
-		_, err := (&Sender{Classic: true, MSS: 9000}).Send(t.Context(), conn, p.to, Source{R: strings.NewReader("abc"), Size: 3})
+		_, err := (&Sender{Classic: true, MSS: 9000}).Send(t.Context(), conn, p.to, ferry.Source{R: strings.NewReader("abc"), Size: 3})
 		if !errors.Is(err, syscall.EMSGSIZE) || !strings.Contains(err.Error(), "MSS of 9000 bytes is too long") {
 			t.Errorf("error %v", err)
 		}
@@ -293,7 +294,7 @@ func TestSenderIgnoresBadPackets(t *testing.T) {
 		if report.Bad != 7 || report.Foreign != 1 {
 			t.Errorf("%d bad and %d foreign packets counted, want 7 and 1", report.Bad, report.Foreign)
 		}
-		want := map[error]int{ErrTruncated: 2, ErrChecksum: 1, ErrCategory: 3, ErrSequence: 1, ErrForeign: 1}
+		want := map[error]int{ferry.ErrTruncated: 2, ferry.ErrChecksum: 1, ErrCategory: 3, ErrSequence: 1, ferry.ErrUnsolicited: 1}
 		for err, n := range want {
 			if bad[err] != n {
 				t.Errorf("%v: %d times, want %d", err, bad[err], n)

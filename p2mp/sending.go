@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/checksum"
 	"github.com/ferrygo/ferry/internal/datagram"
 	"github.com/ferrygo/ferry/internal/rtt"
@@ -86,7 +87,7 @@ const (
 	over                  // has the file, or was given up
 )
 
-func (s *Sender) newSending(to []netip.AddrPort, src Source) (*sending, error) {
+func (s *Sender) newSending(to []netip.AddrPort, src ferry.Source) (*sending, error) {
 	mss := orDefault(s.MSS, DefaultMSS)
 	if err := s.check(mss, to, src); err != nil {
 		return nil, err

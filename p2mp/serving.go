@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
@@ -17,7 +18,7 @@ import (
 // which alone owns all of it.
 type serving struct {
 	ctx     context.Context // of that call
-	handler Handler
+	handler ferry.Handler
 	trace   Trace
 	giveUp  time.Duration
 	lingers time.Duration // what Receiver.Linger says
@@ -62,7 +63,7 @@ type serving struct {
 // checkEvery is how often it is looked whether a file has been checked.
 const checkEvery = 2 * time.Millisecond
 
-func (r *Receiver) newServing(h Handler) *serving {
+func (r *Receiver) newServing(h ferry.Handler) *serving {
 	v := &serving{
 		ctx:       context.Background(),
 		handler:   h,
@@ -145,7 +146,7 @@ func (v *serving) read(ctx context.Context) error {
 }
 
 // accept asks the handler.
-func (v *serving) accept(o Offer) (Sink, error) {
+func (v *serving) accept(o ferry.Offer) (ferry.Sink, error) {
 	sink, err := v.handler.Accept(o)
 	if err == nil && sink == nil {
 		err = errors.New("p2mp: the handler returned no sink")
@@ -175,12 +176,12 @@ func (v *serving) full() bool { return v.active >= v.room || v.satisfied() }
 func (v *serving) dismiss() {
 	for _, t := range v.transfers {
 		if t.underWay() {
-			v.fail(t, ErrBusy)
+			v.fail(t, errBusy)
 		}
 	}
 	for _, s := range v.sessions {
 		if s.state == underWay {
-			v.failSession(time.Now(), s, ErrBusy, ReasonBusy, true)
+			v.failSession(time.Now(), s, ferry.ErrBusy, ReasonBusy, true)
 		}
 	}
 }
@@ -307,7 +308,7 @@ func (v *serving) expire(now time.Time) {
 		return
 	}
 	v.wake = time.Time{}
-	silent := fmt.Errorf("%w for %v in mid-file", ErrSilent, v.giveUp)
+	silent := fmt.Errorf("p2mp: %w for %v in mid-file", ferry.ErrSilent, v.giveUp)
 	for from, t := range v.transfers {
 		if now.Before(t.expires) {
 			continue
@@ -346,9 +347,9 @@ func (v *serving) acknowledge(t *transfer, p Packet, again bool) {
 	}
 	start := len(v.bytes)
 	v.bytes, _ = Packet{Seq: p.Seq, Category: CategoryAck}.AppendBinary(v.bytes)
-	v.out = append(v.out, datagram.Packet{Data: v.bytes[start:], Addr: t.offer.From})
+	v.out = append(v.out, datagram.Packet{Data: v.bytes[start:], Addr: t.offer.Addr})
 	if v.trace.Received != nil {
-		v.trace.Received(t.offer.From, p.Seq, len(p.Payload), again)
+		v.trace.Received(t.offer.Addr, p.Seq, len(p.Payload), again)
 	}
 }
 
@@ -387,7 +388,7 @@ func (v *serving) bad(from netip.AddrPort, err error) {
 	} else if s := v.latest(from); s != nil {
 		r = &s.report
 	}
-	if errors.Is(err, ErrForeign) {
+	if errors.Is(err, ferry.ErrUnsolicited) {
 		r.Foreign++
 	} else {
 		r.Bad++

@@ -5,6 +5,8 @@ import (
 	"hash"
 	"net/netip"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // A session is a transfer of the extended mode at its receiver. After its end it is
@@ -14,8 +16,8 @@ type session struct {
 	key          sessionKey
 	id           uint32 // the receiver's
 	burst        uint32
-	offer        Offer
-	sink         Sink
+	offer        ferry.Offer
+	sink         ferry.Sink
 	behind       []byte    // arrived with other chunks, not written yet
 	hash         hash.Hash // of what was written; nil if the sink held the beginning already
 	rough        bool      // chunks were lost, or came out of order, or twice

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -193,7 +194,7 @@ func TestSessionByHand(t *testing.T) {
 		if d := time.Since(last).Round(time.Millisecond); m.err != nil || d != min(64*f.rto, DefaultLinger) {
 			t.Errorf("Serve returned after %v, %v; want 64 timers of the sender, at most two seconds, for chunks came out of order", d, m.err)
 		}
-		if i := s.items[0]; !bytes.Equal(i.Bytes(), data) || i.ended != "committed" || i.offer.Name != "f" || i.offer.Size != 250 || !i.offer.Extended {
+		if i := s.items[0]; !bytes.Equal(i.Bytes(), data) || i.ended != "committed" || i.offer.Name != "f" || i.offer.Size != 250 {
 			t.Errorf("%d bytes, %s, %+v", i.Len(), i.ended, i.offer)
 		}
 		p.stop()
@@ -207,12 +208,12 @@ func TestWrongDigest(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := newParty(t, 1, lossy.Delay(time.Millisecond))
 			var ended error
-			trace := &Trace{Finished: func(_ Offer, _ Report, err error) { ended = err }}
-			p.serve(Receiver{Trace: trace}, &DirHandler{Root: root, Resume: resume})
+			trace := &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { ended = err }}
+			p.serve(Receiver{Trace: trace}, &ferry.Dir{Root: root, Resume: resume})
 			wrong := sha256.Sum256([]byte("another file"))
-			_, err := (&Sender{}).Send(t.Context(), p.sender, p.to, Source{R: bytes.NewReader(noise(1, 5000)), Size: 5000, Name: "f", SHA256: &wrong})
+			_, err := (&Sender{}).Send(t.Context(), p.sender, p.to, ferry.Source{R: bytes.NewReader(noise(1, 5000)), Size: 5000, Name: "f", SHA256: &wrong})
 			p.stop()
-			if !errors.Is(err, ErrDigest) || !errors.Is(ended, ErrDigest) || len(names(t, dir)) != 0 {
+			if !errors.Is(err, ferry.ErrDigest) || !errors.Is(ended, ferry.ErrDigest) || len(names(t, dir)) != 0 {
 				t.Errorf("sender: %v; receiver: %v; files %q", err, ended, names(t, dir))
 			}
 		})
@@ -268,7 +269,7 @@ func TestManyFilesOverOneConn(t *testing.T) {
 		s := &shelf{t: t}
 		p.serve(Receiver{}, s)
 		for i := range 1500 / thorough {
-			_, err, hung := p.sendFor(t, 5*time.Second, p.sender, Sender{}, Source{R: bytes.NewReader([]byte("abc")), Size: 3, Name: "f"})
+			_, err, hung := p.sendFor(t, 5*time.Second, p.sender, Sender{}, ferry.Source{R: bytes.NewReader([]byte("abc")), Size: 3, Name: "f"})
 			if err != nil {
 				t.Errorf("file %d: hung %v: %v", i, hung, err)
 				break
@@ -342,7 +343,7 @@ func TestQuietWhileChecking(t *testing.T) {
 		reads := 0
 		conn := countingConn{m.conn, &reads}
 		m.start(func(ctx context.Context) error {
-			return (&Receiver{GiveUp: 100 * time.Millisecond}).Serve(ctx, conn, HandlerFunc(func(o Offer) (Sink, error) {
+			return (&Receiver{GiveUp: 100 * time.Millisecond}).Serve(ctx, conn, ferry.HandlerFunc(func(o ferry.Offer) (ferry.Sink, error) {
 				i, err := s.Accept(o)
 				return slowCommit{i.(*item)}, err
 			}))

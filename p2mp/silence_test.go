@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -44,7 +45,7 @@ func TestKeepAlive(t *testing.T) {
 		p.startReceive(1, 10*time.Second)
 		data := noise(1, 100000)
 		aside := 0
-		_, err := (&Sender{MSS: 100, Window: 20, GiveUp: 2 * time.Minute, Trace: &Trace{SetAside: func(netip.AddrPort) { aside++ }}}).Send(t.Context(), p.sender, p.to, Source{R: bytes.NewBuffer(bytes.Clone(data)), Size: -1})
+		_, err := (&Sender{MSS: 100, Window: 20, GiveUp: 2 * time.Minute, Trace: &Trace{SetAside: func(netip.AddrPort) { aside++ }}}).Send(t.Context(), p.sender, p.to, ferry.Source{R: bytes.NewBuffer(bytes.Clone(data)), Size: -1})
 		p.stop()
 		if err != nil || aside != 1 {
 			t.Errorf("%v, set aside %d times", err, aside)
@@ -69,7 +70,7 @@ func TestOneOfFourKilled(t *testing.T) {
 			report, err := p.send(Sender{MSS: 1000}, data)
 			for i, peer := range report.Peers {
 				if receivers == 4 && i == 0 {
-					if peer.State != Dropped || !errors.Is(err, ErrSilent) || !strings.Contains(err.Error(), "10.0.0.2:7735: silent for 10s") {
+					if peer.State != Dropped || !errors.Is(err, ferry.ErrSilent) || !strings.Contains(err.Error(), "10.0.0.2:7735: silent for 10s") {
 						t.Errorf("the dead receiver: %v, %v", peer.State, err)
 					}
 					continue
@@ -102,8 +103,8 @@ func TestFailAndWait(t *testing.T) {
 			return p.sender.WriteTo(b, to)
 		}}
 		data := noise(1, 1_000_000)
-		report, err := (&Sender{Policy: Fail, GiveUp: 500 * time.Millisecond, Rate: 10e6}).Send(t.Context(), conn, p.to, Source{R: bytes.NewReader(data), Size: int64(len(data))})
-		if !errors.Is(err, ErrSilent) || !strings.Contains(err.Error(), "stopped for all: 10.0.0.2:7735: silent") || report.Peers[0].State != Dropped {
+		report, err := (&Sender{Policy: Fail, GiveUp: 500 * time.Millisecond, Rate: 10e6}).Send(t.Context(), conn, p.to, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))})
+		if !errors.Is(err, ferry.ErrSilent) || !strings.Contains(err.Error(), "stopped for all: 10.0.0.2:7735: silent") || report.Peers[0].State != Dropped {
 			t.Errorf("%v, %+v", err, report.Peers)
 		}
 		<-p.receivers[1].done
@@ -136,7 +137,7 @@ func TestBlackhole(t *testing.T) {
 		p := newParty(t, 2, lossy.Delay(time.Millisecond), dropCategory(firstReceiver, CategoryData))
 		p.receive(Receiver{})
 		data := noise(1, 100000)
-		r, err, hung := p.sendFor(t, 10*time.Minute, p.sender, Sender{GiveUp: time.Second, Window: 20}, Source{R: bytes.NewBuffer(bytes.Clone(data)), Size: int64(len(data))})
+		r, err, hung := p.sendFor(t, 10*time.Minute, p.sender, Sender{GiveUp: time.Second, Window: 20}, ferry.Source{R: bytes.NewBuffer(bytes.Clone(data)), Size: int64(len(data))})
 		if hung {
 			t.Errorf("Send still ran after ten minutes: %v; sent %d, the other receiver has %d bytes", err, r.Peers[0].Sent, r.Peers[1].Bytes)
 		}
@@ -189,8 +190,8 @@ func TestOfferOutlivesItsSender(t *testing.T) {
 					defer gone.Close()
 					ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 					defer cancel()
-					src := Source{R: strings.NewReader("abc"), Size: 3, Name: "f"}
-					if _, err := tt.s.Send(ctx, gone, p.to, src); !errors.Is(err, ErrNoAnswer) && !errors.Is(err, context.DeadlineExceeded) {
+					src := ferry.Source{R: strings.NewReader("abc"), Size: 3, Name: "f"}
+					if _, err := tt.s.Send(ctx, gone, p.to, src); !errors.Is(err, ferry.ErrNoAnswer) && !errors.Is(err, context.DeadlineExceeded) {
 						t.Fatal(err)
 					}
 					pause(time.Second)
@@ -209,8 +210,8 @@ func TestOfferOutlivesItsSender(t *testing.T) {
 		})
 		root, dir := openRoot(t)
 		inTime(name+", Serve", func(t *testing.T, p *party) {
-			p.serve(Receiver{}, Dir(root))
-			_, err := (&Sender{}).Send(t.Context(), p.sender, p.to, Source{R: strings.NewReader("xyz"), Size: 3, Name: "f"})
+			p.serve(Receiver{}, &ferry.Dir{Root: root})
+			_, err := (&Sender{}).Send(t.Context(), p.sender, p.to, ferry.Source{R: strings.NewReader("xyz"), Size: 3, Name: "f"})
 			if got := names(t, dir); err != nil || len(got) != 1 {
 				t.Errorf("the next sender of that name: %v; files %q", err, got)
 			}
@@ -226,8 +227,8 @@ func TestGivenUpIsTold(t *testing.T) {
 			return q.From == firstReceiver && time.Since(begun) > 20*time.Millisecond
 		}))
 		p.startReceive(0, time.Hour)
-		_, err := (&Sender{MSS: 100, Window: 20}).Send(t.Context(), p.sender, p.to, Source{R: bytes.NewReader(noise(1, 100000)), Size: 100000})
-		if !errors.Is(err, ErrSilent) {
+		_, err := (&Sender{MSS: 100, Window: 20}).Send(t.Context(), p.sender, p.to, ferry.Source{R: bytes.NewReader(noise(1, 100000)), Size: 100000})
+		if !errors.Is(err, ferry.ErrSilent) {
 			t.Errorf("Send = %v", err)
 		}
 		<-p.receivers[0].done

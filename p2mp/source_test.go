@@ -16,11 +16,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
 // cut returns the lengths of the chunks that a source is cut into in the classic mode.
-func cut(src Source, mss int) (lengths []int, data []byte, err error) {
+func cut(src ferry.Source, mss int) (lengths []int, data []byte, err error) {
 	s := newStore(src, mss, 4)
 	b := make([]byte, mss)
 	for seq := uint32(1); ; seq++ {
@@ -59,7 +60,7 @@ func TestChunks(t *testing.T) {
 		{1001, "[500 500 1]"},
 	} {
 		data := bytes.Repeat([]byte{7}, tt.size)
-		for name, src := range map[string]Source{
+		for name, src := range map[string]ferry.Source{
 			// One byte at a time: how a reader cuts its answers must not matter.
 			"reader":               {R: iotest.OneByteReader(bytes.NewReader(data)), Size: int64(tt.size)},
 			"reader, size unknown": {R: iotest.OneByteReader(bytes.NewReader(data)), Size: -1},
@@ -76,8 +77,8 @@ func TestChunks(t *testing.T) {
 func TestChunksOfAWrongSize(t *testing.T) {
 	for _, tt := range []struct{ holds, told int }{{0, 1}, {1, 0}, {999, 1000}, {1001, 1000}, {1000, 1001}, {500, 1000}} {
 		for _, r := range []io.Reader{bytes.NewReader(make([]byte, tt.holds)), bytes.NewBuffer(make([]byte, tt.holds))} {
-			lengths, _, err := cut(Source{R: r, Size: int64(tt.told)}, 500)
-			if !errors.Is(err, ErrSize) {
+			lengths, _, err := cut(ferry.Source{R: r, Size: int64(tt.told)}, 500)
+			if !errors.Is(err, ferry.ErrSize) {
 				t.Errorf("%d bytes, told %d (%T): %v after chunks of %v, want ErrSize before the last", tt.holds, tt.told, r, err, lengths)
 			}
 		}
@@ -103,10 +104,10 @@ func TestSourceHoldsMore(t *testing.T) {
 							p := newParty(t, 1, lossy.Delay(time.Millisecond))
 							sh := &shelf{t: t}
 							p.serve(Receiver{}, sh)
-							_, err := s.Send(t.Context(), p.sender, p.to, Source{R: r, Size: size, SHA256: known})
+							_, err := s.Send(t.Context(), p.sender, p.to, ferry.Source{R: r, Size: size, SHA256: known})
 							pause(2 * DefaultReceiverGiveUp)
 							p.stop()
-							if !errors.Is(err, ErrSize) {
+							if !errors.Is(err, ferry.ErrSize) {
 								t.Errorf("Send: %v", err)
 							}
 							for _, i := range sh.items {
@@ -133,11 +134,11 @@ func TestResumedSourceHoldsMore(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1, lossy.Delay(time.Millisecond))
-		p.serve(Receiver{}, &DirHandler{Root: root, Resume: true})
-		_, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, Source{R: bytes.NewReader(data), Size: 300, Name: "f", SHA256: &digest})
+		p.serve(Receiver{}, &ferry.Dir{Root: root, Resume: true})
+		_, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, ferry.Source{R: bytes.NewReader(data), Size: 300, Name: "f", SHA256: &digest})
 		pause(time.Second)
 		p.stop()
-		if got := names(t, dir); !errors.Is(err, ErrSize) || len(got) != 1 || got[0] != part {
+		if got := names(t, dir); !errors.Is(err, ferry.ErrSize) || len(got) != 1 || got[0] != part {
 			t.Errorf("Send: %v; files %q", err, got)
 		}
 	})
@@ -145,7 +146,7 @@ func TestResumedSourceHoldsMore(t *testing.T) {
 
 func TestChunksOfAFailingReader(t *testing.T) {
 	broken := errors.New("broken")
-	src := Source{R: io.MultiReader(strings.NewReader("abcdef"), iotest.ErrReader(broken)), Size: -1}
+	src := ferry.Source{R: io.MultiReader(strings.NewReader("abcdef"), iotest.ErrReader(broken)), Size: -1}
 	lengths, _, err := cut(src, 4)
 	if !errors.Is(err, broken) || fmt.Sprint(lengths) != "[4]" || !strings.Contains(err.Error(), "byte 6") {
 		t.Errorf("chunks of %v, %v; want [4] and where it broke", lengths, err)
@@ -185,7 +186,7 @@ func TestFileSource(t *testing.T) {
 	if _, err := f.Seek(2, io.SeekStart); err != nil {
 		t.Fatal(err)
 	}
-	src, err := FileSource(f)
+	src, err := ferry.FileSource(f)
 	if err != nil || src.Size != 4 {
 		t.Fatalf("FileSource = %+v, %v; want 4 bytes", src, err)
 	}
@@ -198,7 +199,7 @@ func TestFileSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer dir.Close()
-	if _, err := FileSource(dir); err == nil {
+	if _, err := ferry.FileSource(dir); err == nil {
 		t.Error("a directory is no source")
 	}
 
@@ -208,7 +209,7 @@ func TestFileSource(t *testing.T) {
 	}
 	defer pr.Close()
 	defer pw.Close()
-	if src, err := FileSource(pr); err != nil || src.Size >= 0 {
+	if src, err := ferry.FileSource(pr); err != nil || src.Size >= 0 {
 		t.Errorf("a pipe: %+v, %v; want an unknown size", src, err)
 	}
 }
@@ -230,7 +231,7 @@ func TestSourceCutOff(t *testing.T) {
 					p := newParty(t, 1, lossy.Delay(time.Millisecond))
 					s := &shelf{t: t}
 					p.serve(Receiver{}, s)
-					_, err := (&Sender{MSS: 100, Classic: classic}).Send(t.Context(), p.sender, p.to, Source{R: &failingReader{n: 250, err: tt.end}, Size: -1})
+					_, err := (&Sender{MSS: 100, Classic: classic}).Send(t.Context(), p.sender, p.to, ferry.Source{R: &failingReader{n: 250, err: tt.end}, Size: -1})
 					pause(2 * DefaultReceiverGiveUp)
 					p.stop()
 					if !errors.Is(err, tt.want) {
@@ -250,7 +251,7 @@ func TestSourceCutOff(t *testing.T) {
 // What comes after an end of file is not read: a terminal may have more.
 func TestSourceAfterItsEnd(t *testing.T) {
 	r := io.MultiReader(strings.NewReader("ab"), &failingReader{err: io.EOF}, strings.NewReader("more"))
-	lengths, data, err := cut(Source{R: &pausingReader{r: r}, Size: -1}, 500)
+	lengths, data, err := cut(ferry.Source{R: &pausingReader{r: r}, Size: -1}, 500)
 	if fmt.Sprint(lengths) != "[2 0]" || string(data) != "ab" || err != nil {
 		t.Errorf("chunks of %v, %q, %v", lengths, data, err)
 	}
@@ -277,7 +278,7 @@ func TestFileSourceBehindItsEnd(t *testing.T) {
 	defer f.Close()
 	f.WriteString("abc")
 	f.Seek(10, io.SeekStart)
-	if src, err := FileSource(f); err != nil || src.Size != 0 {
+	if src, err := ferry.FileSource(f); err != nil || src.Size != 0 {
 		t.Errorf("%+v, %v; want size 0", src, err)
 	}
 }
@@ -285,7 +286,7 @@ func TestFileSourceBehindItsEnd(t *testing.T) {
 // Reading ahead goes on up to the last number that there is.
 func TestLastNumbersReadOnce(t *testing.T) {
 	s := Sender{MSS: 1, Window: 100}
-	v, err := s.newSending([]netip.AddrPort{firstReceiver}, Source{R: strings.NewReader(strings.Repeat("x", 200)), Size: -1})
+	v, err := s.newSending([]netip.AddrPort{firstReceiver}, ferry.Source{R: strings.NewReader(strings.Repeat("x", 200)), Size: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +305,7 @@ func TestSourceFailureIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1, lossy.Delay(time.Millisecond))
 		p.receive(Receiver{})
-		_, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, Source{R: &failingReader{n: 5000, err: errBroken}, Size: -1})
+		_, err := (&Sender{MSS: 100}).Send(t.Context(), p.sender, p.to, ferry.Source{R: &failingReader{n: 5000, err: errBroken}, Size: -1})
 		<-p.receivers[0].done
 		if a, ok := errors.AsType[*AbortError](p.receivers[0].err); !ok || a.Reason != ReasonSource || !errors.Is(err, errBroken) {
 			t.Errorf("the receiver %v, the sender %v", p.receivers[0].err, err)
@@ -317,7 +318,7 @@ func TestSourceFailureIsTold(t *testing.T) {
 func TestDigestInAnyOrder(t *testing.T) {
 	data := noise(1, 1050)
 	for _, order := range [][]uint32{nil, {11}, {3, 1, 2}, {1, 2, 2, 4, 3}, {11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1}} {
-		s := newStore(Source{R: bytes.NewReader(data), Size: 1050}, 100, 5)
+		s := newStore(ferry.Source{R: bytes.NewReader(data), Size: 1050}, 100, 5)
 		b := make([]byte, 100)
 		for _, n := range order {
 			k, err := s.chunk(n, b)

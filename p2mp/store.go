@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/fullread"
 )
 
@@ -15,7 +16,7 @@ import (
 // source can be read again, the latest ones otherwise. P2MP-FTP report, "Client",
 // points 4 and 6.
 type store struct {
-	src  Source
+	src  ferry.Source
 	mss  int
 	at   io.ReaderAt // nil: read once, in order
 	size int64       // negative while it is not known
@@ -36,8 +37,8 @@ type store struct {
 // blockSize is how much is read ahead.
 const blockSize = 64 << 10
 
-func newStore(src Source, mss, window int) *store {
-	s := &store{src: src, mss: mss, at: src.readerAt(), size: src.Size}
+func newStore(src ferry.Source, mss, window int) *store {
+	s := &store{src: src, mss: mss, at: src.ReaderAt(), size: src.Size}
 	if s.at == nil {
 		s.ring = make([][]byte, window)
 		s.size = -1
@@ -97,7 +98,7 @@ func (s *store) readNext() error {
 		s.size = read
 	}
 	if told := s.src.Size; told >= 0 && (read > told || s.size >= 0 && read < told) {
-		return fmt.Errorf("%w: %d bytes read of %d", ErrSize, read, told)
+		return fmt.Errorf("p2mp: %w: %d bytes read of %d", ferry.ErrSize, read, told)
 	}
 	s.digestMore(b[:n])
 	if n > 0 {
@@ -166,7 +167,7 @@ func (s *store) readAll(b []byte, offset int64) error {
 	case n == len(b):
 		return nil
 	case errors.Is(err, io.EOF):
-		return fmt.Errorf("%w: %d bytes read of %d", ErrSize, offset+int64(n), s.size)
+		return fmt.Errorf("p2mp: %w: %d bytes read of %d", ferry.ErrSize, offset+int64(n), s.size)
 	}
 	return fmt.Errorf("p2mp: reading the source at byte %d: %w", offset+int64(n), err)
 }
@@ -179,7 +180,7 @@ func (s *store) checkEnd() error {
 	s.ended = true
 	var b [1]byte
 	if n, _ := s.at.ReadAt(b[:], s.size); n > 0 {
-		return fmt.Errorf("%w: more than %d bytes", ErrSize, s.size)
+		return fmt.Errorf("p2mp: %w: more than %d bytes", ferry.ErrSize, s.size)
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package p2mp
 import (
 	"math"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // readAhead reads from a source that is read once what can be sent next.
@@ -54,7 +56,7 @@ func (t *sending) stream(now time.Time, i int) (wake time.Time, err error) {
 		if since, silent := p.flight.unanswered(); silent {
 			wake = since.Add(t.giveUp)
 			if !now.Before(wake) {
-				t.dropSilent(i, ErrSilent)
+				t.dropSilent(i, ferry.ErrSilent)
 				return now, nil
 			}
 		}

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // A Trace is a set of hooks that observe transfers. Any of them may be nil. They are
@@ -42,7 +44,7 @@ type Trace struct {
 	// Receiver.
 
 	// Accepted: a transfer began.
-	Accepted func(Offer)
+	Accepted func(ferry.Offer)
 	// Received: a chunk with length bytes of payload arrived, or, if again, arrived
 	// once more.
 	Received func(from netip.AddrPort, seq uint32, length int, again bool)
@@ -51,7 +53,7 @@ type Trace struct {
 	// program that loses packets on purpose.
 	PacketLoss func(from netip.AddrPort, seq uint32)
 	// Finished: a transfer ended, with a nil error when the file is whole.
-	Finished func(Offer, Report, error)
+	Finished func(ferry.Offer, Report, error)
 
 	// Both.
 
@@ -129,8 +131,8 @@ func LogTrace(l *slog.Logger) *Trace {
 		WriteFailed: func(to netip.AddrPort, err error) {
 			l.LogAttrs(ctx, slog.LevelDebug, "write failed", peerAttr(to), errAttr(err))
 		},
-		Accepted: func(o Offer) {
-			l.LogAttrs(ctx, slog.LevelInfo, "transfer began", peerAttr(o.From))
+		Accepted: func(o ferry.Offer) {
+			l.LogAttrs(ctx, slog.LevelInfo, "transfer began", peerAttr(o.Addr))
 		},
 		Received: func(from netip.AddrPort, seq uint32, length int, again bool) {
 			l.LogAttrs(ctx, LevelPacket, "received", peerAttr(from), seqAttr(seq), slog.Int("length", length), slog.Bool("again", again))
@@ -138,8 +140,8 @@ func LogTrace(l *slog.Logger) *Trace {
 		PacketLoss: func(from netip.AddrPort, seq uint32) {
 			l.LogAttrs(ctx, slog.LevelDebug, "packet loss", peerAttr(from), seqAttr(seq))
 		},
-		Finished: func(o Offer, r Report, err error) {
-			l.LogAttrs(ctx, slog.LevelInfo, "transfer ended", peerAttr(o.From), slog.Int64("bytes", r.Bytes), errAttr(err))
+		Finished: func(o ferry.Offer, r Report, err error) {
+			l.LogAttrs(ctx, slog.LevelInfo, "transfer ended", peerAttr(o.Addr), slog.Int64("bytes", r.Bytes), errAttr(err))
 		},
 		SmallBuffer: func(got, want int) {
 			l.LogAttrs(ctx, slog.LevelWarn, "small receive buffer", slog.Int("got", got), slog.Int("want", want))

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -73,7 +74,7 @@ func TestFinishedReportIsACopy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1)
 		var told Report
-		p.receive(Receiver{Trace: &Trace{Finished: func(_ Offer, r Report, _ error) { told = r }}})
+		p.receive(Receiver{Trace: &Trace{Finished: func(_ ferry.Offer, r Report, _ error) { told = r }}})
 		for range 3 {
 			p.write(chunk(1, ""))
 			pause(time.Millisecond)

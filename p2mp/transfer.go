@@ -5,14 +5,16 @@ import (
 	"io"
 	"net/netip"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // A transfer is what comes from one sender in the classic mode. After its end it is
 // remembered for the linger time, without its sink.
 type transfer struct {
 	inbound
-	offer   Offer
-	sink    Sink
+	offer   ferry.Offer
+	sink    ferry.Sink
 	failed  bool // or refused: nothing is answered
 	report  Report
 	start   time.Time
@@ -26,15 +28,15 @@ func (t *transfer) underWay() bool { return t.sink != nil }
 func (v *serving) admit(now time.Time, from netip.AddrPort, p Packet) error {
 	switch {
 	case v.only && v.begun:
-		return ErrForeign
+		return ferry.ErrUnsolicited
 	case p.Seq != 1:
 		return ErrSequence
 	case v.full():
-		return ErrBusy
+		return ferry.ErrBusy
 	}
 	t := &transfer{
 		inbound: newInbound(v.seed),
-		offer:   Offer{From: from, Size: -1},
+		offer:   ferry.Offer{Addr: from, Unnamed: true, Size: -1},
 		start:   now,
 		report:  Report{Peers: []PeerReport{{Addr: from, State: Receiving}}},
 	}
@@ -66,10 +68,10 @@ func (v *serving) remember(t *transfer) {
 			}
 		}
 		if oldest != nil {
-			delete(v.transfers, oldest.offer.From)
+			delete(v.transfers, oldest.offer.Addr)
 		}
 	}
-	v.transfers[t.offer.From] = t
+	v.transfers[t.offer.Addr] = t
 }
 
 // chunk does what the state machine says about a chunk of a known sender.
@@ -92,14 +94,14 @@ func (v *serving) chunk(now time.Time, t *transfer, p Packet) error {
 			v.quietUntil(now, v.linger)
 		}
 	case broken:
-		v.fail(t, ErrRestarted)
+		v.fail(t, errRestarted)
 	case anew:
 		return v.restart(now, t, p)
 	case resumed:
 		if err := v.restart(now, t, Packet{Seq: 1, Category: CategoryData, Payload: t.held}); err != nil {
 			return err
 		}
-		return v.chunk(now, v.transfers[t.offer.From], p)
+		return v.chunk(now, v.transfers[t.offer.Addr], p)
 	}
 	return err
 }
@@ -107,16 +109,16 @@ func (v *serving) chunk(now time.Time, t *transfer, p Packet) error {
 // restart begins the sender's next transfer, and ends t if it has not ended.
 func (v *serving) restart(now time.Time, t *transfer, first Packet) error {
 	if t.underWay() {
-		v.fail(t, ErrRestarted)
+		v.fail(t, errRestarted)
 	}
 	if v.only || v.full() {
-		return ErrBusy
+		return ferry.ErrBusy
 	}
-	delete(v.transfers, t.offer.From)
-	if err := v.admit(now, t.offer.From, first); err != nil {
+	delete(v.transfers, t.offer.Addr)
+	if err := v.admit(now, t.offer.Addr, first); err != nil {
 		return err
 	}
-	v.transfers[t.offer.From].before = t.first
+	v.transfers[t.offer.Addr].before = t.first
 	return nil
 }
 

@@ -10,16 +10,19 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
 // A troubledItem is a Sink that fails with err, if there is one, and notes the lengths that
 // it was given.
 type troubledItem struct {
-	writerSink
 	err     error
 	lengths []int
 }
+
+func (*troubledItem) Commit() error { return nil }
+func (*troubledItem) Abort(error)   {}
 
 func (s *troubledItem) Write(b []byte) (int, error) {
 	s.lengths = append(s.lengths, len(b))
@@ -47,8 +50,8 @@ func TestWrittenTogether(t *testing.T) {
 	} {
 		sink := &troubledItem{err: tt.err}
 		var report Report
-		trace := Trace{Finished: func(_ Offer, r Report, _ error) { report = r }}
-		v, in := served(t, Receiver{Trace: &trace}, HandlerFunc(func(Offer) (Sink, error) { return sink, nil }))
+		trace := Trace{Finished: func(_ ferry.Offer, r Report, _ error) { report = r }}
+		v, in := served(t, Receiver{Trace: &trace}, ferry.HandlerFunc(func(ferry.Offer) (ferry.Sink, error) { return sink, nil }))
 		h := offerOf("f", 1e6)
 		h.mss = 1000
 		in(CategoryHello, &h)
@@ -79,7 +82,7 @@ func TestWrittenTogether(t *testing.T) {
 func TestEndWithItsData(t *testing.T) {
 	from := netip.MustParseAddrPort("10.0.0.9:9")
 	sink := new(troubledItem)
-	v, in := served(t, Receiver{}, HandlerFunc(func(Offer) (Sink, error) { return sink, nil }))
+	v, in := served(t, Receiver{}, ferry.HandlerFunc(func(ferry.Offer) (ferry.Sink, error) { return sink, nil }))
 	h := offerOf("f", 100)
 	in(CategoryHello, &h)
 	data := make([]byte, 100)
@@ -101,13 +104,11 @@ func TestAnsweredBeforeWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1)
 		var written atomic.Bool
-		m := p.serve(Receiver{}, HandlerFunc(func(Offer) (Sink, error) {
-			return writerSink{writerFunc(func(b []byte) (int, error) {
-				time.Sleep(time.Second)
-				written.Store(true)
-				return len(b), nil
-			})}, nil
-		}))
+		m := p.serve(Receiver{}, ferry.To(writerFunc(func(b []byte) (int, error) {
+			time.Sleep(time.Second)
+			written.Store(true)
+			return len(b), nil
+		})))
 		h := offerOf("f", 250)
 		p.postTo(CategoryHello, &h)
 		p.answer()

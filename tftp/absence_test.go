@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -58,10 +59,10 @@ func TestRoundTripGrows(t *testing.T) {
 			var err error
 			if write {
 				p.server.Trace.Received = slower
-				r, err = c.Put(t.Context(), conn, p.addr, "new", Source{R: bytes.NewReader(data), Size: int64(len(data))})
+				r, err = c.Put(t.Context(), conn, p.addr, "new", ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))})
 			} else {
 				c.Trace = &Trace{Received: slower}
-				r, err = c.Get(t.Context(), conn, p.addr, "file", io.Discard)
+				r, err = c.Get(t.Context(), conn, p.addr, "file", ferry.To(io.Discard))
 			}
 			conn.Close()
 			p.end()

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -30,7 +31,7 @@ type notingReader struct {
 	h *notingHandler
 }
 
-func (h *notingHandler) Open(ctx context.Context, r *Request) (Source, error) {
+func (h *notingHandler) Open(ctx context.Context, r ferry.Request) (ferry.Source, error) {
 	src, err := h.memory.Open(ctx, r)
 	if err == nil {
 		src.R = notingReader{src.R.(io.ReadSeeker), h}
@@ -55,7 +56,7 @@ func (r notingReader) Read(b []byte) (int, error) {
 func TestReadAhead(t *testing.T) {
 	for _, pipe := range []bool{false, true} {
 		h := &notingHandler{pipe: pipe}
-		onStage(t, 100*40000, func(p *stage) { h.memory = p.files; p.server.Handler, p.server.MTU = h, 65535 }, func(p *stage, u *puppet) {
+		onStage(t, 100*40000, func(p *stage) { h.memory = p.files; p.server.Opener, p.server.MTU = h, 65535 }, func(p *stage, u *puppet) {
 			u.packet(p.addr, rrq(Option{"blksize", "40000"}, Option{"windowsize", "3"}))
 			said, from := u.within(ms, false)
 			if len(said) != 1 {
@@ -81,7 +82,7 @@ func TestReadAhead(t *testing.T) {
 func TestReadAheadFails(t *testing.T) {
 	broken := errors.New("broken")
 	h := &notingHandler{fail: 4 * 40000, err: broken}
-	onStage(t, 100*40000, func(p *stage) { h.memory = p.files; p.server.Handler, p.server.MTU = h, 65535 }, func(p *stage, u *puppet) {
+	onStage(t, 100*40000, func(p *stage) { h.memory = p.files; p.server.Opener, p.server.MTU = h, 65535 }, func(p *stage, u *puppet) {
 		u.packet(p.addr, rrq(Option{"blksize", "40000"}, Option{"windowsize", "2"}))
 		_, from := u.within(ms, false)
 		u.packet(from, Packet{Op: ACK})
@@ -118,7 +119,7 @@ func TestWriteBehind(t *testing.T) {
 		p.start()
 		var got bytes.Buffer
 		conn := p.client()
-		_, err := (&Client{BlockSize: 40000, WindowSize: 2}).Get(t.Context(), conn, p.addr, "file", writerFunc(func(b []byte) (int, error) {
+		_, err := (&Client{BlockSize: 40000, WindowSize: 2}).Get(t.Context(), conn, p.addr, "file", ferry.To(writerFunc(func(b []byte) (int, error) {
 			time.Sleep(ms / 2) // the network sees what has left
 			mu.Lock()
 			defer mu.Unlock()
@@ -128,7 +129,7 @@ func TestWriteBehind(t *testing.T) {
 				t.Errorf("ACKs %v before the end was written", acks)
 			}
 			return got.Write(b)
-		}))
+		})))
 		if err != nil || !bytes.Equal(got.Bytes(), data) {
 			t.Errorf("%d bytes, %v", got.Len(), err)
 		}
@@ -189,14 +190,14 @@ func TestSlowSinkIsNoRoundTrip(t *testing.T) {
 			conn := p.client()
 			start := time.Now()
 			c := Client{BlockSize: 40000, WindowSize: 4}
-			r, err := c.Get(t.Context(), conn, p.addr, "file", writerFunc(func(b []byte) (int, error) {
+			r, err := c.Get(t.Context(), conn, p.addr, "file", ferry.To(writerFunc(func(b []byte) (int, error) {
 				time.Sleep(slow)
 				return len(b), nil
-			}))
+			})))
 			if lingered := time.Since(start) - r.Elapsed; err != nil || r.RTT > 3*ms || lingered > 100*ms {
 				t.Errorf("a sink of %v: RTT %v, lingered for %v, %v", slow, r.RTT, lingered, err)
 			}
-			r, err = c.Put(t.Context(), conn, p.addr, "new", Source{R: slowSeeker{bytes.NewReader(data), slow}, Size: -1})
+			r, err = c.Put(t.Context(), conn, p.addr, "new", ferry.Source{R: slowSeeker{bytes.NewReader(data), slow}, Size: -1})
 			if err != nil || r.RTT > 3*ms {
 				t.Errorf("a source of %v: RTT %v, %v", slow, r.RTT, err)
 			}
@@ -219,7 +220,7 @@ func TestCutOffSource(t *testing.T) {
 	onStage(t, 0, nil, func(p *stage, _ *puppet) {
 		conn := p.client()
 		defer conn.Close()
-		src := Source{R: io.MultiReader(strings.NewReader("a part"), iotest.ErrReader(io.ErrUnexpectedEOF)), Size: -1}
+		src := ferry.Source{R: io.MultiReader(strings.NewReader("a part"), iotest.ErrReader(io.ErrUnexpectedEOF)), Size: -1}
 		if _, err := new(Client).Put(context.Background(), conn, p.addr, "new", src); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Error(err)
 		}

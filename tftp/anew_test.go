@@ -9,20 +9,24 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // A handler does what a test says.
 type handler struct {
-	open   func(context.Context, *Request) (Source, error)
-	create func(context.Context, *Request) (Sink, error)
+	open   func(context.Context, ferry.Request) (ferry.Source, error)
+	create func(ferry.Offer) (ferry.Sink, error)
 }
 
-func (h handler) Open(ctx context.Context, r *Request) (Source, error) { return h.open(ctx, r) }
+func (h handler) Open(ctx context.Context, r ferry.Request) (ferry.Source, error) {
+	return h.open(ctx, r)
+}
 
-func (h handler) Create(ctx context.Context, r *Request) (Sink, error) { return h.create(ctx, r) }
+func (h handler) Accept(o ferry.Offer) (ferry.Sink, error) { return h.create(o) }
 
 // text is a source.
-func text(s string) Source { return Source{R: strings.NewReader(s), Size: int64(len(s))} }
+func text(s string) ferry.Source { return ferry.Source{R: strings.NewReader(s), Size: int64(len(s))} }
 
 // asks is an RRQ for a file.
 func asks(name string) Packet { return Packet{Op: RRQ, Name: name, Mode: "octet"} }
@@ -38,21 +42,21 @@ func (r lateReader) Read(b []byte) (int, error) {
 // TestBeginsAnew: a client that asks for another file from the same port, as boot loaders
 // do, hears nothing more of the one before, however the handler takes that.
 func TestBeginsAnew(t *testing.T) {
-	for name, open := range map[string]func(context.Context) (Source, error){
-		"heedless": func(context.Context) (Source, error) {
+	for name, open := range map[string]func(context.Context) (ferry.Source, error){
+		"heedless": func(context.Context) (ferry.Source, error) {
 			time.Sleep(time.Second)
 			return text("of the old"), nil
 		},
-		"obedient": func(ctx context.Context) (Source, error) {
+		"obedient": func(ctx context.Context) (ferry.Source, error) {
 			<-ctx.Done()
-			return Source{}, ctx.Err()
+			return ferry.Source{}, ctx.Err()
 		},
-		"late": func(context.Context) (Source, error) {
-			return Source{R: lateReader{strings.NewReader("of the old")}, Size: -1}, nil
+		"late": func(context.Context) (ferry.Source, error) {
+			return ferry.Source{R: lateReader{strings.NewReader("of the old")}, Size: -1}, nil
 		},
-		"failing": func(context.Context) (Source, error) {
+		"failing": func(context.Context) (ferry.Source, error) {
 			time.Sleep(time.Second)
-			return Source{}, errBroken
+			return ferry.Source{}, errBroken
 		},
 	} {
 		for _, single := range []bool{false, true} {
@@ -66,7 +70,7 @@ func TestBeginsAnew(t *testing.T) {
 						defer mu.Unlock()
 						ended = append(ended, err)
 					}}
-					p.server.Handler = handler{open: func(ctx context.Context, r *Request) (Source, error) {
+					p.server.Opener = handler{open: func(ctx context.Context, r ferry.Request) (ferry.Source, error) {
 						if r.Name == "old" {
 							return open(ctx)
 						}
@@ -100,9 +104,9 @@ func TestBeginsAnewLater(t *testing.T) {
 	old := io.MultiReader(strings.NewReader(strings.Repeat("x", 512)), lateReader{strings.NewReader("more")})
 	onStage(t, 0, func(p *stage) {
 		p.server.SinglePort = true
-		p.server.Handler = handler{open: func(_ context.Context, r *Request) (Source, error) {
+		p.server.Opener = handler{open: func(_ context.Context, r ferry.Request) (ferry.Source, error) {
 			if r.Name == "old" {
-				return Source{R: old, Size: -1}, nil
+				return ferry.Source{R: old, Size: -1}, nil
 			}
 			return text("of the new"), nil
 		}}
@@ -124,7 +128,7 @@ func TestAnewIsBounded(t *testing.T) {
 	var open, most atomic.Int32
 	onStage(t, 0, func(p *stage) {
 		p.server.MaxTransfers = 4
-		p.server.Handler = handler{open: func(context.Context, *Request) (Source, error) {
+		p.server.Opener = handler{open: func(context.Context, ferry.Request) (ferry.Source, error) {
 			most.Store(max(most.Load(), open.Add(1)))
 			defer open.Add(-1)
 			time.Sleep(time.Second)

@@ -6,6 +6,8 @@ import (
 	"io"
 	"testing"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 func BenchmarkParsePacket(b *testing.B) {
@@ -53,13 +55,13 @@ func BenchmarkLoopback(b *testing.B) {
 		b.Run(bb.name, func(b *testing.B) {
 			m := newMemory()
 			m.files["file"] = noise(1, 16<<20)
-			addr := serveLoopback(b, &Server{Handler: m, Wide: bb.wide})
+			addr := serveLoopback(b, &Server{Opener: m, Handler: m, Wide: bb.wide})
 			bb.c.Linger = -1
 			b.SetBytes(16 << 20)
 			b.ReportAllocs()
 			for b.Loop() {
 				conn := listenLoopback(b)
-				if _, err := bb.c.Get(context.Background(), conn, addr, "file", io.Discard); err != nil {
+				if _, err := bb.c.Get(context.Background(), conn, addr, "file", ferry.To(io.Discard)); err != nil {
 					b.Fatal(err)
 				}
 				conn.Close()

@@ -14,30 +14,32 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // brokenHandler does all that a Handler should not.
 type brokenHandler struct{ gate chan struct{} }
 
-func (h brokenHandler) Open(ctx context.Context, r *Request) (Source, error) {
+func (h brokenHandler) Open(ctx context.Context, r ferry.Request) (ferry.Source, error) {
 	switch r.Name {
 	case "panics":
 		panic("at /home/secret")
 	case "blocks":
 		<-h.gate
 	case "fails":
-		return Source{R: &failingReader{1000, errBroken}, Size: -1}, nil
+		return ferry.Source{R: &failingReader{1000, errBroken}, Size: -1}, nil
 	case "nothing":
-		return Source{}, nil
+		return ferry.Source{}, nil
 	case "panics later":
-		return Source{R: panicReader{}, Size: -1}, nil
+		return ferry.Source{R: panicReader{}, Size: -1}, nil
 	case "hidden":
-		return Source{}, errBroken
+		return ferry.Source{}, errBroken
 	}
-	return Source{R: strings.NewReader("hello"), Size: 5}, nil
+	return ferry.Source{R: strings.NewReader("hello"), Size: 5}, nil
 }
 
-func (h brokenHandler) Create(_ context.Context, r *Request) (Sink, error) {
+func (h brokenHandler) Accept(r ferry.Offer) (ferry.Sink, error) {
 	return &brokenSink{name: r.Name}, nil
 }
 
@@ -75,7 +77,7 @@ func TestBrokenHandlers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate = make(chan struct{})
 		p := newStage(t)
-		p.server.Handler = brokenHandler{gate}
+		p.server.Opener, p.server.Handler = brokenHandler{gate}, brokenHandler{gate}
 		p.start()
 		check := func(err error, code Code) {
 			t.Helper()
@@ -92,7 +94,7 @@ func TestBrokenHandlers(t *testing.T) {
 			_, err := p.put(Client{}, name, noise(1, 5000))
 			check(err, code)
 		}
-		if _, _, err := p.get(Client{GiveUp: time.Second}, "blocks"); !errors.Is(err, ErrNoAnswer) {
+		if _, _, err := p.get(Client{GiveUp: time.Second}, "blocks"); !errors.Is(err, ferry.ErrNoAnswer) {
 			t.Errorf("a handler that blocks: %v", err)
 		}
 		if got, _, err := p.get(Client{}, "fine"); string(got) != "hello" || err != nil {
@@ -108,12 +110,12 @@ type ledger struct {
 	opened, closed, created, committed, aborted atomic.Int64
 }
 
-func (l *ledger) Open(context.Context, *Request) (Source, error) {
+func (l *ledger) Open(context.Context, ferry.Request) (ferry.Source, error) {
 	l.opened.Add(1)
-	return Source{R: ledgerReader{bytes.NewReader(noise(1, 3000)), l}, Size: 3000}, nil
+	return ferry.Source{R: ledgerReader{bytes.NewReader(noise(1, 3000)), l}, Size: 3000}, nil
 }
 
-func (l *ledger) Create(context.Context, *Request) (Sink, error) {
+func (l *ledger) Accept(ferry.Offer) (ferry.Sink, error) {
 	l.created.Add(1)
 	return ledgerSink{io.Discard, l}, nil
 }
@@ -146,7 +148,7 @@ func TestHandlersHearOfTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newStage(t)
 		l := new(ledger)
-		p.server.Handler = l
+		p.server.Opener, p.server.Handler = l, l
 		listen := p.server.ListenPacket
 		refused := false
 		p.server.ListenPacket = func(ctx context.Context, a netip.AddrPort) (net.PacketConn, error) {

@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"strings"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
@@ -73,33 +73,29 @@ type Client struct {
 	Trace *Trace
 }
 
-// Get reads the file name from a server into w, over conn.
+// Get reads the file name from a server over conn.
 //
 // conn stays the caller's: Get neither closes it nor keeps it. It sets read deadlines,
 // and clears them before it returns. Nothing else may read from conn meanwhile. A late
 // packet of an earlier transfer could be taken for one of this, so a conn of its own
 // for each call is best; it needs no fixed port.
 //
-// If w is a [Sink], such as that of [SaveAs], the file appears whole or not at all: Get
-// calls Commit before it acknowledges the last block, or else Abort. To any other
-// writer the bytes go as they arrive: when an error is returned, w may hold the
-// beginning of a file.
+// h decides what happens to the bytes: [ferry.SaveAs] keeps them as a file that appears
+// whole or not at all, [ferry.To] writes them to an io.Writer as they arrive. h is asked
+// before the request is sent. Get calls the sink's Commit before it acknowledges the last
+// block.
 //
 // The error wraps an [*Error] if the server sent one (errors.Is finds fs.ErrNotExist
-// and the like in it), [ErrNoAnswer] or [ErrSilent], ctx's cause when ctx ended before
-// the file was whole, and the error of w or conn when one of them failed. ctx's end
+// and the like in it), [ferry.ErrNoAnswer] or [ferry.ErrSilent], ctx's cause when ctx ended before
+// the file was whole, and the error of the sink or conn when one of them failed. ctx's end
 // cuts the linger time short and is then no error. The Report is filled in every case.
-func (c *Client) Get(ctx context.Context, conn net.PacketConn, server netip.AddrPort, name string, w io.Writer) (Report, error) {
-	sink, ok := w.(Sink)
-	switch {
-	case w == nil:
-		return Report{}, errors.New("tftp: no writer")
-	case !ok:
-		sink = writerSink{w}
-	}
+func (c *Client) Get(ctx context.Context, conn net.PacketConn, server netip.AddrPort, name string, h ferry.Handler) (Report, error) {
 	t, err := c.begin(RRQ, server, name, -1)
 	if err != nil {
-		sink.Abort(err)
+		return Report{}, err
+	}
+	sink, err := h.Accept(ferry.Offer{Addr: server, Name: name, Size: -1})
+	if err != nil {
 		return Report{}, err
 	}
 	want := t.want
@@ -121,9 +117,9 @@ func (c *Client) Get(ctx context.Context, conn net.PacketConn, server netip.Addr
 
 // Put writes what src holds to a server as the file name, over conn, which stays the
 // caller's as with Get. The server has the whole file when the error is nil. An error
-// that wraps [ErrUnconfirmed] says that it has all but the last block, and maybe that,
+// that wraps [ferry.ErrUnconfirmed] says that it has all but the last block, and maybe that,
 // too.
-func (c *Client) Put(ctx context.Context, conn net.PacketConn, server netip.AddrPort, name string, src Source) (Report, error) {
+func (c *Client) Put(ctx context.Context, conn net.PacketConn, server netip.AddrPort, name string, src ferry.Source) (Report, error) {
 	size := src.Size
 	if c.Mode == Netascii {
 		size = -1
@@ -201,7 +197,7 @@ func (c *Client) begin(op Opcode, server netip.AddrPort, name string, size int64
 	t.answerIn = t.giveUp
 	t.start = time.Now()
 	t.heard = t.start
-	t.request = &Request{Op: op, Name: name, Mode: c.Mode, Client: server, Size: size, client: true}
+	t.request = &Request{Op: op, Name: name, Mode: c.Mode, Addr: server, Size: size, client: true}
 	t.report.Size = -1
 	if c.Trace != nil {
 		t.trace = *c.Trace
@@ -301,7 +297,7 @@ func (t *asking) settle(p Packet) (Settings, error) {
 }
 
 // get is what Get does once the conn is open.
-func (t *asking) get(sink Sink) error {
+func (t *asking) get(sink ferry.Sink) error {
 	p, k, err := t.ask(t.fitsGet)
 	if err != nil {
 		sink.Abort(err)
@@ -351,7 +347,7 @@ func (t *asking) fitsGet(p Packet) (bool, error) {
 }
 
 // put is what Put does once the conn is open.
-func (t *asking) put(src Source) error {
+func (t *asking) put(src ferry.Source) error {
 	p, k, err := t.ask(func(p Packet) (bool, error) {
 		return p.Op == OACK || p.Op == ACK && p.Block == 0, nil
 	})

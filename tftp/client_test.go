@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // TestRepeatedOACK: the server has not heard the answer to its OACK, which is given
@@ -99,7 +101,7 @@ func TestAskedWindow(t *testing.T) {
 		"WRQ[{tsize 4} {blksize 8192} {windowsize 12}]": put,
 	} {
 		err := withPuppet(t, call, func(server *puppet) { server.expect(ms, false, want) })
-		if !errors.Is(err, ErrNoAnswer) {
+		if !errors.Is(err, ferry.ErrNoAnswer) {
 			t.Error(err)
 		}
 	}
@@ -111,7 +113,7 @@ func TestWhatIsNotAsked(t *testing.T) {
 		err := withPuppet(t, func(p *stage) error { _, _, err := p.get(Client{}, name); return err }, func(server *puppet) {
 			server.expect(ms, false)
 		})
-		if err == nil || errors.Is(err, ErrNoAnswer) {
+		if err == nil || errors.Is(err, ferry.ErrNoAnswer) {
 			t.Errorf("a name of %d bytes: %v", len(name), err)
 		}
 	}

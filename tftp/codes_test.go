@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"github.com/ferrygo/ferry"
 )
 
 // TestCodesOfTheFileSystem: what the file system says becomes a code of RFC 1350.
@@ -28,7 +30,7 @@ func TestCodesOfTheFileSystem(t *testing.T) {
 	for name, want := range map[string]Code{
 		"nonsuch": CodeNotFound, "file/x": CodeNotFound, "loop": CodeAccess, "up": CodeAccess, "out": CodeAccess, "../file": CodeAccess,
 	} {
-		_, err := Dir(root).Open(context.Background(), &Request{Op: RRQ, Name: name})
+		_, err := (&ferry.Dir{Root: root}).Open(context.Background(), ferry.Request{Name: name})
 		if err == nil || tell(err).Code != want {
 			t.Errorf("%s: told as %+v, want code %d: %v", name, tell(err), want, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
@@ -127,7 +128,7 @@ func (c *conversation) hear(now time.Time) {
 // section 4: error 5, "the original connection should not be disturbed"). An ERROR is
 // never answered, nor is what cannot be read.
 func (c *conversation) stray(from netip.AddrPort, p Packet, err error) {
-	c.bad(from, ErrForeign)
+	c.bad(from, ferry.ErrUnsolicited)
 	if err != nil || c.strays >= mostStrays || p.Op != DATA && p.Op != ACK && p.Op != OACK {
 		return
 	}
@@ -172,7 +173,7 @@ func (c *conversation) fail(err error) error {
 	if c.session != nil && !c.answered && c.wrote >= unprovenPackets {
 		return err // that was all that may go to an address that has not answered
 	}
-	for _, quiet := range []error{ErrSilent, ErrNoAnswer, ErrUnconfirmed, ErrReplaced} {
+	for _, quiet := range []error{ferry.ErrSilent, ferry.ErrNoAnswer, ferry.ErrUnconfirmed, ErrReplaced} {
 		if errors.Is(err, quiet) {
 			return err
 		}
@@ -271,9 +272,9 @@ func (c *conversation) silence(now time.Time) error {
 	case now.Before(c.heard.Add(c.patience())):
 		return nil
 	case !c.answered:
-		return c.because(fmt.Errorf("%w from %v in %v", ErrNoAnswer, c.to(), c.answerIn))
+		return c.because(fmt.Errorf("%w from %v in %v", ferry.ErrNoAnswer, c.to(), c.answerIn))
 	}
-	return c.because(fmt.Errorf("%w for %v", ErrSilent, c.giveUp))
+	return c.because(fmt.Errorf("%w for %v", ferry.ErrSilent, c.giveUp))
 }
 
 // because adds to err why nothing could leave, if that is so.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
@@ -75,7 +76,7 @@ func TestWhyNothingLeft(t *testing.T) {
 		}
 		for _, c.answered = range []bool{false, true} {
 			err := c.silence(time.Now())
-			if errors.Is(err, syscall.ENETUNREACH) != want || !errors.Is(err, ErrNoAnswer) && !errors.Is(err, ErrSilent) {
+			if errors.Is(err, syscall.ENETUNREACH) != want || !errors.Is(err, ferry.ErrNoAnswer) && !errors.Is(err, ferry.ErrSilent) {
 				t.Errorf("answered: %v: %v", c.answered, err)
 			}
 		}

@@ -7,16 +7,16 @@
 //
 //	root, err := os.OpenRoot("/srv/tftp")
 //	conn, err := net.ListenPacket("udp", ":69")
-//	err = (&tftp.Server{Handler: tftp.Dir(root)}).Serve(ctx, conn)
+//	err = (&tftp.Server{Opener: &ferry.Dir{Root: root}}).Serve(ctx, conn)
 //
-// [FS] serves any fs.FS, [Directory] takes files, too, and any [Handler] makes its
-// files as it likes.
+// A [ferry.Dir] serves a directory, [ferry.FS] any fs.FS. The field Handler, such as the
+// same Dir, takes files that clients write.
 //
 // # A client
 //
 //	var c tftp.Client
-//	report, err := c.Get(ctx, conn, server, "pxelinux.0", w)
-//	report, err = c.Put(ctx, conn, server, "config", tftp.Source{R: r, Size: size})
+//	report, err := c.Get(ctx, conn, server, "pxelinux.0", ferry.To(w))
+//	report, err = c.Put(ctx, conn, server, "config", ferry.Source{R: r, Size: size})
 //
 // The caller makes the conns and closes them. All calls return when their goroutines
 // are gone.

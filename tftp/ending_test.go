@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -59,7 +60,7 @@ func TestUnconfirmed(t *testing.T) {
 		}))
 		p.start()
 		r, err := p.put(Client{BlockSize: -1, WindowSize: -1}, "new", noise(1, 600))
-		if !errors.Is(err, ErrUnconfirmed) || r.Bytes != 512 {
+		if !errors.Is(err, ferry.ErrUnconfirmed) || r.Bytes != 512 {
 			t.Errorf("%v, %d bytes", err, r.Bytes)
 		}
 		if _, ok := p.files.get("new"); !ok {
@@ -77,8 +78,8 @@ func TestAbsentServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = (&Client{}).Get(context.Background(), conn, netip.MustParseAddrPort("10.0.0.9:69"), "x", io.Discard)
-		if !errors.Is(err, ErrNoAnswer) || !strings.Contains(err.Error(), "10.0.0.9:69 in 10s") {
+		_, err = (&Client{}).Get(context.Background(), conn, netip.MustParseAddrPort("10.0.0.9:69"), "x", ferry.To(io.Discard))
+		if !errors.Is(err, ferry.ErrNoAnswer) || !strings.Contains(err.Error(), "10.0.0.9:69 in 10s") {
 			t.Error(err)
 		}
 		if sent := n.Stats().Packets; sent < 5 || sent > 12 {
@@ -152,7 +153,7 @@ func TestSilenceIsNotAnswered(t *testing.T) {
 			}
 		}
 	})
-	if len(failed) != 2 || !errors.Is(failed[0], ErrSilent) || !errors.Is(failed[1], ErrSilent) {
+	if len(failed) != 2 || !errors.Is(failed[0], ferry.ErrSilent) || !errors.Is(failed[1], ferry.ErrSilent) {
 		t.Errorf("errors %v", failed)
 	}
 }
@@ -164,10 +165,10 @@ func TestEndedBefore(t *testing.T) {
 		cancel(errEnd)
 		conn := p.client()
 		defer conn.Close()
-		if _, err := new(Client).Get(ctx, conn, p.addr, "file", io.Discard); !errors.Is(err, errEnd) {
+		if _, err := new(Client).Get(ctx, conn, p.addr, "file", ferry.To(io.Discard)); !errors.Is(err, errEnd) {
 			t.Errorf("Get: %v", err)
 		}
-		if _, err := new(Client).Put(ctx, conn, p.addr, "new", Source{R: strings.NewReader("text")}); !errors.Is(err, errEnd) {
+		if _, err := new(Client).Put(ctx, conn, p.addr, "new", ferry.Source{R: strings.NewReader("text")}); !errors.Is(err, errEnd) {
 			t.Errorf("Put: %v", err)
 		}
 		u.expect(ms, false)
@@ -192,17 +193,17 @@ func TestCommitFails(t *testing.T) {
 		sink := &fussySink{Writer: io.Discard}
 		conn := p.client()
 		defer conn.Close()
-		if _, err := new(Client).Get(context.Background(), conn, p.addr, "file", sink); !errors.Is(err, errBroken) || sink.commits != 1 || sink.aborts != 0 {
+		if _, err := new(Client).Get(context.Background(), conn, p.addr, "file", ferry.To(sink)); !errors.Is(err, errBroken) || sink.commits != 1 || sink.aborts != 0 {
 			t.Errorf("Get: %v, after %d Commits and %d Aborts", err, sink.commits, sink.aborts)
 		}
 		// Without options the first packet has the whole file.
 		sink = &fussySink{Writer: io.Discard}
 		plain := Client{BlockSize: -1, WindowSize: -1}
-		if _, err := plain.Get(context.Background(), conn, p.addr, "file", sink); !errors.Is(err, errBroken) || sink.commits != 1 || sink.aborts != 0 {
+		if _, err := plain.Get(context.Background(), conn, p.addr, "file", ferry.To(sink)); !errors.Is(err, errBroken) || sink.commits != 1 || sink.aborts != 0 {
 			t.Errorf("Get without options: %v, after %d Commits and %d Aborts", err, sink.commits, sink.aborts)
 		}
 		sink = &fussySink{Writer: io.Discard}
-		p.server.Handler = handler{create: func(context.Context, *Request) (Sink, error) { return sink, nil }}
+		p.server.Handler = handler{create: func(ferry.Offer) (ferry.Sink, error) { return sink, nil }}
 		if _, err := p.put(Client{}, "new", noise(1, 10)); err == nil || sink.commits != 1 || sink.aborts != 0 {
 			t.Errorf("Put: %v, after %d Commits and %d Aborts", err, sink.commits, sink.aborts)
 		}

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/ferrygo/ferry"
 )
 
 // A Code is the error code of an ERROR packet.
@@ -39,11 +41,11 @@ func (c Code) String() string {
 	return fmt.Sprintf("error code %d", uint16(c))
 }
 
-// An Error is an ERROR packet: what the other side said, or, returned by a [Handler]
-// or a [Sink], what it is to be told.
+// An Error is an ERROR packet: what the other side said, or, returned by a [ferry.Handler]
+// or a [ferry.Sink], what it is to be told.
 //
 // errors.Is finds fs.ErrNotExist in code 1, fs.ErrPermission in code 2,
-// [ErrDiskFull] in code 3 and fs.ErrExist in code 6.
+// [ferry.ErrDiskFull] in code 3 and fs.ErrExist in code 6.
 type Error struct {
 	Code    Code
 	Message string
@@ -75,7 +77,7 @@ func (e *Error) Is(target error) bool {
 	case CodeAccess:
 		return target == fs.ErrPermission
 	case CodeDiskFull:
-		return target == ErrDiskFull
+		return target == ferry.ErrDiskFull
 	case CodeExists:
 		return target == fs.ErrExist
 	}
@@ -84,8 +86,7 @@ func (e *Error) Is(target error) bool {
 
 // What is wrong with a packet; see [ParsePacket] and [Trace].
 var (
-	ErrTruncated = errors.New("tftp: packet shorter than what it says it is")
-	ErrOpcode    = errors.New("tftp: unknown opcode")
+	ErrOpcode = errors.New("tftp: unknown opcode")
 	// ErrLength: an ACK with bytes behind its block number, or a block longer
 	// than was agreed.
 	ErrLength  = errors.New("tftp: packet longer than it can be")
@@ -93,21 +94,12 @@ var (
 	// ErrBlock: a block number that this packet cannot have: an ACK of what was
 	// not sent yet, or a block from outside the window.
 	ErrBlock = errors.New("tftp: block number out of place")
-	// ErrForeign: a packet from an address that takes no part in the transfer.
-	ErrForeign = errors.New("tftp: packet from a stranger")
 	// ErrUnexpected: a packet of a kind that has no place here.
 	ErrUnexpected = errors.New("tftp: packet of a kind that is not for this side")
 )
 
 // Why a transfer failed.
 var (
-	// ErrNoAnswer: the other side never answered.
-	ErrNoAnswer = errors.New("tftp: no answer")
-	// ErrSilent: the other side took part and then fell silent.
-	ErrSilent = errors.New("tftp: silent")
-	// ErrUnconfirmed: everything was sent and all but the last block was
-	// acknowledged, so the other side may well have the whole file.
-	ErrUnconfirmed = errors.New("tftp: sent, not confirmed")
 	// ErrMalformed: the other side sent a packet that cannot be read; it was told.
 	ErrMalformed = errors.New("tftp: malformed packet")
 	// ErrWidth: one side counts blocks in two bytes and the other in four (Wide).
@@ -119,10 +111,6 @@ var (
 	// ErrEvicted: the server had no room, and another client got the place of one that
 	// did not answer, or hardly took anything.
 	ErrEvicted = errors.New("tftp: the place was needed for another client")
-	// ErrDiskFull is what a Sink may return where there is no room; it becomes code 3.
-	ErrDiskFull = errors.New("tftp: disk full")
-	// ErrBusy: a server has as many transfers under way as it may.
-	ErrBusy = errors.New("tftp: too many transfers")
 	// ErrServerClosed is what Serve returns after Shutdown.
 	ErrServerClosed = errors.New("tftp: server closed")
 )
@@ -200,7 +188,7 @@ func isShortage(err error) bool {
 
 // isDiskFull reports whether err says that there is no room left.
 func isDiskFull(err error) bool {
-	if errors.Is(err, ErrDiskFull) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	if errors.Is(err, ferry.ErrDiskFull) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return true
 	}
 	var errno syscall.Errno

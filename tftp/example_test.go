@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing/fstest"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/tftp"
 )
 
@@ -28,7 +29,7 @@ func Example() {
 	ctx, stop := context.WithCancel(context.Background())
 	at, server := listen()
 	defer at.Close()
-	s := tftp.Server{Handler: tftp.FS(fstest.MapFS{"motd": {Data: []byte("hello\n")}})}
+	s := tftp.Server{Opener: ferry.FS(fstest.MapFS{"motd": {Data: []byte("hello\n")}})}
 	served := make(chan error)
 	go func() { served <- s.Serve(ctx, at) }()
 
@@ -36,10 +37,10 @@ func Example() {
 	defer conn.Close()
 	var c tftp.Client
 	var got strings.Builder
-	report, err := c.Get(ctx, conn, server, "/motd", &got)
+	report, err := c.Get(ctx, conn, server, "/motd", ferry.To(&got))
 	fmt.Printf("%q, %d bytes, error: %v\n", got.String(), report.Bytes, err)
 
-	_, err = c.Get(ctx, conn, server, "nonsuch", &got)
+	_, err = c.Get(ctx, conn, server, "nonsuch", ferry.To(&got))
 	fmt.Println(err, errors.Is(err, fs.ErrNotExist))
 	stop()
 	fmt.Println(<-served)
@@ -49,22 +50,22 @@ func Example() {
 	// tftp: serving: context canceled
 }
 
-// A handler that makes its files up.
-func ExampleHandler() {
+// An opener that makes its files up.
+func ExampleServer_opener() {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	at, server := listen()
 	defer at.Close()
-	s := tftp.Server{Handler: greeter{}}
+	s := tftp.Server{Opener: greeter{}}
 	served := make(chan error)
 	go func() { served <- s.Serve(ctx, at) }()
 
 	conn, _ := listen()
 	defer conn.Close()
 	var got strings.Builder
-	_, err := (&tftp.Client{}).Get(ctx, conn, server, "world", &got)
+	_, err := (&tftp.Client{}).Get(ctx, conn, server, "world", ferry.To(&got))
 	fmt.Println(got.String(), err)
-	_, err = (&tftp.Client{}).Put(ctx, conn, server, "world", tftp.Source{R: strings.NewReader("x"), Size: 1})
+	_, err = (&tftp.Client{}).Put(ctx, conn, server, "world", ferry.Source{R: strings.NewReader("x"), Size: 1})
 	fmt.Println(err)
 	stop()
 	<-served
@@ -75,13 +76,9 @@ func ExampleHandler() {
 
 type greeter struct{}
 
-func (greeter) Open(_ context.Context, r *tftp.Request) (tftp.Source, error) {
+func (greeter) Open(_ context.Context, r ferry.Request) (ferry.Source, error) {
 	text := "hello " + r.Name
-	return tftp.Source{R: strings.NewReader(text), Size: int64(len(text))}, nil
-}
-
-func (greeter) Create(context.Context, *tftp.Request) (tftp.Sink, error) {
-	return nil, fs.ErrPermission
+	return ferry.Source{R: strings.NewReader(text), Size: int64(len(text))}, nil
 }
 
 func ExampleParsePacket() {

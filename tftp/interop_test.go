@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // These tests talk to other people's programs, where they are installed: the clients of
@@ -204,7 +206,8 @@ func TestForeignClients(t *testing.T) {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			c := make(t)
 			dir, root := interopDir(t)
-			s := &Server{Handler: Directory{Root: root, Write: true}, MTU: 65535, Linger: -1}
+			d := &ferry.Dir{Root: root, Subdirectories: true}
+			s := &Server{Opener: d, Handler: d, MTU: 65535, Linger: -1}
 			addr := serveLoopback(t, s)
 			for _, n := range sizesOf() {
 				name := strconv.Itoa(n)
@@ -274,7 +277,7 @@ func loopbackGet(t testing.TB, c Client, server netip.AddrPort, name string) ([]
 	defer conn.Close()
 	c.GiveUp = orDefault(c.GiveUp, ample)
 	var got bytes.Buffer
-	r, err := c.Get(context.Background(), conn, server, name, &got)
+	r, err := c.Get(context.Background(), conn, server, name, ferry.To(&got))
 	return got.Bytes(), r, err
 }
 
@@ -285,7 +288,7 @@ func loopbackPut(t testing.TB, c Client, server netip.AddrPort, name string, dat
 	}
 	defer conn.Close()
 	c.GiveUp = orDefault(c.GiveUp, ample)
-	return c.Put(context.Background(), conn, server, name, Source{R: bytes.NewReader(data), Size: int64(len(data))})
+	return c.Put(context.Background(), conn, server, name, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))})
 }
 
 // foreignServers start other people's servers.

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // ample is a time that no test on real sockets takes, however busy the machine is.
@@ -28,7 +30,7 @@ func TestLoopback(t *testing.T) {
 			m := newMemory()
 			data := noise(1, 1_000_003)
 			m.files["file"] = data
-			addr := serveLoopback(t, &Server{Handler: m, Wide: wide, SinglePort: single, Linger: -1, GiveUp: ample})
+			addr := serveLoopback(t, &Server{Opener: m, Handler: m, Wide: wide, SinglePort: single, Linger: -1, GiveUp: ample})
 			c := Client{Wide: wide, BlockSize: 1428, GiveUp: ample}
 			got, r, err := loopbackGet(t, c, addr, "file")
 			if err != nil || !bytes.Equal(got, data) {
@@ -54,7 +56,7 @@ func TestIPv6(t *testing.T) {
 	}
 	defer conn.Close()
 	ctx, stop := context.WithCancelCause(context.Background())
-	s := Server{Handler: m, GiveUp: ample}
+	s := Server{Opener: m, Handler: m, GiveUp: ample}
 	done := make(chan error)
 	go func() { done <- s.Serve(ctx, conn) }()
 	port := conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
@@ -66,7 +68,7 @@ func TestIPv6(t *testing.T) {
 		}
 		var got bytes.Buffer
 		client := Client{BlockSize: 9000, GiveUp: ample}
-		r, err := client.Get(ctx, c, netip.AddrPortFrom(netip.MustParseAddr(host), port), "file", &got)
+		r, err := client.Get(ctx, c, netip.AddrPortFrom(netip.MustParseAddr(host), port), "file", ferry.To(&got))
 		want := map[string]int{"127.0.0.1": 1468, "::1": 1448}[host]
 		if err != nil || got.Len() != 100_000 || r.BlockSize != want {
 			t.Errorf("%s: %d bytes, blocks of %d, want %d, %v", host, got.Len(), r.BlockSize, want, err)
@@ -82,7 +84,7 @@ func TestManyClients(t *testing.T) {
 	m := newMemory()
 	data := noise(1, 20_000)
 	m.files["file"] = data
-	addr := serveLoopback(t, &Server{Handler: m, GiveUp: ample})
+	addr := serveLoopback(t, &Server{Opener: m, Handler: m, GiveUp: ample})
 	var wg sync.WaitGroup
 	errs := make(chan error, 1000/thorough)
 	for range cap(errs) {
@@ -94,7 +96,7 @@ func TestManyClients(t *testing.T) {
 			defer conn.Close()
 			var got bytes.Buffer
 			c := Client{GiveUp: ample, Linger: -1}
-			_, err := c.Get(context.Background(), conn, addr, "file", &got)
+			_, err := c.Get(context.Background(), conn, addr, "file", ferry.To(&got))
 			if err == nil && !bytes.Equal(got.Bytes(), data) {
 				err = errBroken
 			}
@@ -119,7 +121,7 @@ func TestAbortedTransfersLeaveNothing(t *testing.T) {
 	t.Run("transfers", func(t *testing.T) {
 		m := newMemory()
 		m.files["file"] = noise(1, 20_000)
-		addr := serveLoopback(t, &Server{Handler: m, GiveUp: 3 * time.Second, Linger: -1, MaxTransfers: 100_000, MaxPerAddress: 100_000})
+		addr := serveLoopback(t, &Server{Opener: m, Handler: m, GiveUp: 3 * time.Second, Linger: -1, MaxTransfers: 100_000, MaxPerAddress: 100_000})
 		conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -133,9 +135,9 @@ func TestAbortedTransfersLeaveNothing(t *testing.T) {
 				Sent:         func(netip.AddrPort, int64, int, bool) { cancel() },
 			}}
 			if i%2 == 0 {
-				_, err = c.Get(ctx, conn, addr, "file", io.Discard)
+				_, err = c.Get(ctx, conn, addr, "file", ferry.To(io.Discard))
 			} else {
-				_, err = c.Put(ctx, conn, addr, strconv.Itoa(i), Source{R: bytes.NewReader(make([]byte, 9000)), Size: 9000})
+				_, err = c.Put(ctx, conn, addr, strconv.Itoa(i), ferry.Source{R: bytes.NewReader(make([]byte, 9000)), Size: 9000})
 			}
 			if !errors.Is(err, context.Canceled) {
 				t.Fatalf("transfer %d was not aborted: %v", i, err)
@@ -165,13 +167,13 @@ func TestNoAllocationPerPacket(t *testing.T) {
 	for _, wide := range []bool{false, true} {
 		m := newMemory()
 		m.files["short"], m.files["long"] = make([]byte, blocks*512), make([]byte, 2*blocks*512)
-		addr := serveLoopback(t, &Server{Handler: m, Wide: wide, GiveUp: ample})
+		addr := serveLoopback(t, &Server{Opener: m, Handler: m, Wide: wide, GiveUp: ample})
 		transfer := func(name string) int64 {
 			conn := listenLoopback(t)
 			c := Client{Wide: wide, WindowSize: 8, BlockSize: 512, GiveUp: ample, Linger: -1}
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			if _, err := c.Get(t.Context(), conn, addr, name, io.Discard); err != nil {
+			if _, err := c.Get(t.Context(), conn, addr, name, ferry.To(io.Discard)); err != nil {
 				t.Fatal(err)
 			}
 			runtime.ReadMemStats(&after)

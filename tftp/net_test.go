@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -40,17 +41,17 @@ type memory struct {
 
 func newMemory() *memory { return &memory{files: make(map[string][]byte), write: true} }
 
-func (m *memory) Open(_ context.Context, r *Request) (Source, error) {
+func (m *memory) Open(_ context.Context, r ferry.Request) (ferry.Source, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	b, ok := m.files[r.Name]
 	if !ok {
-		return Source{}, fs.ErrNotExist
+		return ferry.Source{}, fs.ErrNotExist
 	}
-	return Source{R: bytes.NewReader(b), Size: int64(len(b))}, nil
+	return ferry.Source{R: bytes.NewReader(b), Size: int64(len(b))}, nil
 }
 
-func (m *memory) Create(_ context.Context, r *Request) (Sink, error) {
+func (m *memory) Accept(r ferry.Offer) (ferry.Sink, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, ok := m.files[r.Name]; ok {
@@ -99,7 +100,7 @@ func newStage(t testing.TB, options ...lossy.Option) *stage {
 	p := &stage{t: t, net: lossy.NewNetwork(options...), files: newMemory()}
 	p.addr = serverAddr
 	p.conn = p.listen(p.addr)
-	p.server.Handler = p.files
+	p.server.Opener, p.server.Handler = p.files, p.files
 	p.server.ListenPacket = func(_ context.Context, a netip.AddrPort) (net.PacketConn, error) { return p.net.NewConn(a) }
 	return p
 }
@@ -143,7 +144,7 @@ func (p *stage) get(c Client, name string) ([]byte, Report, error) {
 	conn := p.client()
 	defer conn.Close()
 	var got bytes.Buffer
-	r, err := c.Get(context.Background(), conn, p.addr, name, &got)
+	r, err := c.Get(context.Background(), conn, p.addr, name, ferry.To(&got))
 	return got.Bytes(), r, err
 }
 
@@ -151,7 +152,7 @@ func (p *stage) get(c Client, name string) ([]byte, Report, error) {
 func (p *stage) put(c Client, name string, data []byte) (Report, error) {
 	conn := p.client()
 	defer conn.Close()
-	return c.Put(context.Background(), conn, p.addr, name, Source{R: bytes.NewReader(data), Size: int64(len(data))})
+	return c.Put(context.Background(), conn, p.addr, name, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))})
 }
 
 // noise returns bytes that repeat for a seed.

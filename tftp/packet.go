@@ -5,6 +5,8 @@ import (
 	"encoding"
 	"encoding/binary"
 	"fmt"
+
+	"github.com/ferrygo/ferry"
 )
 
 // An Opcode says what a packet is for.
@@ -162,7 +164,7 @@ func appendOptions(b []byte, options []Option) []byte {
 //   - a request with a malformed option: that option and those after it are ignored.
 func ParsePacket(b []byte, wide bool) (Packet, error) {
 	if len(b) < 2 {
-		return Packet{}, ErrTruncated
+		return Packet{}, ferry.ErrTruncated
 	}
 	p := Packet{Op: Opcode(binary.BigEndian.Uint16(b))}
 	switch p.Op {
@@ -178,7 +180,7 @@ func ParsePacket(b []byte, wide bool) (Packet, error) {
 		return p, nil
 	case ERROR:
 		if len(b) < 4 {
-			return Packet{}, ErrTruncated
+			return Packet{}, ferry.ErrTruncated
 		}
 		p.Code = Code(binary.BigEndian.Uint16(b[2:]))
 		message, _, _ := bytes.Cut(b[4:], []byte{0})
@@ -193,7 +195,7 @@ func parseBlock(p Packet, b []byte, wide bool) (Packet, error) {
 	n := headerLen(wide)
 	switch {
 	case len(b) < n:
-		return Packet{}, ErrTruncated
+		return Packet{}, ferry.ErrTruncated
 	case p.Op == ACK && len(b) > n && !padded(b, wide):
 		return Packet{}, ErrLength
 	case wide:
@@ -217,11 +219,11 @@ func padded(b []byte, wide bool) bool {
 func parseRequest(p Packet, b []byte) (Packet, error) {
 	name, b, found := bytes.Cut(b, []byte{0})
 	if !found {
-		return Packet{}, ErrTruncated
+		return Packet{}, ferry.ErrTruncated
 	}
 	mode, b, found := bytes.Cut(b, []byte{0})
 	if !found {
-		return Packet{}, ErrTruncated
+		return Packet{}, ferry.ErrTruncated
 	}
 	// A server ignores what it does not understand (RFC 2347, "Packet Formats"), and so it
 	// ignores a malformed option and what follows it.

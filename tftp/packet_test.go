@@ -11,6 +11,7 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -101,7 +102,7 @@ func TestTruncatedPackets(t *testing.T) {
 		}
 	}
 	for _, b := range []string{"", "\x00", "\x00\x04\x00", "\x00\x05\x00", "\x00\x03\x00", "\x00\x01x", "\x00\x01x\x00octet"} {
-		if _, err := ParsePacket([]byte(b), false); !errors.Is(err, ErrTruncated) {
+		if _, err := ParsePacket([]byte(b), false); !errors.Is(err, ferry.ErrTruncated) {
 			t.Errorf("%q: %v", b, err)
 		}
 	}
@@ -334,7 +335,7 @@ func TestFitting(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	for code, target := range map[Code]error{1: fs.ErrNotExist, 2: fs.ErrPermission, 3: ErrDiskFull, 6: fs.ErrExist} {
+	for code, target := range map[Code]error{1: fs.ErrNotExist, 2: fs.ErrPermission, 3: ferry.ErrDiskFull, 6: fs.ErrExist} {
 		err := fmt.Errorf("around: %w", &Error{Code: code, Message: "x"})
 		if !errors.Is(err, target) || errors.Is(err, io.EOF) {
 			t.Errorf("%v is not %v", err, target)

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 	"github.com/ferrygo/ferry/lossy"
 )
@@ -23,7 +24,7 @@ func TestSlowHandlers(t *testing.T) {
 		p := newStage(t, lossy.Delay(ms))
 		var failed error
 		p.server.Trace = &Trace{Finished: func(_ *Request, _ Report, err error) { failed = errors.Join(failed, err) }}
-		p.server.Handler = slowHandler{slow}
+		p.server.Opener, p.server.Handler = slowHandler{slow}, slowHandler{slow}
 		p.start()
 		c := Client{GiveUp: time.Hour, BlockSize: -1, WindowSize: -1}
 		if _, _, err := p.get(c, "x"); err != nil || failed != nil {
@@ -41,10 +42,10 @@ func TestSlowHandlers(t *testing.T) {
 		p.start()
 		conn := p.client()
 		c := Client{BlockSize: -1, WindowSize: -1}
-		if _, err := c.Get(t.Context(), conn, p.addr, "x", slowSink{slow}); err != nil {
+		if _, err := c.Get(t.Context(), conn, p.addr, "x", ferry.To(slowSink{slow})); err != nil {
 			t.Errorf("Get to a slow sink: %v", err)
 		}
-		src := Source{R: slowReader{bytes.NewReader(noise(1, 5000)), slow}, Size: 5000}
+		src := ferry.Source{R: slowReader{bytes.NewReader(noise(1, 5000)), slow}, Size: 5000}
 		if _, err := c.Put(t.Context(), conn, p.addr, "y", src); err != nil {
 			t.Errorf("Put from a slow source: %v", err)
 		}
@@ -56,12 +57,12 @@ func TestSlowHandlers(t *testing.T) {
 // A slowHandler takes its time for everything. It is for a bubble.
 type slowHandler struct{ d time.Duration }
 
-func (h slowHandler) Open(context.Context, *Request) (Source, error) {
+func (h slowHandler) Open(context.Context, ferry.Request) (ferry.Source, error) {
 	time.Sleep(h.d)
-	return Source{R: slowReader{bytes.NewReader(noise(1, 2000)), h.d}, Size: 2000}, nil
+	return ferry.Source{R: slowReader{bytes.NewReader(noise(1, 2000)), h.d}, Size: 2000}, nil
 }
 
-func (h slowHandler) Create(context.Context, *Request) (Sink, error) {
+func (h slowHandler) Accept(ferry.Offer) (ferry.Sink, error) {
 	time.Sleep(h.d)
 	return slowSink(h), nil
 }
@@ -117,11 +118,11 @@ func TestChatterIsNoProgress(t *testing.T) {
 			}
 			var err error
 			if said.Op == ACK {
-				err = newSending(c, Source{R: bytes.NewReader(noise(1, 2000))}, Window{1}, plain(), true).run()
+				err = newSending(c, ferry.Source{R: bytes.NewReader(noise(1, 2000))}, Window{1}, plain(), true).run()
 			} else {
-				err = newReceiving(c, writerSink{io.Discard}, plain(), nil, -1).run()
+				err = newReceiving(c, sinkOf(ferry.To(io.Discard)), plain(), nil, -1).run()
 			}
-			if took := time.Since(start); !errors.Is(err, ErrSilent) || took > time.Minute+time.Second {
+			if took := time.Since(start); !errors.Is(err, ferry.ErrSilent) || took > time.Minute+time.Second {
 				t.Errorf("%s: %v after %v", name, err, took)
 			}
 		})
@@ -191,4 +192,10 @@ func TestSenderThatWaitsAnew(t *testing.T) {
 			t.Errorf("%d bytes arrived", len(got))
 		}
 	})
+}
+
+// sinkOf is the sink of a handler that refuses nothing.
+func sinkOf(h ferry.Handler) ferry.Sink {
+	s, _ := h.Accept(ferry.Offer{})
+	return s
 }

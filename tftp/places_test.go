@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // TestHalfOpenYields: a client that has not answered yields its place after a second, and
@@ -164,10 +166,10 @@ func TestShortageIsSilent(t *testing.T) {
 		onStage(t, 10, func(p *stage) {
 			p.server.Trace = &Trace{Shortage: func(err error) { told = append(told, err) }}
 			files := p.files
-			p.server.Handler = handler{
-				open: func(ctx context.Context, r *Request) (Source, error) {
+			p.server.Opener = handler{
+				open: func(ctx context.Context, r ferry.Request) (ferry.Source, error) {
 					if left--; left >= 0 {
-						return Source{}, fmt.Errorf("opening: %w", lack)
+						return ferry.Source{}, fmt.Errorf("opening: %w", lack)
 					}
 					return files.Open(ctx, r)
 				},
@@ -194,8 +196,8 @@ func TestRequestAtTheEnd(t *testing.T) {
 	for _, single := range []bool{false, true} {
 		onStage(t, 0, func(p *stage) {
 			p.server.SinglePort = single
-			p.server.Handler = handler{open: func(context.Context, *Request) (Source, error) {
-				return Source{R: slowCloser{strings.NewReader("text")}, Size: 4}, nil
+			p.server.Opener = handler{open: func(context.Context, ferry.Request) (ferry.Source, error) {
+				return ferry.Source{R: slowCloser{strings.NewReader("text")}, Size: 4}, nil
 			}}
 		}, func(p *stage, u *puppet) {
 			for range 10 {

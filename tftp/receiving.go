@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // A receiving is the half of a transfer that gets the file, at either side.
 type receiving struct {
 	*conversation
 	in   *inbound
-	sink Sink
+	sink ferry.Sink
 	out  *bufio.Writer // to the sink
 	text *netasciiWriter
 
@@ -37,7 +39,7 @@ const (
 // newReceiving prepares to receive into sink. opener is what is said until the first
 // block comes: an OACK at a server, nothing where ACK 0 is to be said. left is how
 // often that may be sent while the other side has not answered, or negative.
-func newReceiving(c *conversation, sink Sink, s Settings, opener []byte, left int) *receiving {
+func newReceiving(c *conversation, sink ferry.Sink, s Settings, opener []byte, left int) *receiving {
 	t := &receiving{
 		conversation: c,
 		in:           newInbound(c.num, c.num.wide, s, receiverTimer(s, c.num.wide)),

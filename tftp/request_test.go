@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // TestSameRequestTwice is one transfer, and so are four.
@@ -71,7 +73,7 @@ func TestUnprovenAddress(t *testing.T) {
 				if len(said) != 3 {
 					t.Errorf("%d packets: %q", len(said), said)
 				}
-				if after := over.Sub(start).Round(ms); !errors.Is(failed, ErrNoAnswer) || after != DefaultServerGiveUp/3 {
+				if after := over.Sub(start).Round(ms); !errors.Is(failed, ferry.ErrNoAnswer) || after != DefaultServerGiveUp/3 {
 					t.Errorf("over after %v: %v", after, failed)
 				}
 			})

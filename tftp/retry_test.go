@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -148,14 +149,14 @@ func TestGiveUp(t *testing.T) {
 			defer cancel()
 			c := Client{GiveUp: tt.giveUp}
 			start := time.Now()
-			_, err = c.Get(ctx, conn, serverAddr, "x", io.Discard)
+			_, err = c.Get(ctx, conn, serverAddr, "x", ferry.To(io.Discard))
 			if took := time.Since(start).Round(ms); err == nil || took != tt.get {
 				t.Errorf("GiveUp %v: a get ends after %v, want %v; %v", tt.giveUp, took, tt.get, err)
 			}
 			ctx, cancel = context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
 			start = time.Now()
-			_, err = c.Put(ctx, conn, serverAddr, "x", Source{R: bytes.NewReader(nil)})
+			_, err = c.Put(ctx, conn, serverAddr, "x", ferry.Source{R: bytes.NewReader(nil)})
 			if took := time.Since(start).Round(ms); err == nil || took != tt.put {
 				t.Errorf("GiveUp %v: a put ends after %v, want %v; %v", tt.giveUp, took, tt.put, err)
 			}

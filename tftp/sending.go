@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
@@ -18,7 +19,7 @@ type sending struct {
 
 // newSending prepares to send src by a plan. proven says that the other side
 // has answered already.
-func newSending(c *conversation, src Source, strategy Strategy, s Settings, proven bool) *sending {
+func newSending(c *conversation, src ferry.Source, strategy Strategy, s Settings, proven bool) *sending {
 	room := s.WindowSize
 	if c.num.wide {
 		room = wideWindow
@@ -171,7 +172,7 @@ func (t *sending) count(before, block int64) {
 // unconfirmed tells silence after the last block from silence before it.
 func (t *sending) unconfirmed(err error) error {
 	if t.out.last != 0 && t.out.first == t.out.last {
-		return fmt.Errorf("%w: block %d, the last, not acknowledged in %v", ErrUnconfirmed, t.out.last, t.giveUp)
+		return fmt.Errorf("%w: block %d, the last, not acknowledged in %v", ferry.ErrUnconfirmed, t.out.last, t.giveUp)
 	}
 	return fmt.Errorf("%w, lacks block %d and what follows", err, t.out.first)
 }

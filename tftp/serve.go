@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"runtime/debug"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 	"github.com/ferrygo/ferry/internal/rtt"
 )
@@ -63,10 +65,7 @@ func (t *service) guard(f func() error) (err error) {
 }
 
 func (t *service) serve() error {
-	switch {
-	case t.v.server.Handler == nil:
-		return errNoHandler
-	case t.request.Op == WRQ:
+	if t.request.Op == WRQ {
 		return t.write()
 	}
 	return t.read()
@@ -98,7 +97,10 @@ func (t *service) open(cfg datagram.Config, buffer int) error {
 // read serves an RRQ. The file is opened before anything is answered: clients take an
 // error after the OACK badly.
 func (t *service) read() error {
-	src, err := t.v.server.Handler.Open(t.ctx, t.request)
+	if t.v.server.Opener == nil {
+		return fmt.Errorf("tftp: the server sends no files: %w", fs.ErrPermission)
+	}
+	src, err := t.v.server.Opener.Open(t.ctx, ferry.Request{Addr: t.request.Addr, Name: t.request.Name})
 	if err != nil {
 		return err
 	}
@@ -155,7 +157,10 @@ func (t *service) write() error {
 	if n, ok := wishes(t.request.Options)[optSize]; ok {
 		t.request.Size = n
 	}
-	sink, err := t.v.server.Handler.Create(t.ctx, t.request)
+	if t.v.server.Handler == nil {
+		return fmt.Errorf("tftp: the server takes no files: %w", fs.ErrPermission)
+	}
+	sink, err := t.v.server.Handler.Accept(ferry.Offer{Addr: t.request.Addr, Name: t.request.Name, Size: t.request.Size})
 	if err != nil {
 		return err
 	}

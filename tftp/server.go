@@ -2,11 +2,12 @@ package tftp
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // The defaults of a Server.
@@ -23,11 +24,20 @@ const (
 	DefaultServerLinger = 6 * time.Second
 )
 
-// A Server serves files to TFTP clients. It is ready to use once it has a Handler, and
+// A Server serves files to TFTP clients. It is ready to use once it has an Opener or a Handler, and
 // must not be copied after that. Its fields must not change while it serves.
 type Server struct {
-	// Handler opens the files. Nil refuses everything.
-	Handler Handler
+	// Opener opens the files that clients read. Nil refuses all reads. Opener and Handler
+	// are called by several goroutines at once, one for each transfer, and may block:
+	// nothing else waits for them. A panic in one of them ends that transfer only.
+	Opener ferry.Opener
+	// Handler takes the files that clients write. Nil refuses all writes.
+	//
+	// The client is told only the kind of an error: fs.ErrNotExist becomes code 1,
+	// fs.ErrPermission and fs.ErrInvalid code 2, [ferry.ErrDiskFull] and the system's
+	// errors for it code 3, fs.ErrExist code 6, an [*Error] what it says, and all others
+	// code 0.
+	Handler ferry.Handler
 	// ListenPacket opens the conn of one transfer at local, whose port is 0 (RFC 1350,
 	// section 4: each transfer has a port of its own). The server closes it. Nil means
 	// net.ListenPacket. local has the address of the conn that Serve got.
@@ -140,9 +150,6 @@ func (s *Server) leave(v *serving) {
 		close(s.idle)
 	}
 }
-
-// errNoHandler is what a server without a Handler makes of every request.
-var errNoHandler = errors.New("tftp: the server has no handler")
 
 // listen opens the conn of a transfer.
 func (s *Server) listen(ctx context.Context, local netip.AddrPort) (net.PacketConn, error) {

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -68,7 +69,7 @@ func TestShutdown(t *testing.T) {
 				t.Errorf("Shutdown that may not wait: %v", err)
 			}
 			cancel()
-			if _, _, err := p.get(Client{GiveUp: ms}, "file"); !errors.Is(err, ErrNoAnswer) {
+			if _, _, err := p.get(Client{GiveUp: ms}, "file"); !errors.Is(err, ferry.ErrNoAnswer) {
 				t.Errorf("a new transfer: %v", err)
 			}
 			if err := p.server.Shutdown(context.Background()); err != nil {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
@@ -181,7 +182,7 @@ func (v *serving) asked(ctx context.Context, wg *sync.WaitGroup, d datagram.Pack
 		v.refuse(d.Addr, &peerError{CodeIllegal, "unknown mode", ErrUnexpected})
 		return
 	}
-	r := &Request{Op: p.Op, Name: p.Name, Mode: mode, Client: d.Addr, Options: p.Options, Size: -1}
+	r := &Request{Op: p.Op, Name: p.Name, Mode: mode, Addr: d.Addr, Options: p.Options, Size: -1}
 	s, err := v.admit(ctx, d)
 	switch {
 	case err != nil:
@@ -222,7 +223,7 @@ func (v *serving) admit(ctx context.Context, d datagram.Packet) (*session, error
 		}
 	}
 	if !v.makeRoom(d.Addr.Addr()) {
-		return nil, ErrBusy
+		return nil, ferry.ErrBusy
 	}
 	s := &session{client: d.Addr, asked: bytes.Clone(d.Data), began: time.Now(), counted: true}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
@@ -307,7 +308,7 @@ func (v *serving) refuse(to netip.AddrPort, err error) {
 // shortage ignores a request that cannot be served for want of descriptors or memory: the
 // client will repeat it, and an ERROR would end its boot. A half-open session makes room.
 func (v *serving) shortage(from netip.AddrPort, err error) {
-	v.bad(from, fmt.Errorf("%w: %w", ErrBusy, err))
+	v.bad(from, fmt.Errorf("%w: %w", ferry.ErrBusy, err))
 	now := time.Now()
 	v.mu.Lock()
 	if s := v.places.oldest(now, &v.places.halfOpen); s != nil {

@@ -3,34 +3,9 @@ package tftp
 import (
 	"bufio"
 	"io"
-	"io/fs"
 
 	"github.com/ferrygo/ferry/internal/fullread"
 )
-
-// A Source is a file to send.
-type Source struct {
-	// R is read in order, to its end. If it is an io.Closer a server closes it when
-	// the transfer is over, and a client does not. If it can seek, as a file can
-	// and a pipe cannot, up to a window more is read than the other side has asked
-	// for.
-	R io.Reader
-	// Size is the length in bytes that is told to the other side if it
-	// can be; negative means unknown. It is not checked against what R yields.
-	Size int64
-}
-
-// FileSource is the source of an open file, with its size.
-func FileSource(f fs.File) (Source, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return Source{}, err
-	}
-	if !info.Mode().IsRegular() {
-		return Source{}, &fs.PathError{Op: "open", Path: info.Name(), Err: fs.ErrPermission}
-	}
-	return Source{R: f, Size: info.Size()}, nil
-}
 
 // A chunker cuts a source into blocks and keeps those under way, each behind its
 // DATA header, so that one that is sent again is there as it was.

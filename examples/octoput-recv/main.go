@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/examples/internal/printable"
 	"github.com/ferrygo/ferry/lossy"
@@ -67,21 +68,21 @@ func run(ctx context.Context) error {
 }
 
 // keep opens the directory that files go to.
-func keep() (octoput.Handler, *os.Root, error) {
+func keep() (ferry.Handler, *os.Root, error) {
 	if *dir != "" {
 		root, err := os.OpenRoot(*dir)
 		if err != nil {
 			return nil, nil, err
 		}
-		return octoput.Dir(root), root, nil
+		return &ferry.Dir{Root: root}, root, nil
 	}
 	root, err := os.OpenRoot(filepath.Dir(*file))
 	if err != nil {
 		return nil, nil, err
 	}
-	handler := octoput.SaveAs(root, filepath.Base(*file))
+	handler := ferry.SaveAs(root, filepath.Base(*file))
 	// Better now than when a sender comes.
-	sink, err := handler.Accept(octoput.Offer{})
+	sink, err := handler.Accept(ferry.Offer{})
 	if err != nil {
 		root.Close()
 		return nil, nil, err
@@ -110,14 +111,14 @@ func trace(stop context.CancelCauseFunc) *octoput.Trace {
 	if *verbose {
 		t = octoput.PrintTrace(cli.Stderr)
 	}
-	t.Finished = func(o octoput.Offer, r octoput.Report, err error) {
+	t.Finished = func(o ferry.Offer, r octoput.Report, err error) {
 		switch {
 		case err == nil:
-			fmt.Printf("from %v: %s, %d bytes in %d octoblocks, %v\n", o.Peer, printable.Quote(o.Name), r.Bytes, r.Blocks, r.Elapsed.Round(time.Microsecond))
+			fmt.Printf("from %v: %s, %d bytes in %d octoblocks, %v\n", o.Addr, printable.Quote(o.Name), r.Bytes, r.Blocks, r.Elapsed.Round(time.Microsecond))
 		case *file != "" && !sendersFault(err):
 			stop(err)
 		default:
-			fmt.Fprintf(os.Stderr, "from %v: %s: %s\n", o.Peer, printable.Quote(o.Name), printable.Error(err))
+			fmt.Fprintf(os.Stderr, "from %v: %s: %s\n", o.Addr, printable.Quote(o.Name), printable.Error(err))
 		}
 	}
 	return t
@@ -126,5 +127,5 @@ func trace(stop context.CancelCauseFunc) *octoput.Trace {
 // sendersFault reports whether another sender may fare better.
 func sendersFault(err error) bool {
 	var said *octoput.RemoteError
-	return errors.Is(err, octoput.ErrSilent) || errors.Is(err, octoput.ErrDigest) || errors.As(err, &said)
+	return errors.Is(err, ferry.ErrSilent) || errors.Is(err, ferry.ErrDigest) || errors.As(err, &said)
 }

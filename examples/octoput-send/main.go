@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/lossy"
 	"github.com/ferrygo/ferry/octoput"
@@ -36,7 +37,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer f.Close()
-	source, err := octoput.FileSource(f)
+	source, err := ferry.FileSource(f)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/examples/internal/printable"
 	"github.com/ferrygo/ferry/lossy"
@@ -98,21 +99,21 @@ func count() int {
 }
 
 // keep opens the directory that files go to.
-func keep() (p2mp.Handler, *os.Root, error) {
+func keep() (ferry.Handler, *os.Root, error) {
 	if *dir != "" {
 		root, err := os.OpenRoot(*dir)
 		if err != nil {
 			return nil, nil, err
 		}
-		return &p2mp.DirHandler{Root: root, Resume: *resume}, root, nil
+		return &ferry.Dir{Root: root, Resume: *resume}, root, nil
 	}
 	root, err := os.OpenRoot(filepath.Dir(*file))
 	if err != nil {
 		return nil, nil, err
 	}
-	handler := p2mp.SaveAs(root, filepath.Base(*file))
+	handler := ferry.SaveAs(root, filepath.Base(*file))
 	// Better now than when a sender comes.
-	sink, err := handler.Accept(p2mp.Offer{Size: -1})
+	sink, err := handler.Accept(ferry.Offer{Size: -1})
 	if err != nil {
 		root.Close()
 		return nil, nil, err
@@ -142,14 +143,14 @@ func trace(stop context.CancelCauseFunc) *p2mp.Trace {
 	if *verbose {
 		t = p2mp.PrintTrace(cli.Stderr)
 	}
-	t.Finished = func(o p2mp.Offer, r p2mp.Report, err error) {
+	t.Finished = func(o ferry.Offer, r p2mp.Report, err error) {
 		switch {
 		case err == nil:
-			fmt.Printf("%s from %v: %d bytes in %v\n", printable.Quote(o.Name), o.From, r.Bytes, r.Elapsed)
+			fmt.Printf("%s from %v: %d bytes in %v\n", printable.Quote(o.Name), o.Addr, r.Bytes, r.Elapsed)
 		case *file != "" && local(err):
 			stop(err)
 		default:
-			fmt.Fprintf(os.Stderr, "%s from %v: %s\n", printable.Quote(o.Name), o.From, printable.Error(err))
+			fmt.Fprintf(os.Stderr, "%s from %v: %s\n", printable.Quote(o.Name), o.Addr, printable.Error(err))
 		}
 	}
 	return t
@@ -161,7 +162,7 @@ func local(err error) bool {
 	if _, sender := errors.AsType[*p2mp.AbortError](err); sender {
 		return false
 	}
-	for _, other := range []error{p2mp.ErrSilent, p2mp.ErrRestarted, p2mp.ErrDigest, p2mp.ErrBusy} {
+	for _, other := range []error{ferry.ErrSilent, ferry.ErrRestarted, ferry.ErrDigest, ferry.ErrBusy} {
 		if errors.Is(err, other) {
 			return false
 		}

@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/examples/internal/bars"
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/p2mp"
@@ -47,7 +48,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer f.Close()
-	source, err := p2mp.FileSource(f)
+	source, err := ferry.FileSource(f)
 	if err == nil && !s.Classic && !*once {
 		err = source.Digest(ctx)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 	"github.com/ferrygo/ferry/p2mp"
 )
@@ -73,7 +74,7 @@ func transfer(w way, p point, content []byte, seed uint64) (result, error) {
 	}
 
 	w.sender.MSS = p.mss
-	report, err := w.sender.Send(ctx, link, to, p2mp.Source{R: bytes.NewReader(content), Size: int64(len(content))})
+	report, err := w.sender.Send(ctx, link, to, ferry.Source{R: bytes.NewReader(content), Size: int64(len(content))})
 	done() // what is complete need not linger: the sender has heard of it
 	for range to {
 		err = errors.Join(err, <-received)

@@ -18,6 +18,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/examples/internal/bars"
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/lossy"
@@ -79,7 +80,7 @@ func transfer(ctx context.Context, tmp string) (p2mp.Report, error) {
 		defer conn.Close()
 		to = append(to, conn.LocalAddr().(*net.UDPAddr).AddrPort())
 		r := p2mp.Receiver{Transfers: 1}
-		group.Go(func() error { return r.Serve(ctx, conn, p2mp.SaveAs(root, fmt.Sprint(i))) })
+		group.Go(func() error { return r.Serve(ctx, conn, ferry.SaveAs(root, fmt.Sprint(i))) })
 	}
 	report, err := send(ctx, to)
 	done() // what is complete need not linger: the sender has heard of it
@@ -96,7 +97,7 @@ func send(ctx context.Context, to []netip.AddrPort) (p2mp.Report, error) {
 		return p2mp.Report{}, err
 	}
 	defer f.Close()
-	source, err := p2mp.FileSource(f)
+	source, err := ferry.FileSource(f)
 	if err != nil {
 		return p2mp.Report{}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 	"github.com/ferrygo/ferry/tftp"
 )
@@ -35,15 +36,11 @@ var (
 	errOver    = errors.New("over")
 )
 
-// A file is a Handler that serves one.
+// A file is an Opener of one file.
 type file []byte
 
-func (f file) Open(context.Context, *tftp.Request) (tftp.Source, error) {
-	return tftp.Source{R: bytes.NewReader(f), Size: int64(len(f))}, nil
-}
-
-func (f file) Create(context.Context, *tftp.Request) (tftp.Sink, error) {
-	return nil, errors.New("not for writing")
+func (f file) Open(context.Context, ferry.Request) (ferry.Source, error) {
+	return ferry.Source{R: bytes.NewReader(f), Size: int64(len(f))}, nil
 }
 
 // deliver runs one transfer, from a server to a client, each as anybody would use it.
@@ -67,7 +64,7 @@ func deliver(m method, f file, seed uint64, readings []lossy.Reading) (delivery,
 	}))
 	listen := func(_ context.Context, a netip.AddrPort) (net.PacketConn, error) { return network.NewConn(a) }
 	server := tftp.Server{
-		Handler: f, ListenPacket: listen, Wide: m.window == 0, Strategy: m.strategy,
+		Opener: f, ListenPacket: listen, Wide: m.window == 0, Strategy: m.strategy,
 		GiveUp: time.Hour,
 		Trace: &tftp.Trace{Began: func(*tftp.Request, netip.AddrPort, tftp.Settings) {
 			if asked.IsZero() {
@@ -98,7 +95,7 @@ func deliver(m method, f file, seed uint64, readings []lossy.Reading) (delivery,
 	ctx, stop := context.WithCancelCause(context.Background())
 	served := make(chan error)
 	go func() { served <- server.Serve(ctx, at) }()
-	report, err := client.Get(ctx, conn, serverAddr, "words.txt", io.Discard)
+	report, err := client.Get(ctx, conn, serverAddr, "words.txt", ferry.To(io.Discard))
 	if err == nil && report.Bytes != int64(len(f)) {
 		err = fmt.Errorf("%d bytes arrived, not %d", report.Bytes, len(f))
 	}

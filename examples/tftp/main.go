@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/examples/internal/bars"
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/examples/internal/printable"
@@ -87,7 +88,7 @@ func (t *transfer) done() {
 
 func (t *transfer) get(ctx context.Context, name, local string) error {
 	if local == "-" {
-		return t.report(t.client.Get(ctx, t.conn, t.server, name, os.Stdout))
+		return t.report(t.client.Get(ctx, t.conn, t.server, name, ferry.To(os.Stdout)))
 	}
 	if local == "" {
 		local = path.Base(name)
@@ -97,22 +98,18 @@ func (t *transfer) get(ctx context.Context, name, local string) error {
 		return err
 	}
 	defer root.Close()
-	sink, err := tftp.SaveAs(root, filepath.Base(local))
-	if err != nil {
-		return err
-	}
-	return t.report(t.client.Get(ctx, t.conn, t.server, name, sink))
+	return t.report(t.client.Get(ctx, t.conn, t.server, name, ferry.SaveAs(root, filepath.Base(local))))
 }
 
 func (t *transfer) put(ctx context.Context, local, name string) error {
-	src := tftp.Source{R: os.Stdin, Size: -1}
+	src := ferry.Source{R: os.Stdin, Size: -1}
 	if local != "-" {
 		f, err := os.Open(local)
 		if err != nil {
 			return err
 		}
 		defer f.Close()
-		if src, err = tftp.FileSource(f); err != nil {
+		if src, err = ferry.FileSource(f); err != nil {
 			return err
 		}
 	} else if name == "" {

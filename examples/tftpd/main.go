@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/examples/internal/printable"
 	"github.com/ferrygo/ferry/tftp"
@@ -42,7 +43,11 @@ func run(ctx context.Context) error {
 	}
 	defer conn.Close()
 
-	s := tftp.Server{Handler: tftp.Directory{Root: root, Write: *write}, Wide: *wide, MaxTransfers: *most}
+	dir := &ferry.Dir{Root: root, Subdirectories: true}
+	s := tftp.Server{Opener: dir, Wide: *wide, MaxTransfers: *most}
+	if *write {
+		s.Handler = dir
+	}
 	if *verbose {
 		fmt.Fprintln(os.Stderr, "serving at", conn.LocalAddr())
 		s.Trace = tftp.LogTrace(printable.Logger(os.Stderr, slog.LevelDebug))

@@ -1,4 +1,4 @@
-package p2mp
+package ferry
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"testing"
 	"testing/iotest"
 )
@@ -65,4 +66,14 @@ func (brokenAt) ReadAt(b []byte, offset int64) (int, error) {
 		return iotest.ErrReader(errBroken).Read(b)
 	}
 	return len(b), nil
+}
+
+// noise returns n bytes that are the same for the same seed.
+func noise(seed uint64, n int) []byte {
+	b := make([]byte, n)
+	r := rand.New(rand.NewPCG(seed, 0))
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return b
 }
