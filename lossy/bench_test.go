@@ -138,7 +138,7 @@ func windows(rounds, window, fan int) {
 	time.Sleep(time.Second)
 }
 
-// bubble runs f in a synctest bubble, which a benchmark cannot have by itself.
+// bubble runs f in a synctest bubble, which a benchmark cannot start.
 func bubble(b *testing.B, f func()) {
 	b.Helper()
 	ok := testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{

@@ -4,13 +4,13 @@ import "math"
 
 // Correlated makes the random decisions of m depend on those it made before
 // in the same flow, with correlation r: 0 changes nothing, and with 1 all are
-// like the first. How often m decides which way stays as it was.
+// like the first. The probability of each decision stays the same.
 //
 // A [Loss], [Duplicate], [Corrupt] or [Reorder] of probability p becomes a
 // chain of two states: it happens with p(1-r) after a packet to which it did
 // not happen and with p + r(1-p) after one to which it did, which is p in the
 // long run and gives runs of 1/((1-p)(1-r)) packets on average. A random
-// delay keeps its distribution, too: the normal scores of a packet's delay
+// delay also keeps its distribution: the normal scores of a packet's delay
 // and of the next one's have correlation r. (netem's correlation changes the
 // rate of loss: of its 10 % with a correlation of 25 % it drops 1.8 %.)
 //
@@ -120,7 +120,7 @@ func (d *drift) next(x *passage) float64 {
 	return inside(0.5 * math.Erfc(-e/math.Sqrt2))
 }
 
-// inside returns u, or what is next to it in (0, 1).
+// inside returns u, or the nearest number in (0, 1).
 func inside(u float64) float64 {
 	return min(max(u, 0x1p-54), 1-0x1p-53)
 }

@@ -151,7 +151,7 @@ func TestCorrelatedDelay(t *testing.T) {
 		}
 		return nil
 	})
-	// Every hundredth packet is as good as independent of the one before.
+	// Every hundredth packet is nearly independent of the one before.
 	independent := func(m Model) (d []time.Duration) {
 		all := delays(judgeN(100*n/8, 0, 5, Correlated(0.9, m)))
 		for i := 0; i < len(all); i += 100 {

@@ -6,8 +6,8 @@ import (
 )
 
 // Corrupt flips one bit, anywhere in the payload, of each packet with
-// probability p. The receiver gets the packet as it then is: there is no UDP
-// checksum to stop it. An empty payload has no bit to flip. It panics unless p
+// probability p. The receiver gets the changed packet: no UDP
+// checksum stops it. An empty payload has no bit to flip. It panics unless p
 // is within 0 and 1.
 func Corrupt(p float64) Model {
 	checkProbability("Corrupt", p)

@@ -94,8 +94,8 @@ func TestBitErrors(t *testing.T) {
 	}, BitErrors(0))
 }
 
-// TestCorruptCopies: what is corrupted before it is duplicated arrives twice
-// alike, and what is duplicated before is corrupted by itself.
+// TestCorruptCopies: a packet that is corrupted and then duplicated arrives twice
+// with the same bits, and the copies of one that is duplicated first are corrupted separately.
 func TestCorruptCopies(t *testing.T) {
 	payload := make([]byte, 1000)
 	payloads := func(models ...Model) (all [][]byte) {
@@ -128,7 +128,7 @@ func TestCorruptCopies(t *testing.T) {
 			t.Errorf("corrupted twice, %d bits are flipped", count)
 		}
 	}
-	// What comes after sees what it is now.
+	// The next model sees the changed payload.
 	seen := 0
 	payloads(Corrupt(1), DropIf(func(p Packet) bool {
 		if !bytes.Equal(p.Payload, payload) {

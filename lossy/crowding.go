@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A Reading settles what the UDP file delivery assignment leaves open about
+// A Reading settles what the text of the UDP file delivery assignment leaves open about
 // its packet-drop probability: what n counts, and over which packets. Its two
 // questions make four readings.
 type Reading uint8
@@ -21,7 +21,7 @@ const (
 	CountBothWays                  // all packets are counted together, as by Shared
 )
 
-// Crowding drops packets the likelier, the more there are: with probability
+// Crowding drops packets with a probability that grows with their number:
 // base + n*perPacket, or 1 if that is more, where n is the number of packets
 // in the preceding window (one exactly that old is counted). It panics unless
 // base and perPacket are within 0 and 1 and the window is not negative.
@@ -88,8 +88,8 @@ func (c *crowd) probability(n int) float64 {
 	return min(1, c.base+float64(n)*c.perPacket)
 }
 
-// count notes a packet. More packets than make a drop certain are never
-// needed, so that the newest take the place of the oldest.
+// count notes a packet. Once a drop is certain, no more packets are needed: the newest
+// replaces the oldest.
 func (c *crowd) count(at time.Duration) {
 	if c.perPacket == 0 {
 		return

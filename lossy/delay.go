@@ -57,8 +57,8 @@ func NormalDelay(mean, stddev time.Duration) Model {
 }
 
 // randomDelay makes a model of the quantiles of its distribution, in
-// nanoseconds. They take exactly one random number: a change of one model's
-// parameters leaves the others' numbers as they were.
+// nanoseconds. A packet takes exactly one random number: a change of one model's
+// parameters does not change the numbers of other models.
 func randomDelay(quantile func(u float64) float64) Model {
 	return &part{
 		newJudge: func() judge {
@@ -109,7 +109,7 @@ func quantileNormal(u float64) float64 { return math.Sqrt2 * math.Erfinv(2*u-1) 
 //	P(X <= x) = 1 - (3/4 x + 3/2)^-3, for x >= -2/3
 //
 // and the standard deviation is 2/√3 = 1.155 times the jitter. (netem's table
-// ends at 4, this does not.) A negative delay counts as zero. It panics if the
+// ends at 4; this distribution does not.) A negative delay counts as zero. It panics if the
 // mean or the jitter is negative.
 func ParetoDelay(mean, jitter time.Duration) Model {
 	checkDuration("ParetoDelay", "mean", mean)
@@ -119,11 +119,10 @@ func ParetoDelay(mean, jitter time.Duration) Model {
 	})
 }
 
-// ParetoNormalDelay delays each packet by mean + jitter X, where X is a quarter
-// of what it would be with [NormalDelay] and three quarters of what it
-// would be with [ParetoDelay], both from the same random number. So does
-// netem, whose authors found real delays to be so (the NIST Net emulator). A
-// negative delay counts as zero. It panics if the mean or the jitter is
+// ParetoNormalDelay delays each packet by mean + jitter X, where X is a quarter of the X of
+// [NormalDelay] plus three quarters of the X of [ParetoDelay], both from the same random
+// number. netem does the same, because its authors measured such delays (the NIST Net
+// emulator). A negative delay counts as zero. It panics if the mean or the jitter is
 // negative.
 func ParetoNormalDelay(mean, jitter time.Duration) Model {
 	checkDuration("ParetoNormalDelay", "mean", mean)

@@ -146,7 +146,7 @@ func TestDuplicate(t *testing.T) {
 	if err := checkShare(s.Lost, 2*n, 0.3); err != nil {
 		t.Errorf("loss among packets and copies: %v", err)
 	}
-	// What is lost before is not duplicated.
+	// A lost packet is not duplicated.
 	if s := copies(Loss(1), Duplicate(1)); s.Copies != 0 {
 		t.Errorf("%d copies of lost packets", s.Copies)
 	}

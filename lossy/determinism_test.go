@@ -88,7 +88,7 @@ func busyNetwork(t *testing.T, seed uint64) (digest string) {
 	return digest
 }
 
-// TestWatchedAlike: a network that nobody watches may judge packets later, and
+// TestWatchedAlike: a network without a trace may judge packets later, and
 // must come to the same verdicts.
 func TestWatchedAlike(t *testing.T) {
 	run := func(watch ...lossy.Option) (digest string) {

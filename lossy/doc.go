@@ -1,32 +1,9 @@
-// Package lossy makes networks bad: it impairs what passes a net.PacketConn,
-// or joins conns in memory by a network that is as bad as you wish, or stands
-// between real programs. It is for tests of protocols, which have to work when
-// packets are lost, late, doubled, corrupted and out of order, and have to be
-// tested in milliseconds and with the same packets in every run.
+// Package lossy impairs networks for tests of protocols. A protocol has to work when
+// packets are lost, late, duplicated, corrupted and out of order; and a test of that
+// has to take milliseconds and give the same packets in every run.
 //
-// NewNetwork makes a network in memory. Its conns behave as UDP sockets do,
-// and in a bubble of [testing/synctest] an hour on it takes no time:
-//
-//	10.0.0.1:49152              link: a chain of models               10.0.0.2:7735
-//	     Conn  --------->  Loss  --->  Rate  --->  NormalDelay  --------->  Conn
-//	     Conn  <---------  NormalDelay  <---  Rate  <---  Loss  <---------  Conn
-//	                  the same models, with a state of its own
-//
-// Wrap goes around any conn, a real socket included:
-//
-//	          WriteTo  +---------------------------+
-//	protocol --------->| egress:  Loss, Delay, ... |---> pc.WriteTo --> network
-//	                   |                           |
-//	protocol <---------| ingress: Loss, Delay, ... |<--- pc.ReadFrom <-- network
-//	          ReadFrom +---------------------------+
-//
-// Package lossy/proxy, and the program examples/lossyproxy, stand between UDP
-// programs that know nothing of them.
-//
-// # Recipes
-//
-// A flaky link in a unit test. The test takes no time, loses the same packets
-// in every run, and has a real socket's interface (Example_flakyLink):
+// [NewNetwork] makes a network in memory. Its conns behave as UDP sockets do, and in a
+// bubble of [testing/synctest] an hour on it takes no time:
 //
 //	synctest.Test(t, func(t *testing.T) {
 //		n := lossy.NewNetwork(
@@ -38,18 +15,41 @@
 //		...
 //	})
 //
+//	10.0.0.1:49152              link: a chain of models               10.0.0.2:7735
+//	     Conn  --------->  Loss  --->  Rate  --->  NormalDelay  --------->  Conn
+//	     Conn  <---------  NormalDelay  <---  Rate  <---  Loss  <---------  Conn
+//	                  the same models, with separate state
+//
+// [Wrap] impairs what passes any conn, a real socket included:
+//
+//	conn := lossy.Wrap(pc, lossy.Ingress(lossy.Loss(0.1)), lossy.Seed(1))
+//
+//	          WriteTo  +---------------------------+
+//	protocol --------->| egress:  Loss, Delay, ... |---> pc.WriteTo --> network
+//	                   |                           |
+//	protocol <---------| ingress: Loss, Delay, ... |<--- pc.ReadFrom <-- network
+//	          ReadFrom +---------------------------+
+//
+// Three packages belong to this one:
+//
+//	lossy/netem    a model from the words that tc takes for netem
+//	lossy/pcapng   every packet in a file for Wireshark
+//	lossy/proxy    a bad network between real programs, as in examples/lossyproxy
+//
+// # Recipes
+//
 // A partition, and its end (Example_partition):
 //
 //	err := n.Partition([]netip.Addr{a, b}, []netip.Addr{c}) // a and b reach each other
 //	time.Sleep(time.Minute)
 //	n.Heal()
 //
-// Scripted drops instead of chance, to see one case (Example_script):
+// Scripted drops, to see one case (Example_script):
 //
 //	lossy.DropNth(1, 2) // the first two of every flow, then everything passes
 //	lossy.DropIf(func(p lossy.Packet) bool { return isAck(p.Payload) && p.N == 3 })
 //
-// Replay of the seed that failed. A test that tries many prints it, and a
+// Replay of the seed that failed. A test that tries many seeds prints it, and a
 // single run with it shows the same packets again (Example_replay):
 //
 //	for seed := range uint64(1000) {
@@ -64,10 +64,6 @@
 //	capture, err := pcapng.NewWriter(file)
 //	n := lossy.NewNetwork(lossy.WithTrace(capture.Trace()), ...)
 //
-// On a real socket, a receiver that loses one packet in ten on receipt:
-//
-//	conn := lossy.Wrap(pc, lossy.Ingress(lossy.Loss(0.1)), lossy.Seed(1))
-//
 // A bottleneck that all receivers of one sender share, with half a second of
 // queue, to see what congestion control does:
 //
@@ -75,45 +71,43 @@
 //
 // # Models
 //
-// Models are applied in the order in which they are given, and each judges at
-// the moment when the packet is sent. The first that drops it ends that: a
-// Loss before a Rate spares the queue, one after it does not. (Only [Limit] is
-// another matter: what it drops has taken nothing of the models before it.)
+// Models are applied in the order in which they are given. Each judges a packet at
+// the moment when the packet is sent. A packet that a model drops is not seen by the
+// next models: a Loss before a Rate spares the queue, a Loss after it does not. ([Limit]
+// is an exception: a packet that it drops takes nothing from the models before it.)
 // Delays add up. State belongs to a flow, which is one direction between two
-// addresses, or to all of them where [Shared] says so.
+// addresses, or to all flows where [Shared] says so.
 //
-//	Loss              each packet with a probability of its own
+//	Loss              each packet independently, with one probability
 //	GilbertElliott    in bursts: a good and a bad state
 //	FourState         in bursts, with single losses between: netem's "loss state"
 //	DropNth, DropEvery, DropIf   by number in the flow, or by a function of yours
-//	Crowding          the more, the more packets there are in a window
-//	MTU               what is too long
+//	Crowding          with a probability that grows with the packets in a window
+//	MTU               packets that are too long
 //	Delay             constant; keeps the order
-//	Jitter, UniformDelay, NormalDelay, ParetoDelay, ParetoNormalDelay, TableDelay   by chance
+//	Jitter, UniformDelay, NormalDelay, ParetoDelay, ParetoNormalDelay, TableDelay   random
 //	InOrder           undoes the reordering of those
-//	Reorder           lets some packets go past the delay of others
-//	Duplicate         makes a copy, which goes on by itself
+//	Reorder           lets some packets overtake others, which a model delays
+//	Duplicate         makes a copy, which is judged separately from then on
 //	Corrupt, BitErrors   flip a bit in some packets, or every bit with some probability
 //	Rate, RateWith    bits per second, overhead, a bounded queue and tail drop
 //	Limit             bounds what the models before it hold
 //	Slots             lets packets leave in bursts
-//	Schedule          other models at other times
-//	Correlated        makes the chances of a packet depend on those of the one before
+//	Schedule          different models at different times
+//	Correlated        makes random decisions depend on those for the packet before
 //	Compose, Shared   several models as one; one state for all flows
 //	LAN, WiFi, LTE, Satellite, Assignment   networks that have a name; see Preset
 //
-// Package lossy/netem makes a model of the words that tc takes for netem.
-//
 // # The network
 //
-// Every two conns of a [Network] are joined by a link each way. All links have
+// A [Network] has a link in each direction between every two conns. All links have
 // the models that NewNetwork was given, until [Network.SetModels] or, for one
-// way between two hosts, [Network.SetLink] gives them others while packets flow.
-// Links that are given the same Shared model meet in it, so that any topology
-// can be had from the paths through it. [Conn.JoinGroup] makes a conn a member
+// direction between two hosts, [Network.SetLink] replaces them while packets flow.
+// Links that are given the same Shared model share its state, so that any topology
+// can be built from the paths through it. [Conn.JoinGroup] makes a conn a member
 // of a multicast group; a packet to the group passes the link to each member.
-// [Conn.SetReadBuffer] bounds what may wait to be read, in bytes.
-// [Network.Links] tells what became of the packets, link by link.
+// [Conn.SetReadBuffer] bounds the bytes that wait to be read. [Network.Links] returns
+// statistics for each link.
 //
 // # The same packets in every run
 //
@@ -123,26 +117,25 @@
 //  1. It has one heap of events and one timer.
 //  2. The events of one instant have a total order: by destination, source,
 //     and number in the flow.
-//  3. Every flow has a stream of random numbers of its own, which depends on
-//     the seed and its two addresses only. Each packet takes two from it to
-//     seed the numbers that the models draw for it, so that a model more or a
-//     packet's fate does not change those of the next packet.
-//  4. A packet takes at least a nanosecond. A write only queues it; what was
-//     sent at one instant is judged together, when that instant is over, in the
-//     order of rule 2. That includes the counters and queues that flows share,
-//     and who is a member of a group.
+//  3. Every flow has its own stream of random numbers, which depends on the seed and
+//     its two addresses only. Each packet takes two numbers from the stream to
+//     seed the numbers that the models draw for it, so that another model or another
+//     fate of this packet does not change the numbers of the next packet.
+//  4. A packet takes at least a nanosecond. A write only queues it. The packets
+//     of one instant are judged together, when that instant is over, in the
+//     order of rule 2. The same holds for the counters and queues that flows share,
+//     and for joining and leaving a group.
 //  5. Read deadlines are events of the same heap, after the arrivals of the same
 //     instant.
 //
-// What remains up to the scheduler is what the program leaves to it: two
-// goroutines that write to the same flow at the same instant, or read from the
-// same conn. In real time the order of packets is that of the writes.
+// Two things are left to the scheduler: the order in which two goroutines write to the
+// same flow at the same instant, and the order in which they read from the same conn. In
+// real time the order of packets is that of the writes.
 //
 // # Beside others
 //
 // What netem (Linux's tc), vnet (github.com/pion/transport), simnet
-// (github.com/marcopolo/simnet) and toxiproxy do of this, by their
-// documentation:
+// (github.com/marcopolo/simnet) and toxiproxy offer, according to their documentation:
 //
 //	                               lossy   netem   vnet     simnet   toxiproxy
 //	around a PacketConn            yes     -       -        -        -
@@ -178,42 +171,55 @@
 // time between slots. (4) Each filter has a seed; the order of simultaneous
 // packets has none.
 //
-// ECN is left out because a net.PacketConn shows no IP header to mark.
+// # Limits
+//
+// A conn may have 64 MiB in flight, and a wrapped conn holds at most 64 MiB in each
+// direction. More is dropped and counted ([CauseLimit]). 65,536 flows are remembered at
+// most, and 32,768 at least: the least recently used ones are forgotten, and start again
+// with new statistics.
+//
+// There is no ECN, because a net.PacketConn shows no IP header to mark.
 //
 // # Choices
 //
 // The UDP file delivery assignment leaves open what its count of packets is;
 // see [Reading]. A delivery is counted from when its packet was sent. The
 // packet being judged does not count, and one sent exactly 200 ms before does:
-// so a packet every 50 ms finds n to be 4, as the text says.
+// a packet every 50 ms therefore finds n to be 4, as the text says.
 //
-// A mistake in a parameter (a probability of 1.5, a negative delay) panics when
-// the model is made, with a text that names the function: it is a mistake in a
-// program, not something that happens to one. What users may write is an error:
-// the words for lossy/netem, the name of a [Preset]. So is a link to a host that
-// has no conn, for hosts come and go.
+// A wrong parameter (a probability of 1.5, a negative delay) panics when
+// the model is made, with a text that names the function: it is a mistake in the
+// program. What users may write gives an error: the words for lossy/netem, the name of a
+// [Preset]. A link to a host that has no conn is an error, too, because hosts come and go.
 //
-// A Network's seed is 0 unless it is given another, because tests are to be
-// repeatable. A wrapped conn's is random, because several with the same would
-// lose the same packets. The streams of a wrapped conn depend on the order in
-// which flows appear and not on addresses, because the ports of real sockets
-// differ from run to run; so do those of a Network with [ForSockets].
+// A Network's default seed is 0, so that tests can be repeated. A wrapped conn's default
+// seed is random, because several conns with the same seed would lose the same packets.
+// The streams of a wrapped conn depend on the order in which flows appear and not on
+// addresses, because the ports of real sockets differ from run to run; so do those of a
+// Network with [ForSockets].
 //
-// What is read is judged in the reader's own call, and no goroutine reads
-// ahead: a packet that nobody has asked for stays in the wrapped conn, and its
-// delay begins when it is read.
+// A wrapped conn judges a packet in the call that reads it, and no goroutine reads
+// ahead: an unread packet stays in the inner conn, and its delay begins when it is read.
 //
-// A write on a Network never waits. There is no send buffer; a conn may have
-// 64 MiB on its way, and what exceeds that is dropped and counted
-// ([CauseLimit]). Packets that waited in a receive queue are lost when the conn
-// is closed; those on their way reach whoever has the address when they arrive.
-// A partition or a change of models holds for what is sent from then on.
+// A write on a Network never waits: there is no send buffer. Packets in a receive queue
+// are lost when the conn is closed. Packets in flight reach the conn that has the address
+// when they arrive. A partition or a change of models holds for packets that are sent
+// afterwards.
 //
-// Corruption hits the payload only, and the packet arrives: a UDP checksum
-// would drop it, and that is [Loss].
+// Corruption changes the payload only, and the packet arrives. With a UDP checksum it
+// would be dropped, and that is [Loss].
 //
-// A flow that has not been used is forgotten when there are more than 32768
-// others, and begins anew, with its statistics.
+// Rate counts payload bytes only; [RateWith] adds overhead.
 //
-// Rate counts payload bytes only; [RateWith] adds what else there is.
+// # Where the code does what
+//
+//	loss.go, drop.go, delay.go, rate.go ...   a model and its state, by name
+//	model.go, chain.go    what a model is; how a chain of models judges a packet
+//	flow.go               state and random numbers of one flow
+//	network.go            time: the timer, and what is due
+//	network_transit.go    a packet from WriteTo to its arrival
+//	network_hosts.go, network_links.go, network_groups.go   addresses, topology, multicast
+//	conn.go ...           the conns of a Network
+//	wrap.go ...           the conn that Wrap returns
+//	trace.go, stats.go    events and counts
 package lossy

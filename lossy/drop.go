@@ -28,7 +28,7 @@ func DropEvery(n int) Model {
 // DropIf drops the packets for which predicate is true. The predicate is
 // called by one goroutine at a time for each Network or wrapped conn, while
 // that is locked: it must return soon and must not use its conns. If it panics,
-// so does whoever brought the packet, or, if that was a timer, the program.
+// so does the call that brought the packet, or, if that was a timer, the program.
 // DropIf itself panics if predicate is nil.
 func DropIf(predicate func(Packet) bool) Model {
 	if predicate == nil {
@@ -43,7 +43,7 @@ func DropIf(predicate func(Packet) bool) Model {
 	return &part{newJudge: func() judge { return j }, eager: true, timeless: true}
 }
 
-// ask calls predicate. When it panics, the text says whose it is.
+// ask calls predicate. If it panics, the text names DropIf.
 func ask(predicate func(Packet) bool, p Packet) bool {
 	defer func() {
 		if r := recover(); r != nil {

@@ -27,7 +27,7 @@ func TestDropNth(t *testing.T) {
 	if got := passedNumbers(6, DropNth()); len(got) != 6 {
 		t.Errorf("DropNth() passes %v", got)
 	}
-	// Each flow has numbers of its own.
+	// Each flow is numbered separately.
 	c := testChain(1, DropNth(2))
 	var s Stats
 	for _, i := range []int{1, 2, 1, 1, 2} {

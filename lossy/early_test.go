@@ -37,7 +37,7 @@ func TestToldAtOnce(t *testing.T) {
 	}
 }
 
-// TestPastDelay: what goes past a delay is not held up by it.
+// TestPastDelay: a packet that passes by a delay is not delayed.
 func TestPastDelay(t *testing.T) {
 	for name, m := range map[string]lossy.Model{
 		"Reorder":  lossy.Reorder(1, 1, lossy.Delay(time.Hour)),
@@ -52,7 +52,7 @@ func TestPastDelay(t *testing.T) {
 	}
 }
 
-// TestNetworkCorrupt: what arrives over a link has its bit flipped, copies by
+// TestNetworkCorrupt: a packet that arrives over a link has its bit flipped, copies by
 // themselves, and a packet that is dropped in the end is still told as
 // corrupted.
 func TestNetworkCorrupt(t *testing.T) {
@@ -123,7 +123,7 @@ func TestLimitNumbers(t *testing.T) {
 	})
 }
 
-// TestGroupReopened: who gets the address of a member that has closed is none.
+// TestGroupReopened: a conn at the address of a member that has closed is not a member.
 func TestGroupReopened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := lossy.NewNetwork()

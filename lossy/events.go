@@ -13,7 +13,7 @@ const (
 	deadline             // of a reader, after that instant's arrivals
 )
 
-// An event is something that will happen.
+// An event is something that happens at a time.
 type event struct {
 	at     time.Duration
 	place  int // in the heap, from 1; 0 when it is not there
@@ -22,7 +22,8 @@ type event struct {
 	conn   *Conn   // of a deadline
 }
 
-// compare orders the events of one instant, whoever made them first.
+// compare orders the events of one instant, independently of the order in which they were
+// made.
 func (e *event) compare(f *event) int {
 	switch {
 	case e.kind != f.kind:
@@ -146,7 +147,7 @@ func startClock() clock { return clock{time.Now()} }
 
 func (c clock) now() time.Duration { return time.Since(c.start) }
 
-// time returns when a time was by the calendar.
+// time converts a time to calendar time.
 func (c clock) time(at time.Duration) time.Time { return c.start.Add(at) }
 
 // deadline returns the time of a deadline. The zero Time is never.

@@ -3,8 +3,8 @@ package lossy
 // RaceFactor divides what the race detector makes slow.
 const RaceFactor = raceFactor
 
-// Hold keeps the network's timer from going off while f runs: what is due
-// happens in the methods that f calls.
+// Hold keeps the network's timer from going off while f runs: due events
+// happen in the methods that f calls.
 func Hold(n *Network, f func()) {
 	n.mu.Lock()
 	alarm := n.alarm

@@ -30,14 +30,14 @@ type flow struct {
 	stats   Stats    // in a Network
 }
 
-// seedRand gives a packet random numbers of its own, so that every packet
+// seedRand seeds the random numbers of one packet, so that every packet
 // takes exactly two from the flow's stream, however many the models draw.
 func (f *flow) seedRand(r *rand.PCG) {
 	hi := f.stream.Uint64()
 	r.Seed(hi, f.stream.Uint64())
 }
 
-// udpAddr returns the flow's destination as a net.Addr, which nobody changes.
+// udpAddr returns the flow's destination as a net.Addr, which must not be changed.
 func (f *flow) udpAddr() net.Addr {
 	if f.addr == nil {
 		f.addr = net.UDPAddrFromAddrPort(f.to)
@@ -50,7 +50,7 @@ func (f *flow) udpAddr() net.Addr {
 const maxFlows = 1 << 15
 
 // A flowTable has the flows of one chain of models. A flow that is among the
-// least recently used when there are too many is forgotten, and begins anew.
+// least recently used when there are too many is forgotten, and starts again.
 type flowTable struct {
 	parts   []*part
 	links   map[hop][]*part // those that have a chain of their own
@@ -189,8 +189,8 @@ func (h *hash) addrPort(a netip.AddrPort) {
 	h.word(uint64(a.Port()))
 }
 
-// seedByAddress gives every flow of a network a stream of its own: it depends
-// on the seed and on the flow's addresses and on nothing else.
+// seedByAddress gives every flow of a network a separate stream, which depends
+// on the seed and the flow's addresses only.
 func seedByAddress(seed uint64) func(flowKey) (hi, lo uint64) {
 	return func(k flowKey) (hi, lo uint64) {
 		var h hash

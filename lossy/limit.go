@@ -10,12 +10,10 @@ import (
 // later orders times from late to early.
 func later(a, b time.Duration) int { return cmp.Compare(b, a) }
 
-// Limit drops a packet when that many of its flow are held by the models
-// before it, which is to say that they have not left yet. It is netem's
-// "limit", which counts packets that wait for a slow link and those that are
-// only late alike, and belongs behind the models that delay. What it drops has
-// taken no time on their links and no place in their slots, as if it had not
-// come that far. It panics if packets is less than 1.
+// Limit drops a packet when the models before it hold that many packets of its
+// flow, which have not left yet. It is netem's "limit", which counts packets that wait for
+// a slow link as well as delayed ones, and belongs behind the models that delay. A packet
+// that it drops takes no time on their links and no place in their slots. It panics if packets is less than 1.
 func Limit(packets int) Model {
 	if packets < 1 {
 		panic(fmt.Sprintf("lossy: Limit: %d packets are less than 1", packets))

@@ -18,11 +18,11 @@ func TestLimit(t *testing.T) {
 			t.Fatalf("with room for 9 of 10, packet %d is %q", i, f.cause)
 		}
 	}
-	// What is not delayed is not held.
+	// A packet without delay is not held.
 	if got := drops(judgeN(100, 0, 1, Limit(1))); got != 0 {
 		t.Errorf("%d dropped that were not delayed", got)
 	}
-	// Those that wait for a slow link count, too.
+	// Packets that wait for a slow link count.
 	if got := drops(judgeN(10, 0, 1, RateWith(RateConfig{BitsPerSecond: 1, Packets: -1}), Limit(3))); got != 7 {
 		t.Errorf("%d of 10 dropped, want 7", got)
 	}

@@ -68,7 +68,7 @@ func FourState(p13, p31, p32, p23, p14 float64) Model {
 	for _, q := range []float64{p13, p31, p32, p23, p14} {
 		checkProbability("FourState", q)
 	}
-	if sum := max(p13+p14, p31+p32); sum > most1 {
+	if sum := max(p13+p14, p31+p32); sum > maxSum {
 		panic(fmt.Sprintf("lossy: FourState: probabilities from one state add up to %v", sum))
 	}
 	return stateful(func() judge {
@@ -77,8 +77,8 @@ func FourState(p13, p31, p32, p23, p14 float64) Model {
 	})
 }
 
-// most1 is what a sum of probabilities may be that is 1 but for rounding.
-const most1 = 1 + 0x1p-40
+// maxSum is the limit of a sum of probabilities: 1, and room for rounding.
+const maxSum = 1 + 0x1p-40
 
 // A fourState is the state of one FourState.
 type fourState struct {

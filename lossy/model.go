@@ -40,13 +40,13 @@ type passage struct {
 	holders []holder // that it has met, in their order
 
 	altered []byte // the payload once a bit has been flipped
-	own     bool   // altered is of nobody else, neither packet nor copy
+	own     bool   // altered is not shared with the packet or another copy
 	scratch []byte // where altered payloads are, until the next packet
 }
 
 // A holder is the state of a model in which packets wait for each other.
 type holder interface {
-	// undo makes all as if the packet that was judged last had not come.
+	// undo restores the state before the packet that was judged last.
 	undo()
 }
 
@@ -90,8 +90,8 @@ type part struct {
 
 	timeless bool // it does not look at the time, and never delays
 
-	least time.Duration // that it delays every packet by, at the least
-	eager bool          // it may skip others, or ask the user, and so must judge at once
+	least time.Duration // the minimum delay of every packet
+	eager bool          // it may skip others, or call a function of the user's, and so must judge at once
 
 	// correlated is newJudge for decisions that are correlated with the
 	// ones before. It is nil where nothing is random.
@@ -128,7 +128,7 @@ func Compose(models ...Model) Model {
 
 // Shared makes a model keep one state for all packets that pass it, whatever
 // their flow and direction: Shared(Rate(1e6, 50)) is one uplink that all the
-// receivers behind it share. Each call of Shared makes a state of its own in
+// receivers behind it share. Each call of Shared makes a separate state in
 // each Network and each wrapped conn; use the same Model for both directions
 // of a wrapped conn to let them share it.
 func Shared(m Model) Model {

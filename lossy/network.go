@@ -11,8 +11,8 @@ import (
 // addresses: conns that differ in the port only are at the same host.
 //
 // It works in real time, and inside a bubble of [testing/synctest] in virtual
-// time; there, the network and its conns must be made inside the bubble, too.
-// It has no goroutine of its own and need not be closed.
+// time; the network and its conns must then be made inside the bubble.
+// It starts no goroutine and need not be closed.
 //
 // Its methods may be called by any number of goroutines.
 type Network struct {
@@ -29,13 +29,13 @@ type Network struct {
 	leaving map[*Conn]struct{} // closed, with packets in flight
 	past    Stats              // of the conns closed before
 
-	// What was written at the instant sentAt. It is judged when no more of that
-	// instant can follow: one nanosecond later, or, if nobody can tell the
-	// difference, when next there is something to do.
+	// The packets written at the instant sentAt. They are judged when no more of that
+	// instant can follow: one nanosecond later, or, if that makes no visible
+	// difference, at the next event.
 	sent     []*parcel
 	sentAt   time.Duration
-	least    time.Duration // until any of it can arrive
-	numbered int           // how many of those have their numbers
+	least    time.Duration // until any of them can arrive
+	numbered int           // how many of them have their numbers
 
 	tally Stats // of the packet being judged
 
@@ -44,8 +44,8 @@ type Network struct {
 }
 
 // NewNetwork returns a network without conns. Models apply to every link,
-// each link having a state of its own. Without models it is perfect: nothing
-// is lost but to full receive queues, and a packet takes one nanosecond.
+// with separate state for each link. Without models it is perfect: packets
+// are lost only to full receive queues, and a packet takes one nanosecond.
 func NewNetwork(options ...Option) *Network {
 	c := newConfig("NewNetwork", true, options)
 	n := &Network{clock: startClock(), alarm: never, hosts: newHosts(), leaving: make(map[*Conn]struct{}), groups: make(groups)}
@@ -70,7 +70,7 @@ func NewNetwork(options ...Option) *Network {
 func (n *Network) changed() {
 	n.chain.flows.version++
 	if n.least = n.chain.flows.least(); n.chain.watch != nil {
-		n.least = 0 // who watches is told at once
+		n.least = 0 // a trace is called at once
 	}
 }
 
@@ -104,9 +104,8 @@ func (n *Network) Stats() Stats {
 	return sum
 }
 
-// enter locks the network and brings it up to now. Whoever comes first at an
-// instant, be it the timer or a method, does all that is due until then:
-// hence a method finds the same in every run.
+// enter locks the network and brings it up to now. The timer and every method do all
+// that is due before anything else: a method therefore finds the same in every run.
 func (n *Network) enter() (now time.Duration) {
 	n.mu.Lock()
 	done := false
@@ -121,7 +120,7 @@ func (n *Network) enter() (now time.Duration) {
 	return now
 }
 
-// leave sets the timer to what comes next and unlocks the network.
+// leave sets the timer to the next event and unlocks the network.
 func (n *Network) leave() {
 	if next := n.next(); next < n.alarm || next == never {
 		n.setAlarm(next)
@@ -150,7 +149,7 @@ func (n *Network) setAlarm(at time.Duration) {
 	n.alarm = at
 }
 
-// fire is what the timer calls, in a goroutine of its own.
+// fire is called by the timer, in a separate goroutine.
 func (n *Network) fire() {
 	n.mu.Lock() // not enter: this timer has gone off
 	n.alarm = never
@@ -159,7 +158,7 @@ func (n *Network) fire() {
 }
 
 // advance does everything that is due until now, in order: at each instant
-// first the judging of what was sent in the one before, then the arrivals,
+// first it judges the packets sent in the instant before, then come the arrivals,
 // then the deadlines.
 func (n *Network) advance(now time.Duration) {
 	for {

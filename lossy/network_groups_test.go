@@ -17,7 +17,7 @@ import (
 var testGroup = netip.MustParseAddr("239.1.2.3")
 
 // TestGroup sends to a group of three, of which one listens at another port;
-// the sender is a member, too.
+// the sender is a member.
 func TestGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := lossy.NewNetwork(lossy.Delay(time.Millisecond))
@@ -51,7 +51,7 @@ func TestGroup(t *testing.T) {
 		if s := n.Stats(); s.Packets != 6 || s.Scripted != 1 || s.Passed != 5 {
 			t.Errorf("statistics are %+v", s)
 		}
-		// Who leaves or closes gets nothing any more; without members, nobody.
+		// A conn that leaves or closes receives nothing more.
 		if err := b.LeaveGroup(testGroup); err != nil {
 			t.Fatal(err)
 		}

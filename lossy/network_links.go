@@ -8,8 +8,8 @@ import (
 )
 
 // SetModels replaces the models of all links that have none of their own,
-// those given to NewNetwork. It holds for what is sent from now on, at this very
-// instant included; what is on its way arrives as it was to.
+// those given to NewNetwork. It holds for packets sent from now on, at this very
+// instant included; packets in flight are not affected.
 func (n *Network) SetModels(models ...Model) {
 	parts := flatten("SetModels", models)
 	n.enter()
@@ -18,11 +18,10 @@ func (n *Network) SetModels(models ...Model) {
 	n.changed()
 }
 
-// SetLink gives the link from one host to another models of its own, none
-// meaning a perfect link; the way back is another link. Flows over it begin
-// the models anew, unless they are the same Models as before. Links that are
-// given the same [Shared] Model share its state: a bottleneck on the way. It
-// holds from now on, as with SetModels.
+// SetLink gives the link from one host to another its own models; without models the link
+// is perfect. The way back is another link. The models start with new state, unless they
+// are the same Models as before. Links that are given the same [Shared] Model share its
+// state: a bottleneck on the path. It holds from now on, as with SetModels.
 //
 // It is an error if no conn is open at one of the addresses; the setting
 // outlasts them.
@@ -58,12 +57,11 @@ func (h *hosts) check(name string, host netip.Addr) error {
 	return nil
 }
 
-// Partition splits the network: hosts of different groups do not reach each
-// other any more, in either direction. All hosts that are in no group are
-// together in a further one, so that Partition with a single group cuts
-// that off from the rest. What is sent across is dropped and counted
-// ([CauseCut]); what is on its way still arrives. A partition takes the place
-// of the one before, and [Network.Heal] ends it.
+// Partition splits the network: hosts of different groups no longer reach each
+// other, in either direction. All hosts that are in no group form one more
+// group, so that Partition with a single group cuts it off from the rest. Packets between groups are dropped and counted
+// ([CauseCut]); packets in flight still arrive. A partition replaces the previous one, and
+// [Network.Heal] ends it.
 //
 // It is an error, and changes nothing, if no conn is open at one of the
 // addresses, or if one is in two groups.
@@ -94,17 +92,16 @@ func (n *Network) Heal() {
 	n.chain.cut = nil
 }
 
-// LinkStats are the statistics of one flow: of what was sent from one conn to
+// LinkStats are the statistics of one flow: the packets sent from one conn to
 // another.
 type LinkStats struct {
 	From, To netip.AddrPort
 	Stats
 }
 
-// Links returns the statistics of every flow over which something was sent, in
-// the order of the addresses. Packets and drops are counted where the flow
-// leads to, also where no conn is. (A flow that was forgotten, see Choices,
-// begins with zero again.)
+// Links returns the statistics of every flow that has sent a packet, in
+// the order of the addresses, including flows to addresses without a conn. (A flow that
+// was forgotten, see Limits, starts again from zero.)
 func (n *Network) Links() []LinkStats {
 	n.enter()
 	defer n.leave()

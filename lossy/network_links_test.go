@@ -27,7 +27,7 @@ func takes(t *testing.T, a, b *lossy.Conn) time.Duration {
 	return time.Since(start)
 }
 
-// TestSetLink gives one of four ways models of its own, changes and takes them
+// TestSetLink gives one of four links its own models, changes and takes them
 // back.
 func TestSetLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestSetLink(t *testing.T) {
 }
 
 // TestLinkState: a link that is given the same models again goes on with what
-// they remember; other models begin anew; shared ones are shared by links.
+// they remember; other models start with new state; links share the shared ones.
 func TestLinkState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := lossy.NewNetwork()
@@ -121,7 +121,7 @@ func TestLinkState(t *testing.T) {
 	})
 }
 
-// TestChangeAtOnce: a change holds for what was written at the same instant,
+// TestChangeAtOnce: a change holds for packets written at the same instant,
 // whichever came first.
 func TestChangeAtOnce(t *testing.T) {
 	for _, writeFirst := range []bool{true, false} {
@@ -191,7 +191,7 @@ func TestPartition(t *testing.T) {
 		if got, want := reach(), "+.... .+... ..++. ..++. ....+"; got != want {
 			t.Errorf("an error changed the partition: %s, want %s", got, want)
 		}
-		// What is on its way arrives; what is sent across meanwhile does not
+		// Packets in flight arrive; packets sent across meanwhile do not
 		// come after.
 		n.Heal()
 		send(t, conns[0], conns[1], "before")

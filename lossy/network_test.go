@@ -192,7 +192,7 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// TestDeadlineAfterArrivals is rule 5: what arrives at the very instant of the
+// TestDeadlineAfterArrivals is rule 5: packets that arrive at the very instant of the
 // deadline is read, and nothing after it.
 func TestDeadlineAfterArrivals(t *testing.T) {
 	for range 100 { // the runtime fires timers of one instant in random order
@@ -345,8 +345,8 @@ func TestStatsOfClosed(t *testing.T) {
 	})
 }
 
-// TestRestart closes a conn and opens another at its address: what was under
-// way to the first arrives at the second, what had arrived is lost.
+// TestRestart closes a conn and opens another at its address: packets in
+// flight to the first arrive at the second; packets that had arrived are lost.
 func TestRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := lossy.NewNetwork(lossy.Delay(time.Second))

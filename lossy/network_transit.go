@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// maxInFlight bounds what one conn may have on its way, in bytes, so that a
-// writer that never stops fills no memory. At 1 Gbit/s it is half a second.
+// maxInFlight bounds the bytes that one conn has in flight, so that a
+// writer that never stops does not fill the memory. At 1 Gbit/s it is half a second.
 const maxInFlight = 64 << 20
 
 // send takes a packet from c at the instant now.
@@ -14,8 +14,8 @@ func (n *Network) send(c *Conn, f *flow, payload []byte, now time.Duration) {
 	p := n.newParcel(c, f, payload, now)
 	p.members = f.to.Addr().IsMulticast()
 	if c.inFlight > maxInFlight {
-		// This cannot wait for its turn among the instant's packets:
-		// they are what there are too many of.
+		// This is decided at once: the instant's packets may be the ones that are
+		// too many.
 		n.number()
 		f.n++
 		p.n = f.n
@@ -36,8 +36,8 @@ func (n *Network) count(p *parcel) {
 }
 
 // number gives the packets of this instant their numbers in their flows, in
-// the order in which each conn sent them. What was sent to a group becomes a
-// packet to each of its members; if there are none, it stays.
+// the order in which each conn sent them. A packet to a group becomes a
+// packet to each member; without members, it stays.
 func (n *Network) number() {
 	expanded := false
 	for i := range n.sent[n.numbered:] {
@@ -64,7 +64,7 @@ func (n *Network) newParcel(c *Conn, f *flow, payload []byte, now time.Duration)
 	return p
 }
 
-// judge takes what was sent at one instant through the models, in an order
+// judge takes the packets of one instant through the models, in an order
 // that does not depend on which goroutine came first.
 func (n *Network) judge() {
 	defer func() { // even if a predicate or a trace panics
@@ -142,13 +142,13 @@ func (n *Network) drop(p *parcel, cause Cause, d Direction, at time.Duration) {
 	n.recycle(p)
 }
 
-// recycle takes back a parcel that is in flight no more.
+// recycle takes back a parcel that is no longer in flight.
 func (n *Network) recycle(p *parcel) {
 	n.landed(p.sender, p.size())
 	n.pool.put(p)
 }
 
-// landed says that bytes of c's are in flight no more. When those were the
+// landed notes that bytes of c's are no longer in flight. When they were the
 // last of a closed conn, its statistics are complete.
 func (n *Network) landed(c *Conn, bytes int) {
 	c.inFlight -= bytes

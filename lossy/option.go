@@ -1,14 +1,14 @@
 package lossy
 
-// An Option configures [Wrap] or [NewNetwork]. A [Model] is one, too.
+// An Option configures [Wrap] or [NewNetwork]. Every [Model] is an Option.
 type Option interface {
 	apply(c *config)
 }
 
-// config is what the options of one Wrap or NewNetwork add up to.
+// config collects the options of one Wrap or NewNetwork.
 type config struct {
 	egress, ingress []*part
-	network         bool // which has no use for ingress: a link has one chain
+	network         bool // a link has one chain: ingress is added to egress
 	seed            uint64
 	seeded          bool
 	traces          []*Trace
@@ -33,7 +33,7 @@ func newConfig(name string, network bool, options []Option) *config {
 	return c
 }
 
-// watch returns what is to be called with every verdict, or nil.
+// watch returns the function to call with every verdict, or nil.
 func (c *config) watch() func(Event) {
 	var watchers []func(Event)
 	for _, t := range c.traces {
@@ -54,14 +54,14 @@ func (c *config) watch() func(Event) {
 	}
 }
 
-// Egress applies models to what is written, as a Model given by itself does.
+// Egress applies models to packets that are written, as does a Model given directly.
 func Egress(models ...Model) Option {
 	parts := flatten("Egress", models)
 	return optionFunc(func(c *config) { c.egress = append(c.egress, parts...) })
 }
 
-// Ingress applies models to what is read: a packet they drop was received by
-// the conn and is never seen by its reader. In a Network, where every packet
+// Ingress applies models to packets that are read: the conn has received a packet that
+// they drop, and its reader never sees it. In a Network, where every packet
 // passes one link, it is the same as [Egress].
 func Ingress(models ...Model) Option {
 	parts := flatten("Ingress", models)
@@ -74,8 +74,8 @@ func Ingress(models ...Model) Option {
 	})
 }
 
-// Both applies models to what is written and to what is read, each direction
-// for itself. In a Network, whose links are judged for each direction anyway,
+// Both applies models to packets that are written and to packets that are read, with
+// separate state for each direction. In a Network, whose links are judged for each direction anyway,
 // it is the same as [Egress].
 func Both(models ...Model) Option {
 	parts := flatten("Both", models)
@@ -94,8 +94,8 @@ func Seed(seed uint64) Option {
 	return optionFunc(func(c *config) { c.seed, c.seeded = seed, true })
 }
 
-// Count makes a wrapped conn count what passes it, for [StatsOf], where it has
-// no models that would. A Network counts anyway.
+// Count makes a wrapped conn without models count packets, for [StatsOf]. A Network
+// always counts.
 func Count() Option {
 	return optionFunc(func(c *config) { c.counted = true })
 }
@@ -109,7 +109,7 @@ func ForSockets() Option {
 	return optionFunc(func(c *config) { c.forSockets = true })
 }
 
-// WithTrace reports every verdict to t, and to those of other WithTrace. A
+// WithTrace reports every verdict to t, in addition to other Traces. A
 // wrapped conn with a trace judges both directions, even where it has no
 // models for them.
 func WithTrace(t *Trace) Option {

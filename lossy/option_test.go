@@ -100,7 +100,7 @@ func TestBadParameters(t *testing.T) {
 	}
 }
 
-// TestGoodParameters has the ends of what is allowed.
+// TestGoodParameters has the extremes of the allowed parameters.
 func TestGoodParameters(t *testing.T) {
 	NewNetwork(
 		Loss(0), Loss(1), Duplicate(0), Duplicate(1), Delay(0), Delay(math.MaxInt64),

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A parcel is a packet or a copy of one on its way, with a payload of its own.
+// A parcel is a packet in flight, or a copy of one. It owns its payload.
 type parcel struct {
 	event   // its arrival, or its departure from a wrapped conn
 	flow    *flow
@@ -27,7 +27,7 @@ type parcel struct {
 	refused   bool // by the conn that it was written to
 }
 
-// overhead is what a parcel counts in bounds on memory, besides its payload.
+// overhead is added to the payload of a parcel in bounds on memory.
 const overhead = 256
 
 func (p *parcel) size() int { return len(p.payload) + overhead }
@@ -82,7 +82,7 @@ func (p *pool) get(payload []byte) *parcel {
 	return c
 }
 
-// put takes back a parcel that nobody uses any more.
+// put takes back a parcel that is no longer used.
 func (p *pool) put(c *parcel) {
 	size := cap(c.payload) + overhead
 	if p.bytes+size > maxPooled {

@@ -9,7 +9,7 @@ import (
 // Rate is a link that carries bitsPerSecond, with a queue in front of it for
 // the packets that come while it is busy. When queue packets wait (one more
 // is on the link), another is dropped: a tail drop. A queue of 0 drops
-// whatever finds the link busy. Payload bytes are counted, headers are not;
+// every packet that finds the link busy. Payload bytes are counted, headers are not;
 // [RateWith] can count them. It panics unless the rate is positive and finite
 // and the queue is not negative.
 func Rate(bitsPerSecond float64, queue int) Model {
@@ -22,16 +22,16 @@ func Rate(bitsPerSecond float64, queue int) Model {
 
 // A RateConfig says what [RateWith] does.
 type RateConfig struct {
-	// BitsPerSecond is what the link carries. There is no default.
+	// BitsPerSecond is the rate of the link. It must be given.
 	BitsPerSecond float64
 
-	// Overhead is added to the payload of every packet: 28 bytes are its UDP
-	// and IPv4 headers, 42 an Ethernet header, too. A negative one is taken
-	// off, but not below nothing.
+	// Overhead is added to the payload of every packet: 28 bytes for UDP
+	// and IPv4 headers, 42 with an Ethernet header. A negative one is
+	// subtracted; the result is at least 0.
 	Overhead int
 
-	// Cell is how many bytes each of the cells holds in which the link carries
-	// packets, and CellOverhead what a cell takes besides: 48 and 5 with ATM.
+	// Cell is the number of payload bytes in a cell, for a link that carries packets
+	// in cells, and CellOverhead the number of other bytes: 48 and 5 with ATM.
 	// A Cell of 0 means no cells.
 	Cell, CellOverhead int
 
@@ -44,8 +44,8 @@ type RateConfig struct {
 // defaultQueue is netem's limit.
 const defaultQueue = 1000
 
-// RateWith is [Rate] with overhead for each packet, and a queue that may be
-// bounded in bytes, too. It panics unless the rate is positive and finite, and
+// RateWith is [Rate] with overhead for each packet, and a queue that may also be
+// bounded in bytes. It panics unless the rate is positive and finite, and
 // if Cell, the sum of it and CellOverhead, or Bytes is negative.
 func RateWith(c RateConfig) Model {
 	checkRate("RateWith", c.BitsPerSecond)
@@ -70,7 +70,7 @@ func checkRate(option string, bitsPerSecond float64) {
 	}
 }
 
-// model makes the Model, with a queue of so many packets.
+// model makes the Model, with a queue of this number of packets.
 func (c RateConfig) model(queue int) Model {
 	perByte := 8 * float64(time.Second) / c.BitsPerSecond
 	return stateful(func() judge {
@@ -105,7 +105,7 @@ type load struct {
 	leaves time.Duration
 	size   int
 
-	// What free and fraction of the link were before it came.
+	// The link's free and fraction before it came.
 	free     time.Duration
 	fraction float64
 }
@@ -137,7 +137,7 @@ func (l *link) judge(x *passage) verdict {
 
 func (l *link) undo() {
 	if l.loads.count == 0 {
-		return // it took no time, and came a second time
+		return // it took no time, and was removed already
 	}
 	p := l.loads.unpush()
 	l.bytes -= p.size

@@ -105,7 +105,7 @@ func TestRateShared(t *testing.T) {
 	}
 }
 
-// TestRateAfterLoss checks that the order of models matters: what is lost
+// TestRateAfterLoss checks that the order of models matters: a packet that is lost
 // before the queue takes no place in it.
 func TestRateAfterLoss(t *testing.T) {
 	even := DropIf(func(p Packet) bool { return p.N%2 == 0 })

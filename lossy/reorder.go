@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Reorder lets packets go past models, which delay the others, and so
-// overtake: each with probability p, once gap-1 others have met the models since
-// the last that did not. With a gap of 1 any may.
+// Reorder lets packets overtake others by skipping the models that delay those. After
+// gap-1 packets that were delayed, each packet skips the models with probability p. With a
+// gap of 1 every packet may.
 //
 //	Reorder(0.25, 1, Delay(10*time.Millisecond)) // a quarter at once, the others late
 //	Reorder(1, 5, Delay(10*time.Millisecond))    // every fifth at once
@@ -21,10 +21,10 @@ func Reorder(p float64, gap int, models ...Model) Model {
 	}
 	late := flatten("Reorder", models)
 	if len(late) == 0 {
-		panic("lossy: Reorder: there is no Model to go past")
+		panic("lossy: Reorder: there is no Model to skip")
 	}
 	past := chance(p, func() choice {
-		met := 0 // the models, since one went past
+		met := 0 // packets that met the models since one skipped them
 		return func(_ *passage, chosen bool) verdict {
 			if !chosen || met < gap-1 {
 				met++
@@ -40,9 +40,8 @@ func Reorder(p float64, gap int, models ...Model) Model {
 	return append(composed{&gate}, late...)
 }
 
-// InOrder holds back what models before it have let overtake, until every
-// packet that was sent before it in the same flow has left: jitter without
-// reordering.
+// InOrder delays a packet until every packet that was sent before it in the same flow has
+// left: jitter without reordering.
 func InOrder() Model {
 	return stateful(func() judge {
 		o := new(order)
@@ -52,8 +51,8 @@ func InOrder() Model {
 
 // order is the state of one InOrder.
 type order struct {
-	last   time.Duration // when the last has left
-	before time.Duration // what that was before the packet that came last
+	last   time.Duration // when the last leaves
+	before time.Duration // last, before the packet that came last
 }
 
 func (o *order) judge(x *passage) verdict {

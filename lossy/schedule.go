@@ -13,15 +13,15 @@ type Phase struct {
 
 // Schedule applies models for a time, then others. The first phase begins when
 // the Network or the wrapped conn is made. After the last phase the schedule
-// begins again, unless that lasts for ever. What a model remembers, such as a
-// Rate its queue, it still remembers when its phase comes again.
+// begins again, unless that lasts for ever. A model keeps its state, such as the
+// queue of a Rate, until its phase comes again.
 //
 //	Schedule( // a second of silence in every minute
 //		Phase{For: 59 * time.Second},
 //		Phase{For: time.Second, Models: []Model{Loss(1)}},
 //	)
 //
-// It panics if there is no phase, one is negative, or one that is not the last
+// It panics without a phase, if a phase is negative, or if a phase before the last
 // is for ever.
 func Schedule(phases ...Phase) Model {
 	if len(phases) == 0 {

@@ -6,12 +6,11 @@ import (
 )
 
 // Slots lets packets leave in bursts, as a radio does that waits for its turn
-// and then sends all that it has: netem's "slot". From one slot to the next is
-// a time uniformly distributed between least and most. In a slot leave those
-// that wait for it, up to so many packets and bytes (0: any number; a single packet
-// is never too many), in their order, and a packet that comes when a slot is
-// overdue waits for one that begins anew. What other models delay is to come
-// before. It panics if least is negative, most is 0 or less than that, or a
+// and then sends all that it has: netem's "slot". The time from one slot to the next is
+// uniformly distributed between least and most. The packets that wait for a slot leave in
+// it, in their order, up to a number of packets and of bytes (0: no limit; a single packet
+// always fits). A packet that comes when no slot is pending waits a new interval. Models
+// that delay come before Slots. It panics if least is negative, most is 0 or less than that, or a
 // bound is negative.
 func Slots(least, most time.Duration, packets, bytes int) Model {
 	checkDuration("Slots", "least interval", least)
@@ -34,10 +33,10 @@ type slots struct {
 	packets, bytes int
 
 	now    slot // that takes packets
-	before slot // what it was before the packet that came last
+	before slot // its state before the packet that came last
 }
 
-// A slot is when packets leave, and what has been put there.
+// A slot is a time at which packets leave, and their number and bytes.
 type slot struct {
 	at             time.Duration
 	packets, bytes int

@@ -2,7 +2,7 @@ package lossy
 
 import "net"
 
-// Stats counts packets. Each packet judged, and each copy made of one, is
+// Stats counts packets. Each packet judged, and each copy, is
 // passed on, dropped for one cause, or still in flight:
 //
 //	Packets + Copies = Passed + Dropped() + in flight
@@ -12,7 +12,7 @@ type Stats struct {
 	Copies    int // made by Duplicate
 	Delayed   int // packets and copies that were given a delay
 	Corrupted int // packets and copies of which bits were flipped
-	Passed    int // packets and copies that were written, or were put where their reader finds them
+	Passed    int // packets and copies that were written or put into a receive queue
 
 	Lost        int // dropped by Loss, GilbertElliott or FourState
 	Crowded     int // dropped by Crowding
@@ -23,7 +23,7 @@ type Stats struct {
 	Overflowed  int // dropped because the receive queue was full
 	OverLimit   int // dropped because too many were in flight
 	Unreachable int // sent to an address that no conn of the Network has
-	Refused     int // that the wrapped conn could not write
+	Refused     int // that the inner conn could not write
 }
 
 // Dropped is the sum of all drops.
@@ -79,8 +79,8 @@ func (s *Stats) add(t *Stats) {
 }
 
 // StatsOf returns the statistics of a conn that [Wrap] returned, or of a
-// [Conn]. Those of any other are zero, as are those of a direction in which a
-// wrapped conn has nothing to judge.
+// [Conn]. For any other conn they are zero, as are those of a direction in which a
+// wrapped conn has no models.
 func StatsOf(pc net.PacketConn) (egress, ingress Stats) {
 	if c, ok := pc.(interface {
 		Stats() (egress, ingress Stats)

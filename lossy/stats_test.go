@@ -24,8 +24,7 @@ func judgeN(n int, interval time.Duration, seed uint64, models ...Model) []fate 
 	return fates
 }
 
-// judgeEach is judgeN for so many packets that their fates are better looked
-// at one by one.
+// judgeEach is judgeN for many packets, whose fates are looked at one by one.
 func judgeEach(n int, seed uint64, see func(i int, f fate), models ...Model) {
 	c := testChain(seed, models...)
 	f := c.flows.get(testFlow(1))

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A Trace watches what becomes of packets. Its functions may be nil. They are
+// A Trace reports the fate of packets. Its functions may be nil. They are
 // called by one goroutine at a time for each Network or wrapped conn, while
 // that is locked: they must return soon and must not use its conns.
 type Trace struct {
@@ -22,7 +22,7 @@ type Event struct {
 	Packet
 	Direction Direction
 	Verdict   Verdict
-	Cause     Cause         // why it was dropped; else empty
+	Cause     Cause         // why it was dropped, or empty
 	Delay     time.Duration // how much later it leaves or arrives, if not dropped
 	Copy      int           // 0 for the packet itself, from 1 for copies of it
 	Corrupted bool          // bits of the payload are not as they were sent
@@ -32,8 +32,8 @@ type Event struct {
 // A Direction tells writing from reading.
 type Direction uint8
 
-// A Network judges only what is written. What one of its conns cannot keep in
-// its receive queue is dropped on the way in.
+// A Network judges only what is written. A packet that finds the receive
+// queue of a conn full is an Incoming drop.
 const (
 	Outgoing Direction = iota
 	Incoming
@@ -46,7 +46,7 @@ func (d Direction) String() string {
 	return "outgoing"
 }
 
-// A Verdict is what becomes of a packet. A copy is judged by itself; its
+// A Verdict is the fate of a packet. A copy is judged separately; its
 // event has a Copy number.
 type Verdict uint8
 
@@ -69,7 +69,7 @@ func (v Verdict) String() string {
 }
 
 // LogTrace returns a Trace that logs drops at level debug, and everything
-// else four below that. It panics if l is nil.
+// else four levels below. It panics if l is nil.
 func LogTrace(l *slog.Logger) *Trace {
 	if l == nil {
 		panic("lossy: LogTrace: the Logger is nil")
@@ -133,7 +133,7 @@ type Packet struct {
 	N int
 }
 
-// A Cause says why a packet was dropped. The empty one says that it was not.
+// A Cause is the reason of a drop. It is empty if a packet was not dropped.
 type Cause string
 
 // The causes of this package. More may come.
@@ -145,7 +145,7 @@ const (
 	CauseMTU      Cause = "too long"           // MTU
 	CauseCut      Cause = "cut"                // Network.Partition
 	CauseOverflow Cause = "receive queue full" // the reader was too slow
-	CauseLimit    Cause = "too many in flight" // more than a conn may have on their way
+	CauseLimit    Cause = "too many in flight" // more than a conn may have in flight
 	CauseNobody   Cause = "nobody there"       // no conn of the Network has the address
 	CauseRefused  Cause = "refused"            // the wrapped conn could not write it
 )

@@ -20,7 +20,7 @@ import (
 )
 
 // A fakeConn is a conn to be wrapped: it records what is written, and reads
-// what is put into its inbox.
+// the datagrams in its inbox.
 type fakeConn struct {
 	local net.Addr
 	inbox chan string

@@ -36,7 +36,7 @@
 //   - The default limit is 1000 with a rate, as with netem, and none without a rate.
 //   - The rate counts what netem would see on an Ethernet interface: 42 bytes
 //     more than the payload.
-//   - There is no ecn, and seed is [lossy.Seed].
+//   - The word ecn is an error, and seed is [lossy.Seed].
 //
 // # Where the code does what
 //

@@ -83,7 +83,7 @@ func TestWords(t *testing.T) {
 }
 
 // TestOverload offers twice what gets through, for two minutes: the rate stays what
-// it is, and when all have left the next packet waits for nobody.
+// it is, and when all have left the next packet does not wait.
 func TestOverload(t *testing.T) {
 	const ms = time.Millisecond
 	for words, test := range map[string]struct {

@@ -16,7 +16,7 @@ const maxSum = 1 + 0x1p-40
 // etherHeaders are the bytes of the UDP, IPv4 and Ethernet headers.
 const etherHeaders = 8 + 20 + 14
 
-// A spec is what the words say, of which it takes one after the other.
+// A spec holds the words that are left, and the values of those that have been read.
 type spec struct {
 	words []string
 	open  func(string) (io.ReadCloser, error)
@@ -62,7 +62,7 @@ func (s *spec) parse() error {
 	return nil
 }
 
-// parser returns what takes the words that follow this one.
+// parser returns the function that reads the words after this one.
 func (s *spec) parser(word string) func() error {
 	switch word {
 	case "limit":
@@ -225,7 +225,7 @@ func (s *spec) parseSlot() error {
 	}
 }
 
-// check finds what is wrong between the words.
+// check finds words that contradict each other.
 func (s *spec) check() error {
 	switch {
 	case s.distribution != "" && s.jitter == 0:

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A unit is the end of a number, and what it multiplies it by.
+// A unit is a suffix of a number, and its factor.
 type unit struct {
 	name string
 	is   float64

@@ -105,8 +105,8 @@ func maxPayload(to netip.Addr) int {
 	return 65535 - 20 - 8
 }
 
-// endpoints returns the addresses of a packet as its headers are to have them: both
-// of the same IP version.
+// endpoints returns the addresses for the headers of a packet: both of the same IP
+// version.
 func endpoints(e lossy.Event) (from, to netip.AddrPort) {
 	from, to = e.From, e.To
 	if e.Group.IsValid() {
@@ -121,7 +121,7 @@ func endpoints(e lossy.Event) (from, to netip.AddrPort) {
 	return netip.AddrPortFrom(a, from.Port()), netip.AddrPortFrom(b, to.Port())
 }
 
-// known reports whether an address says which host it is of.
+// known reports whether an address names a host.
 func known(a netip.Addr) bool { return a.IsValid() && !a.IsUnspecified() }
 
 // four returns a as an IPv4 address, which it is or else unknown.

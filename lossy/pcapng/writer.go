@@ -61,7 +61,7 @@ func (c *Writer) write() {
 	c.err = err
 }
 
-// comment says what became of a packet.
+// comment describes the fate of a packet.
 func comment(e lossy.Event) string {
 	var b []byte
 	switch e.Verdict {

@@ -178,7 +178,7 @@ func TestTshark(t *testing.T) {
 	}
 }
 
-// TestTcpdump: tcpdump reads it, too.
+// TestTcpdump: tcpdump reads a capture.
 func TestTcpdump(t *testing.T) {
 	tcpdump, err := exec.LookPath("tcpdump")
 	if err != nil {
@@ -234,7 +234,7 @@ func TestWrapped(t *testing.T) {
 	}
 }
 
-// A limited writer has room for so many writes.
+// A limited writer fails after a number of writes.
 type limited struct {
 	room int
 	err  error

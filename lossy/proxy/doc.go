@@ -15,8 +15,8 @@
 //	client  <--->  conn | Network: Options | socket  <--->  server
 //	client  <--->  conn |   both ways      | socket  <--->  server
 //
-// Each client has a socket of its own towards the server, so that the server
-// tells clients apart. When the server answers from an address other than To, as
+// Each client has a separate socket towards the server, so that the server
+// can tell clients apart. When the server answers from an address other than To, as
 // TFTP does with a port for each transfer, the client receives that from another
 // port of the proxy, and reaches that address through that port.
 //

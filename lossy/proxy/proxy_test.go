@@ -237,7 +237,7 @@ func TestProxyIdle(t *testing.T) {
 	})
 }
 
-// TestProxyRefused has the ways in which there is no socket for a packet.
+// TestProxyRefused has the cases without a socket for a packet.
 func TestProxyRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := startProxy(t, &proxy.Server{})
