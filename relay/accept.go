@@ -13,8 +13,8 @@ var past = time.Unix(1, 0)
 
 // Accept is tried again after an error that may pass, less often the longer it lasts.
 const (
-	firstAcceptPause = 5 * time.Millisecond
-	lastAcceptPause  = time.Second
+	minAcceptPause = 5 * time.Millisecond
+	maxAcceptPause = time.Second
 )
 
 // acceptHooks are what an acceptLoop calls. failed may be nil.
@@ -26,7 +26,7 @@ type acceptHooks struct {
 
 // acceptLoop accepts connections until ctx ends, and returns nil, or l fails.
 func acceptLoop(ctx context.Context, l net.Listener, hooks acceptHooks) error {
-	pause := firstAcceptPause
+	pause := minAcceptPause
 	for ctx.Err() == nil {
 		hooks.waiting()
 		conn, err := l.Accept()
@@ -34,7 +34,7 @@ func acceptLoop(ctx context.Context, l net.Listener, hooks acceptHooks) error {
 		case err == nil && ctx.Err() != nil:
 			conn.Close()
 		case err == nil:
-			pause = firstAcceptPause
+			pause = minAcceptPause
 			hooks.accepted(conn)
 		case ctx.Err() != nil:
 		case !passing(err):
@@ -44,18 +44,21 @@ func acceptLoop(ctx context.Context, l net.Listener, hooks acceptHooks) error {
 				hooks.failed(err)
 			}
 			sleep(ctx, pause)
-			pause = min(2*pause, lastAcceptPause)
+			pause = min(2*pause, maxAcceptPause)
 		}
 	}
 	return nil
 }
 
-// passing reports whether Accept may succeed the next time: the client has gone already,
-// or the system is short of something that others will give back.
+// passing reports whether Accept may succeed the next time: the client has gone already, or the system is short
+// of something that others will give back.
 func passing(err error) bool {
-	for _, e := range []error{
-		syscall.ECONNABORTED, syscall.ECONNRESET, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
-	} {
+	return errors.Is(err, syscall.ECONNABORTED) || errors.Is(err, syscall.ECONNRESET) || shortage(err)
+}
+
+// shortage reports whether err says that the system is short of descriptors or memory.
+func shortage(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -46,7 +46,7 @@ func TestAcceptAgain(t *testing.T) {
 		if !errors.Is(err, net.ErrClosed) || len(failed) != len(passing) {
 			t.Errorf("it ended with %v after %d failures", err, len(failed))
 		}
-		for i, pause := 0, firstAcceptPause; i < len(l.calls)-1; i, pause = i+1, min(2*pause, lastAcceptPause) {
+		for i, pause := 0, minAcceptPause; i < len(l.calls)-1; i, pause = i+1, min(2*pause, maxAcceptPause) {
 			if got := l.calls[i+1].Sub(l.calls[i]); got != pause {
 				t.Errorf("pause %d is %v, want %v", i+1, got, pause)
 			}

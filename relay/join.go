@@ -1,77 +1,196 @@
 package relay
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/ferrygo/ferry/internal/tcpstate"
 )
 
-// said is what was read before it could be carried: up is the client's.
-type said struct{ up, down []byte }
+// drainTimeout is how long a side may acknowledge nothing of what was sent to it, before it is reset
+// because the other side was.
+const drainTimeout = 10 * time.Second
 
-// join carries bytes between a client and the upstream host, early first, until both
-// have closed or one broke. The conns meet in io.Copy as they are: so the kernel moves
-// the bytes between two TCP sockets by itself (splice).
-func join(client, up net.Conn, early said) (r ConnReport, err error) {
-	var broken once
-	var both sync.WaitGroup
-	both.Go(func() {
-		n, err := carry(up, client, early.up)
-		r.Up = n
-		broken.note(err, client, up)
-	})
-	r.Down, err = carry(client, up, early.down)
-	broken.note(err, client, up)
-	both.Wait()
-	return r, broken.err
+// early is what was read from the two sides before bytes could be copied.
+type early struct{ up, down []byte }
+
+// A pair is a client's connection and the one to the upstream host. Bytes are copied in both directions,
+// by a goroutine each. The conns meet in io.Copy as they are, so that Linux moves the bytes between two TCP
+// sockets itself (splice).
+type pair struct {
+	up, down direction // up copies from the client
+
+	halfClose time.Duration // see Forwarder.HalfCloseTimeout
+	once      sync.Once
+	err       error // why the pair was broken off; set by once
 }
 
-// carry writes early, copies until src ends, and then says so to dst, whose other
-// direction may go on. A dst that cannot be half-closed is closed.
-func carry(dst, src net.Conn, early []byte) (n int64, err error) {
-	if len(early) > 0 {
-		first, err := dst.Write(early)
-		if n = int64(first); err != nil {
-			return n, err
+// A direction copies from src to dst.
+type direction struct {
+	dst, src net.Conn
+	early    []byte // goes first
+	n        int64  // bytes copied
+
+	failed atomic.Bool // a write failed: dst has been reset
+	ended  atomic.Bool // src's end of data was passed on
+}
+
+// join copies between a client and the upstream host until both have closed or one broke.
+func join(ctx context.Context, client, up net.Conn, e early, halfClose time.Duration) (r ConnReport, err error) {
+	p := &pair{halfClose: halfClose}
+	p.up.dst, p.up.src, p.up.early = up, client, e.up
+	p.down.dst, p.down.src, p.down.early = client, up, e.down
+	stop := watch(ctx, func() { p.breakOff(context.Cause(ctx)) })
+	for _, c := range []net.Conn{client, up} {
+		tcpstate.Watch(c, func() { p.breakOff(syscall.ETIMEDOUT) })
+	}
+	var both sync.WaitGroup
+	both.Go(func() { p.carry(&p.up, &p.down) })
+	p.carry(&p.down, &p.up)
+	both.Wait()
+	stop() // what has all been copied is not broken off
+	p.once.Do(func() {})
+	return ConnReport{Up: p.up.n, Down: p.down.n}, p.err
+}
+
+// breakOff resets both connections: neither side takes what it has for all there was. The first reason
+// counts.
+func (p *pair) breakOff(err error) {
+	p.once.Do(func() {
+		p.err = err
+		for _, c := range []net.Conn{p.up.src, p.up.dst} {
+			if tcp, ok := c.(interface{ SetLinger(sec int) error }); ok {
+				_ = tcp.SetLinger(0)
+			}
+			c.Close()
+		}
+	})
+}
+
+// carry copies in one direction, and passes on how that ended. back is the other direction.
+func (p *pair) carry(d, back *direction) {
+	readErr, writeErr := d.copy(p.halfClose)
+	switch {
+	case writeErr != nil:
+		p.writeFailed(d, back, writeErr)
+	case errors.Is(readErr, os.ErrDeadlineExceeded):
+		p.breakOff(ErrIdle)
+	case readErr != nil:
+		p.passReset(d, readErr)
+	default:
+		d.ended.Store(true)
+		if back.wasReset() {
+			p.passReset(d, syscall.ECONNRESET)
+		} else {
+			p.passEnd(d, back)
 		}
 	}
-	more, err := io.Copy(dst, src)
-	n += more
-	if err != nil {
-		return n, err
-	}
-	if half, ok := dst.(interface{ CloseWrite() error }); ok {
-		return n, half.CloseWrite()
-	}
-	return n, dst.Close()
 }
 
-// A once remembers the first error of two directions.
-type once struct {
-	mu  sync.Mutex
+// writeFailed notes that dst has been reset, perhaps after an answer that is still to be read. back passes
+// the reset on when it has read that.
+func (p *pair) writeFailed(d, back *direction, err error) {
+	d.failed.Store(true)
+	if back.ended.Load() {
+		p.breakOff(err)
+	}
+}
+
+// passReset passes on that src was reset, when dst has all that came before.
+func (p *pair) passReset(d *direction, err error) {
+	tcpstate.Drain(d.dst, drainTimeout)
+	p.breakOff(err)
+}
+
+// passEnd passes on the end of src's data. While only the other direction is open, a reset of src breaks the
+// pair off, and so does a time in which nothing is copied: the other side may never end.
+func (p *pair) passEnd(d, back *direction) {
+	if err := closeWrite(d.dst); err != nil {
+		p.writeFailed(d, back, err)
+		return
+	}
+	if back.ended.Load() {
+		_ = d.dst.SetReadDeadline(past) // ends WaitClosed
+		return
+	}
+	if p.halfClose > 0 {
+		_ = back.src.SetReadDeadline(time.Now().Add(p.halfClose))
+	}
+	if tcpstate.WaitClosed(d.src) && !back.ended.Load() {
+		p.breakOff(syscall.ECONNRESET)
+	}
+}
+
+// wasReset reports whether dst was reset. A failed write may have consumed the error that a read would have
+// returned, and left it the end of data.
+func (d *direction) wasReset() bool {
+	if d.ended.Load() {
+		return false // nothing is written any more
+	}
+	closed, _ := tcpstate.Closed(d.dst)
+	return closed || d.failed.Load()
+}
+
+// copy copies until src ends. At most one of the errors is not nil. A read deadline that passes after
+// something was copied moves by idle.
+func (d *direction) copy(idle time.Duration) (readErr, writeErr error) {
+	if len(d.early) > 0 {
+		n, err := d.dst.Write(d.early)
+		if d.n = int64(n); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		n, readErr, writeErr := copyConn(d.dst, d.src)
+		d.n += n
+		if n == 0 || !errors.Is(readErr, os.ErrDeadlineExceeded) {
+			return readErr, writeErr
+		}
+		_ = d.src.SetReadDeadline(time.Now().Add(idle))
+	}
+}
+
+// copyConn is io.Copy that tells which side failed.
+func copyConn(dst, src net.Conn) (n int64, readErr, writeErr error) {
+	if _, known := tcpstate.Closed(src); !known {
+		r := reader{Reader: src}
+		n, err := io.Copy(dst, &r)
+		if r.err != nil {
+			return n, r.err, nil
+		}
+		return n, nil, err
+	}
+	n, err := io.Copy(dst, src)
+	if closed, _ := tcpstate.Closed(src); closed || errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, err, nil
+	}
+	return n, nil, err
+}
+
+// A reader remembers why reading failed.
+type reader struct {
+	io.Reader
 	err error
 }
 
-// note breaks both conns off if err is one.
-func (o *once) note(err error, conns ...net.Conn) {
-	if err == nil {
-		return
+func (r *reader) Read(b []byte) (n int, err error) {
+	if n, err = r.Reader.Read(b); err != io.EOF {
+		r.err = err
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.err == nil {
-		o.err = err
-	}
-	breakOff(conns...)
+	return n, err
 }
 
-// breakOff closes conns in such a way that neither side takes what it has for all there
-// was: by a reset, if they are TCP.
-func breakOff(conns ...net.Conn) {
-	for _, c := range conns {
-		if tcp, ok := c.(interface{ SetLinger(sec int) error }); ok {
-			_ = tcp.SetLinger(0)
-		}
-		c.Close()
+// closeWrite closes the sending direction of a connection, or all of it if it has no such method.
+func closeWrite(c net.Conn) error {
+	if half, ok := c.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
 	}
+	return c.Close()
 }

@@ -82,22 +82,22 @@ func TestRetryForClients(t *testing.T) {
 		}, 59500 * ms, []string{"onetwo", "next"}},
 		{"says more than is heard", func(c net.Conn) net.Conn {
 			go func() {
-				c.Write(noise(1, 3*mostEarly))
+				c.Write(noise(1, 3*maxEarly))
 				c.Close()
 			}()
 			return nil
-		}, 59500 * ms, []string{string(noise(1, 3*mostEarly)), "next"}},
+		}, 59500 * ms, []string{string(noise(1, 3*maxEarly)), "next"}},
 		{"has closed its side", func(c net.Conn) net.Conn {
 			go func() {
 				io.WriteString(c, "question")
 				c.Close()
 			}()
 			return nil
-		}, endedTime - 2*time.Second, []string{"question", "next"}},
+		}, endedTimeout - 2*time.Second, []string{"question", "next"}},
 		{"has gone", func(c net.Conn) net.Conn {
 			c.Close()
 			return nil
-		}, endedTime + 2*time.Second, []string{"next"}},
+		}, endedTimeout + 2*time.Second, []string{"next"}},
 		{"is reset", func(c net.Conn) net.Conn { return resetConn{c} }, 2 * time.Second, []string{"next"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
