@@ -14,7 +14,7 @@ import (
 // A Conn is an endpoint of a [Network]. It behaves as an unconnected UDP
 // socket on Linux does, errors included: each read returns one datagram and
 // cuts it off where the buffer ends, an empty datagram is one, a write never
-// waits, and a datagram for an address that nobody has is lost without error.
+// waits, and a datagram for an address without a conn is lost without error.
 //
 // Its methods may be called by any number of goroutines.
 type Conn struct {

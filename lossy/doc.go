@@ -201,7 +201,7 @@
 // A wrapped conn judges a packet in the call that reads it, and no goroutine reads
 // ahead: an unread packet stays in the inner conn, and its delay begins when it is read.
 //
-// A write on a Network never waits: there is no send buffer. Packets in a receive queue
+// A write on a Network does not wait: there is no send buffer. Packets in a receive queue
 // are lost when the conn is closed. Packets in flight reach the conn that has the address
 // when they arrive. A partition or a change of models holds for packets that are sent
 // afterwards.
@@ -216,7 +216,7 @@
 //	loss.go, drop.go, delay.go, rate.go ...   a model and its state, by name
 //	model.go, chain.go    what a model is; how a chain of models judges a packet
 //	flow.go               state and random numbers of one flow
-//	network.go            time: the timer, and what is due
+//	network.go            time: the timer and due events
 //	network_transit.go    a packet from WriteTo to its arrival
 //	network_hosts.go, network_links.go, network_groups.go   addresses, topology, multicast
 //	conn.go ...           the conns of a Network

@@ -11,11 +11,11 @@ import (
 // their addresses.
 type groups map[netip.Addr][]*Conn
 
-// JoinGroup makes c receive what is sent to a multicast group and c's port, by
-// c itself, too. Each member gets a packet of its own, which passes the link
-// from the sender to it and is judged like any other on that. Membership ends
-// with Close. The errors are those of a socket: EINVAL if it is no multicast
-// address or of the other IP version, EADDRINUSE for a member.
+// JoinGroup makes c receive the packets to a multicast group and c's port, including
+// those that c sends. Each member gets a separate packet, which passes the link
+// from the sender to it and is judged there. Membership ends
+// with Close. The errors are those of a socket: EINVAL if the address is not a multicast
+// address, or is of the other IP version; EADDRINUSE for a member.
 func (c *Conn) JoinGroup(group netip.Addr) error {
 	return c.member(group, func(g groups, group netip.Addr) error {
 		i, found := g.find(group, c)

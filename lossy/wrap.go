@@ -13,18 +13,18 @@ import (
 )
 
 // Wrap returns a conn that reads and writes through pc and impairs what
-// passes. A Model given by itself applies to what is written; [Ingress] and
-// [Both] name the other direction. Without models and without a trace there is
-// nothing to do, and Wrap returns pc itself.
+// passes. A Model given directly applies to packets that are written; [Ingress] and
+// [Both] name the other direction. Without models and without a trace Wrap returns pc
+// itself.
 //
 // A packet without delay is written by the caller's own call. Delayed packets
 // are copied and leave at their times, in the order of these, by one timer.
-// What is read is judged when a read takes it from pc, and its delay begins
+// A packet is judged when a read takes it from pc, and its delay begins
 // then. At most 64 MiB are held in each direction; what exceeds that is
 // dropped and counted.
 //
-// The conn owns pc: deadlines and Close are to be those of the conn. Closing
-// it fails its callers at once, but packets that were written before still
+// The conn owns pc: set deadlines on the conn, and close the conn. Closing
+// it fails its callers at once. Packets that were written before still
 // leave at their times, and pc is closed after the last of them. A deadline
 // for writing is checked when a write begins.
 //
@@ -104,7 +104,7 @@ func (w *wrapped) Stats() (egress, ingress Stats) {
 	return w.out.stats, w.in.stats
 }
 
-// Close is described at Wrap.
+// Close closes the conn; see Wrap.
 func (w *wrapped) Close() error {
 	w.mu.Lock()
 	if w.closed {
@@ -114,8 +114,8 @@ func (w *wrapped) Close() error {
 	w.closed = true
 	w.forgetArrivals()
 	if w.out.sending || w.out.heap.next() != never {
-		// The timer's goroutine closes the inner conn. Whoever reads that
-		// must return now, and wakes those that wait for their turn.
+		// The timer's goroutine closes the inner conn. The goroutine that
+		// reads it must return now, and wakes those that wait for their turn.
 		w.inner.pc.SetReadDeadline(time.Unix(1, 0))
 		w.mu.Unlock()
 		return nil

@@ -5,10 +5,10 @@ import (
 	"net/netip"
 )
 
-// WriteBatch writes bufs[i] to to[i] in order, each as one datagram and judged
-// by itself. What is neither dropped nor delayed goes to the inner conn as one
+// WriteBatch writes bufs[i] to to[i] in order, each as one datagram, which is judged
+// separately. Datagrams that are neither dropped nor delayed go to the inner conn as one
 // batch. It returns how many were written; if those are not all, the error is
-// about the next, and what follows is judged anew when it is written again.
+// about the next, and the rest is judged again when it is written again.
 func (w *wrapped) WriteBatch(bufs [][]byte, to []netip.AddrPort, local []netip.Addr) (int, error) {
 	n, err := w.writeBatch(bufs, to, local)
 	if w.counted && !w.out.judged && w.inner.udp { // the others are counted one by one
@@ -43,7 +43,7 @@ func (w *wrapped) writeBatch(bufs [][]byte, to []netip.AddrPort, local []netip.A
 	return judged, err
 }
 
-// judgeBatch judges datagrams and puts what is to be written now into box. It
+// judgeBatch judges datagrams and puts those to write now into box. It
 // stops before one that cannot be sent, and returns how many it judged.
 func (w *wrapped) judgeBatch(box *outbox, bufs [][]byte, to []netip.AddrPort, local []netip.Addr) (judged int, err error) {
 	w.mu.Lock()
@@ -87,7 +87,7 @@ func (w *wrapped) writeEach(bufs [][]byte, to []netip.AddrPort) (int, error) {
 }
 
 // Offload says whether what WriteBatch lets pass may go to the system in one piece, if
-// the inner conn has such a choice. What is read never comes so.
+// the inner conn has such a choice. Reads never do.
 func (w *wrapped) Offload(write, _ bool) (joined bool) {
 	w.inner.offload(write)
 	return false
@@ -96,7 +96,7 @@ func (w *wrapped) Offload(write, _ bool) (joined bool) {
 // ReadBatch waits for a datagram that the models let pass, and returns it and
 // others that are there: sizes[i] bytes from from[i] in bufs[i]. Where
 // segments[i] is positive, they are several datagrams of that size, of which
-// the last may be shorter; each was judged by itself.
+// the last may be shorter; each was judged separately.
 func (w *wrapped) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip.AddrPort, local []netip.Addr) (int, error) {
 	if len(bufs) == 0 {
 		return 0, nil

@@ -25,7 +25,7 @@ func (c *batchedConn) Offload(write, read bool) bool {
 	return read
 }
 
-// TestWrapOffload: who wants no offload gets none behind a wrapping either, and nothing
+// TestWrapOffload: Offload(false, false) holds behind a wrapped conn, and nothing
 // comes in one piece, which the models would have to take apart.
 func TestWrapOffload(t *testing.T) {
 	inner := &batchedConn{PacketConn: socket(t)}

@@ -89,7 +89,7 @@ func (c *batchFake) ReadBatch(bufs [][]byte, sizes, segments []int, from []netip
 	return len(r.bufs), nil
 }
 
-// batchOf returns arguments for WriteBatch: "a>1" is to go to port 1.
+// batchOf returns arguments for WriteBatch: "a>1" goes to port 1.
 func batchOf(packets ...string) (bufs [][]byte, to []netip.AddrPort, local []netip.Addr) {
 	for _, p := range packets {
 		payload, port, _ := strings.Cut(p, ">")
@@ -108,7 +108,7 @@ func TestWriteBatchJudgedEach(t *testing.T) {
 		fake := &batchFake{fakeConn: newFake()}
 		late := lossy.DropIf(func(p lossy.Packet) bool { return p.Payload[0] == 'x' })
 		w := lossy.Wrap(fake, lossy.DropNth(2), late).(batchConn)
-		// Packets are numbered for each destination by itself.
+		// Packets are numbered for each destination separately.
 		bufs, to, _ := batchOf("a>1", "b>2", "lost>1", "c>1", "xd>3", "lost>2", "e>3")
 		if n, err := w.WriteBatch(bufs, to, nil); n != 7 || err != nil {
 			t.Fatalf("WriteBatch = %d, %v", n, err)
@@ -129,7 +129,7 @@ func TestWriteBatchCopies(t *testing.T) {
 	}
 }
 
-// TestWriteBatchDelayed checks that what is due at one time leaves as one
+// TestWriteBatchDelayed checks that packets due at one time leave as one
 // batch, and that the caller's buffers are its own meanwhile.
 func TestWriteBatchDelayed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -184,7 +184,7 @@ func TestWriteBatchError(t *testing.T) {
 	if egress, _ := lossy.StatsOf(w); egress.Passed != 3 || egress.Refused != 2 || egress.Scripted != 1 {
 		t.Errorf("statistics are %+v; want 3 passed, 2 refused (the bad one, and c at first), 1 scripted", egress)
 	}
-	// What is not an address is for the wrapped conn to refuse.
+	// The wrapped conn refuses invalid addresses.
 	n, err = w.WriteBatch([][]byte{[]byte("fine"), make([]byte, 65508)}, to[:2], nil)
 	if n != 1 || err != io.ErrShortWrite {
 		t.Errorf("WriteBatch = %d, %v; want 1 and the wrapped conn's error", n, err)
@@ -229,7 +229,7 @@ func TestBatchNotJudged(t *testing.T) {
 }
 
 // TestReadBatchSegments checks that each datagram of a buffer that holds
-// several is judged by itself, and that what remains is in one piece.
+// several is judged separately, and that the remaining ones are in one piece.
 func TestReadBatchSegments(t *testing.T) {
 	fake := &batchFake{fakeConn: newFake(), reads: []fakeBatch{
 		{[]string{"aaabbbcccd", "single", "eeefff"}, []int{3, 0, 3}},

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// incoming is what a wrapped conn needs for reading. There is no goroutine
+// incoming is the state of a wrapped conn for reading. There is no goroutine
 // that reads ahead: of the readers, one reads the inner conn, and the others
 // wait for their turn. The conn's lock guards all but judged, which does not
 // change, and buf, which belongs to the one that is reading.
@@ -45,8 +45,7 @@ func (w *wrapped) ReadFrom(b []byte) (int, net.Addr, error) {
 	return n, addr, err
 }
 
-// readError returns the error of a read of the inner conn as the caller is to
-// see it.
+// readError converts the error of a read of the inner conn for the caller.
 func (w *wrapped) readError(err error) error {
 	if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
@@ -175,8 +174,69 @@ func (w *wrapped) SetReadDeadline(t time.Time) error {
 	if !w.in.judged {
 		return w.inner.pc.SetReadDeadline(t)
 	}
-	// Whoever reads the inner conn returns in time, and wakes the next of
-	// those that wait for their turn.
+	// The goroutine that reads the inner conn returns in time, and wakes the next
+	// of those that wait for their turn.
 	w.in.deadline = w.clock.deadline(t)
 	return w.setInnerDeadline()
+}
+
+// judgeRead judges a datagram, holds delayed copies, and reports whether the read
+// returns the datagram now. The payload is valid until the next one is
+// judged: some bits of b may have been flipped.
+func (w *wrapped) judgeRead(b []byte, from netip.AddrPort, addr net.Addr, local netip.Addr) (payload []byte, now bool) {
+	in := &w.in
+	f := in.chain.flows.get(flowKey{from, w.inner.local})
+	f.n++
+	at := w.clock.now()
+	for i, fate := range in.chain.judge(f, f.n, b, at, &in.stats) {
+		switch {
+		case fate.cause != "":
+		case fate.delay == 0 && !now:
+			payload, now = fate.bytes(b), true
+			in.stats.Passed++
+		default:
+			w.hold(w.newParcel(f, i, &fate, b, addr, local, at), at)
+		}
+	}
+	return payload, now
+}
+
+// hold keeps p until it is due.
+func (w *wrapped) hold(p *parcel, now time.Duration) {
+	in := &w.in
+	if in.bytes+p.size() > maxInFlight {
+		in.chain.drop(p, CauseLimit, Incoming, now, &in.stats)
+		w.pool.put(p)
+		return
+	}
+	in.bytes += p.size()
+	in.heap.push(&p.event)
+}
+
+// forgetArrivals drops delayed packets without a trace event, as a socket that is closed
+// drops its buffer.
+func (w *wrapped) forgetArrivals() {
+	for len(w.in.heap.nodes) > 0 {
+		w.pool.put(w.in.heap.pop().parcel)
+	}
+	w.in.bytes = 0
+}
+
+// due takes the first parcel whose delay is over, or returns nil.
+func (w *wrapped) due() *parcel {
+	h := &w.in.heap
+	if next := h.next(); next == never || next > w.clock.now() {
+		return nil
+	}
+	p := h.pop().parcel
+	w.in.bytes -= p.size()
+	return p
+}
+
+// take moves p into b.
+func (w *wrapped) take(p *parcel, b []byte) (n int, from netip.AddrPort, addr net.Addr) {
+	n, from, addr = copy(b, p.payload), p.flow.from, p.addr
+	w.in.stats.Passed++
+	w.pool.put(p)
+	return n, from, addr
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
-// An inner is a conn that is wrapped, and what it can do beyond the interface.
+// An inner is a conn that is wrapped, with its optional methods.
 type inner struct {
 	pc    net.PacketConn
 	local netip.AddrPort
 	udp   bool // whether its addresses are UDP addresses
 
-	// Those that it has not are nil.
+	// Methods that it lacks are nil.
 	single      addrPortConn
 	batchReader datagram.BatchReader
 	batchWriter datagram.BatchWriter
@@ -53,7 +53,7 @@ func (c *inner) open(pc net.PacketConn) {
 }
 
 // offload says whether a batch of writeBatch may go to the system in one piece. Nothing
-// is read so. Nobody reads meanwhile.
+// is read so. No other goroutine reads meanwhile.
 func (c *inner) offload(write bool) {
 	if c.offloader == nil {
 		return
