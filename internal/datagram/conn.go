@@ -73,13 +73,14 @@ func (c *Config) batch() int {
 //
 // One goroutine may read while another writes. [Conn.Wake] may be called by any goroutine.
 type Conn struct {
-	ctx   context.Context
-	watch watch
-	local netip.AddrPort
-	in    reader
-	out   writer
-	undo  func()   // what Release does to the socket; may be nil
-	pkts  []Packet // what the last Read returned
+	ctx    context.Context
+	watch  watch
+	local  netip.AddrPort
+	socket bool // a *net.UDPConn
+	in     reader
+	out    writer
+	undo   func()   // what Release does to the socket; may be nil
+	pkts   []Packet // what the last Read returned
 
 	spinner spinner
 	yielder yielder
@@ -117,6 +118,7 @@ func Open(ctx context.Context, pc net.PacketConn, cfg Config) *Conn {
 	in, out, undo := paths(pc, &cfg)
 	c := open(ctx, pc, in, out)
 	c.undo = undo
+	_, c.socket = pc.(*net.UDPConn)
 	c.spinner.time = cfg.Spin
 	c.yielder.on = cfg.Yield
 	return c
