@@ -24,6 +24,7 @@ var (
 	runs    = flag.Int("runs", 2000, "deliveries by each strategy in each reading")
 	size    = flag.Int64("size", 22733, "length of the file in `bytes`")
 	svg     = flag.String("svg", "", "draw the times as a chart in `FILE`")
+	docs    = flag.String("docs", "", "renew the table in `DIR`/"+page+", and the chart beside it")
 	verbose = flag.Bool("v", false, "say what is being run")
 )
 
@@ -92,8 +93,16 @@ func study(ctx context.Context, bubble func(func())) error {
 			lines = append(lines, summarize(m, r, ds))
 		}
 	}
-	if err := table(os.Stdout, lines, *size, *runs); err != nil || *svg == "" {
+	if err := table(os.Stdout, lines, *size, *runs); err != nil {
 		return err
+	}
+	if *docs != "" {
+		if err := renew(*docs, lines); err != nil {
+			return err
+		}
+	}
+	if *svg == "" {
+		return nil
 	}
 	f, err := os.Create(*svg)
 	if err != nil {

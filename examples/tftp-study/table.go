@@ -14,6 +14,7 @@ type line struct {
 	mean, median, p95              float64 // seconds
 	data, acks, packets, delivered float64
 	perSecond                      float64 // packets delivered
+	first                          float64 // mean time of the first runs, in seconds
 }
 
 func summarize(m method, r reading, ds []delivery) line {
@@ -27,6 +28,10 @@ func summarize(m method, r reading, ds []delivery) line {
 		l.acks += float64(d.acks) / n
 		l.packets += float64(d.total) / n
 		l.delivered += float64(d.delivered) / n
+	}
+	early := times[:min(len(times), firstRuns)]
+	for _, d := range early {
+		l.first += d.Seconds() / float64(len(early))
 	}
 	slices.Sort(times)
 	l.median = times[len(times)/2].Seconds()
