@@ -12,11 +12,12 @@ import (
 // A branch is one transfer's share of the conn of a server that has only one. The
 // server's reading goroutine puts packets in; the transfer's takes them out.
 type branch struct {
-	ctx  context.Context
-	v    *serving
-	peer netip.AddrPort
-	in   chan []byte
-	free chan []byte // buffers that may be used again
+	ctx   context.Context
+	v     *serving
+	peer  netip.AddrPort
+	local netip.Addr // the address of this host that peer asked
+	in    chan []byte
+	free  chan []byte // buffers that may be used again
 
 	timer *time.Timer
 	used  [][]byte
@@ -27,9 +28,9 @@ type branch struct {
 // as in a socket's buffer.
 const branchQueue = 128
 
-func newBranch(ctx context.Context, v *serving, peer netip.AddrPort) *branch {
+func newBranch(ctx context.Context, v *serving, peer netip.AddrPort, local netip.Addr) *branch {
 	return &branch{
-		ctx: ctx, v: v, peer: peer,
+		ctx: ctx, v: v, peer: peer, local: local,
 		in: make(chan []byte, branchQueue), free: make(chan []byte, branchQueue),
 	}
 }
@@ -99,8 +100,13 @@ func (b *branch) recycle() {
 	b.used, b.pkts = b.used[:0], b.pkts[:0]
 }
 
-// Write sends packets over the server's conn.
-func (b *branch) Write(pkts []datagram.Packet) (int, error) { return b.v.write(pkts) }
+// Write sends packets over the server's conn, from the address that the client asked.
+func (b *branch) Write(pkts []datagram.Packet) (int, error) {
+	for i := range pkts {
+		pkts[i].Local = b.local
+	}
+	return b.v.write(pkts)
+}
 
 // SetBuffers tells the size of the server's receive buffer, which all transfers share.
 func (b *branch) SetBuffers(int, int) (int, int, error) { return b.v.buffer, 0, nil }

@@ -3,6 +3,8 @@ package tftp
 import (
 	"math/bits"
 	"net/netip"
+
+	"github.com/ferrygo/ferry/internal/datagram"
 )
 
 // DefaultMTU is what Ethernet carries in one frame, IP header included.
@@ -17,6 +19,14 @@ func fitting(mtu int, addr netip.Addr, wide bool) int {
 		ip = ipv4
 	}
 	return min(max(mtu-ip-udp-headerLen(wide), minBlockSize), MaxBlockSize)
+}
+
+// pathMTU returns the smaller of DefaultMTU and what the system knows of the way to a peer.
+func pathMTU(conn *datagram.Conn, local netip.Addr, to netip.AddrPort) int {
+	if mtu := conn.PathMTU(local, to); mtu > 0 {
+		return min(mtu, DefaultMTU)
+	}
+	return DefaultMTU
 }
 
 // usualBuffer is the receive buffer of a socket on Linux, in bytes, where nobody

@@ -132,7 +132,7 @@ func TestChatterIsNoProgress(t *testing.T) {
 // TestBranchEnds: what waits in a branch does not outlive the transfer.
 func TestBranchEnds(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
-	b := newBranch(ctx, nil, chatterAddr)
+	b := newBranch(ctx, nil, chatterAddr, netip.Addr{})
 	b.put([]byte("x"))
 	cancel(errEnd)
 	if _, err := b.Read(time.Now().Add(time.Hour)); !errors.Is(err, errEnd) {

@@ -48,7 +48,7 @@ func (v *serving) run(ctx context.Context, s *session, r *Request) {
 		if t.link != nil {
 			t.fail(err)
 		} else if !errors.Is(err, ErrReplaced) {
-			v.say(s.client, tell(err))
+			v.say(s.client, s.local, tell(err))
 		}
 	}
 	t.finish(err)
@@ -79,7 +79,7 @@ func (t *service) open(cfg datagram.Config, buffer int) error {
 		t.link = b
 		return nil
 	}
-	pc, err := t.v.server.listen(t.ctx, t.v.local)
+	pc, err := t.v.server.listen(t.ctx, t.v.localFor(t.session))
 	if err != nil {
 		return fmt.Errorf("tftp: opening a port for a transfer: %w", err)
 	}
@@ -111,7 +111,7 @@ func (t *service) read() error {
 		return errors.New("tftp: the handler returned no reader")
 	}
 	s, answer := grant(t.request.Options, limits{
-		blockSize: t.v.blockLimit(t.peer.Addr()),
+		blockSize: t.v.blockLimit(t.peer, t.session.local, t.request.Options),
 		window:    func(blockSize int) int { return min(t.v.maxWindow(), windowFor(usualBuffer, blockSize)) },
 		size:      src.Size, op: RRQ, netascii: t.request.Mode == Netascii,
 	})
@@ -172,7 +172,7 @@ func (t *service) write() error {
 		buffer, window = t.v.buffer, min(window, branchQueue)
 	}
 	s, answer := grant(t.request.Options, limits{
-		blockSize: t.v.blockLimit(t.peer.Addr()),
+		blockSize: t.v.blockLimit(t.peer, t.session.local, t.request.Options),
 		window:    func(blockSize int) int { return min(window, windowFor(buffer, blockSize)) },
 		op:        WRQ, netascii: t.request.Mode == Netascii,
 	})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -78,9 +79,13 @@ func (v *serving) serve(ctx context.Context, conn net.PacketConn) error {
 	defer stopReading(nil)
 	wg.Go(func() { v.watch(reading, stopReading) })
 
-	cfg := datagram.Config{ReadSize: longestRequest, NoOffload: v.server.NoOffload}
+	cfg := datagram.Config{ReadSize: longestRequest, Local: true, NoOffload: v.server.NoOffload}
 	if v.server.SinglePort {
-		cfg.ReadSize = headerLen(v.server.Wide) + v.blockLimit(netip.IPv6Unspecified()) + 20
+		mtu := orDefault(v.server.MTU, DefaultMTU)
+		if mtu < 0 {
+			mtu = math.MaxInt
+		}
+		cfg.ReadSize = headerLen(v.server.Wide) + fitting(mtu, netip.IPv4Unspecified(), v.server.Wide)
 		cfg.ReadSize = max(cfg.ReadSize, longestRequest)
 	}
 	v.conn = datagram.Open(reading, conn, cfg)
@@ -169,17 +174,17 @@ func (v *serving) asked(ctx context.Context, wg *sync.WaitGroup, d datagram.Pack
 		return
 	}
 	if len(d.Data) > longestRequest {
-		v.refuse(d.Addr, &peerError{CodeIllegal, "malformed request", ErrLength})
+		v.refuse(d, &peerError{CodeIllegal, "malformed request", ErrLength})
 		return
 	}
 	p, err := ParsePacket(d.Data, v.server.Wide)
 	if err != nil {
-		v.refuse(d.Addr, &peerError{CodeIllegal, "malformed request", err})
+		v.refuse(d, &peerError{CodeIllegal, "malformed request", err})
 		return
 	}
 	mode, ok := ParseMode(p.Mode)
 	if !ok {
-		v.refuse(d.Addr, &peerError{CodeIllegal, "unknown mode", ErrUnexpected})
+		v.refuse(d, &peerError{CodeIllegal, "unknown mode", ErrUnexpected})
 		return
 	}
 	r := &Request{Op: p.Op, Name: p.Name, Mode: mode, Addr: d.Addr, Options: p.Options, Size: -1}
@@ -195,7 +200,7 @@ func (v *serving) asked(ctx context.Context, wg *sync.WaitGroup, d datagram.Pack
 		v.run(s.ctx, s, r)
 		s.cancel(nil)
 		if v.forget(s) {
-			v.asked(ctx, wg, datagram.Packet{Data: s.asked, Addr: s.client})
+			v.asked(ctx, wg, datagram.Packet{Data: s.asked, Addr: s.client, Local: s.local})
 		}
 	})
 }
@@ -225,10 +230,10 @@ func (v *serving) admit(ctx context.Context, d datagram.Packet) (*session, error
 	if !v.makeRoom(d.Addr.Addr()) {
 		return nil, ferry.ErrBusy
 	}
-	s := &session{client: d.Addr, asked: bytes.Clone(d.Data), began: time.Now(), counted: true}
+	s := &session{client: d.Addr, local: d.Local, asked: bytes.Clone(d.Data), began: time.Now(), counted: true}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	if v.server.SinglePort {
-		s.branch = newBranch(s.ctx, v, d.Addr)
+		s.branch = newBranch(s.ctx, v, d.Addr, d.Local)
 	}
 	v.sessions[d.Addr] = s
 	v.places.take(s)
@@ -300,9 +305,9 @@ func (v *serving) settled(s *session) bool {
 
 // refuse answers a request that cannot be served. The answer is never longer than is
 // needed to say why.
-func (v *serving) refuse(to netip.AddrPort, err error) {
-	v.bad(to, err)
-	v.say(to, tell(err))
+func (v *serving) refuse(request datagram.Packet, err error) {
+	v.bad(request.Addr, err)
+	v.say(request.Addr, request.Local, tell(err))
 }
 
 // shortage ignores a request that cannot be served for want of descriptors or memory: the
@@ -327,11 +332,11 @@ func (v *serving) shortage(from netip.AddrPort, err error) {
 // shortageTick is how often a shortage is told at most.
 const shortageTick = time.Minute
 
-// say writes one packet to a client.
-func (v *serving) say(to netip.AddrPort, p Packet) {
+// say writes one packet to a client, from the address that it asked.
+func (v *serving) say(to netip.AddrPort, local netip.Addr, p Packet) {
 	b, err := p.AppendBinary(nil)
 	if err == nil {
-		_, err = v.write([]datagram.Packet{{Data: b, Addr: to}})
+		_, err = v.write([]datagram.Packet{{Data: b, Addr: to, Local: local}})
 	}
 	if err != nil && v.trace.WriteFailed != nil {
 		v.trace.WriteFailed(to, err)
@@ -351,7 +356,28 @@ func (v *serving) bad(from netip.AddrPort, err error) {
 	}
 }
 
-// blockLimit is the largest block size that is granted to a client.
-func (v *serving) blockLimit(client netip.Addr) int {
-	return fitting(orDefault(v.server.MTU, DefaultMTU), client, v.server.Wide)
+// localFor returns the address that a transfer answers from: the one that the client asked
+// (RFC 1123, section 2.3), where it is known.
+func (v *serving) localFor(s *session) netip.AddrPort {
+	if s.local.IsValid() {
+		return netip.AddrPortFrom(s.local, 0)
+	}
+	return v.local
+}
+
+// blockLimit returns the largest block size that is granted to a client. Without the
+// Server's MTU the system is asked for that of the way to the client, which is believed
+// only where it is smaller than usual: a large frame may not pass the next router.
+func (v *serving) blockLimit(client netip.AddrPort, local netip.Addr, asked []Option) int {
+	mtu := v.server.MTU
+	switch {
+	case mtu < 0:
+		mtu = math.MaxInt
+	case mtu == 0:
+		mtu = DefaultMTU
+		if _, ok := wishes(asked)[optBlockSize]; ok {
+			mtu = pathMTU(v.conn, local, client)
+		}
+	}
+	return fitting(mtu, client.Addr(), v.server.Wide)
 }

@@ -13,7 +13,8 @@ import (
 // the branch.
 type session struct {
 	client  netip.AddrPort
-	asked   []byte // the request as it came
+	local   netip.Addr // of this host, that the client asked; zero: unknown
+	asked   []byte     // the request as it came
 	began   time.Time
 	ctx     context.Context // ends when the transfer is to end
 	cancel  context.CancelCauseFunc
