@@ -22,9 +22,11 @@ type inbound struct {
 	acked int64 // the highest that was acknowledged
 	last  int64 // the file's last block, 0 while unknown
 
-	held  [][]byte // blocks that came before next, by number modulo window
-	has   []bool
-	holds int
+	held   [][]byte // blocks that came before next, by number modulo window; nil: none so far
+	has    []bool
+	holds  int
+	budget *heldBudget // that held may use, together with other transfers; nil: no limit
+	used   int64       // of memory
 
 	missed   time.Time // when the first block was held before the missing one
 	told     bool      // the gap was acknowledged
@@ -44,9 +46,12 @@ func newInbound(num numbering, selective bool, s Settings, timer rtt.Config) *in
 	}
 	return &inbound{
 		num: num, selective: selective, window: int64(window), blockSize: s.BlockSize,
-		timer: rtt.Estimator{Config: timer}, next: 1, held: make([][]byte, window), has: make([]bool, window),
+		timer: rtt.Estimator{Config: timer}, next: 1,
 	}
 }
+
+// holding reports whether a block from the window is held.
+func (in *inbound) holding(b int64) bool { return in.holds > 0 && in.has[b%in.window] }
 
 // wideWindow is how many blocks a Wide sender has under way at most, and how far
 // ahead a Wide receiver keeps one. The UDP file delivery assignment sets no bound;
@@ -69,7 +74,7 @@ func (in *inbound) judge(now time.Time, number uint32, payload []byte) (verdict,
 	switch {
 	case b < 1 || b >= in.next+in.window || in.last != 0 && b > in.last:
 		return ignore, b
-	case b < in.next || in.has[b%in.window]:
+	case b < in.next || in.holding(b):
 		return known, b
 	case b > in.next && len(payload) < in.blockSize && in.beyond(b):
 		return ignore, b // the last, but blocks behind it have come
@@ -82,29 +87,49 @@ func (in *inbound) judge(now time.Time, number uint32, payload []byte) (verdict,
 	if b == in.next {
 		return deliver, b
 	}
-	in.hold(now, b, payload)
+	if !in.hold(now, b, payload) {
+		return ignore, b // it will be sent again
+	}
 	return keep, b
 }
 
 // beyond reports whether a block behind b is held.
 func (in *inbound) beyond(b int64) bool {
 	for n := b + 1; n < in.next+in.window; n++ {
-		if in.has[n%in.window] {
+		if in.holding(n) {
 			return true
 		}
 	}
 	return false
 }
 
-// hold puts a block by.
-func (in *inbound) hold(now time.Time, b int64, payload []byte) {
+// hold keeps a block until those before it have arrived. It returns false if there is no
+// memory for it.
+func (in *inbound) hold(now time.Time, b int64, payload []byte) bool {
+	if in.held == nil {
+		in.held, in.has = make([][]byte, in.window), make([]bool, in.window)
+	}
 	i := b % in.window
+	if cap(in.held[i]) == 0 {
+		if !in.budget.take(int64(in.blockSize)) {
+			return false
+		}
+		in.used += int64(in.blockSize)
+		in.held[i] = make([]byte, 0, in.blockSize)
+	}
 	in.held[i] = append(in.held[i][:0], payload...)
 	in.has[i] = true
 	if in.holds == 0 {
 		in.missed, in.told = now, false
 	}
 	in.holds++
+	return true
+}
+
+// release gives back the memory that was used.
+func (in *inbound) release() {
+	in.budget.give(in.used)
+	in.used = 0
 }
 
 // taken notes that the missing block is there.
@@ -120,7 +145,7 @@ func (in *inbound) taken(now time.Time) {
 // takeHeld returns the next block if it was put by, until taken is called.
 func (in *inbound) takeHeld() ([]byte, bool) {
 	i := in.next % in.window
-	if in.holds == 0 || !in.has[i] {
+	if !in.holding(in.next) {
 		return nil, false
 	}
 	in.has[i] = false

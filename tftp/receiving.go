@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -15,7 +16,7 @@ type receiving struct {
 	*conversation
 	in   *inbound
 	sink ferry.Sink
-	out  *bufio.Writer // to the sink
+	out  *lazyWriter // to the sink
 	text *netasciiWriter
 
 	opener  []byte        // repeated while there is no block to acknowledge; nil: ACK 0
@@ -47,11 +48,42 @@ func newReceiving(c *conversation, sink ferry.Sink, s Settings, opener []byte, l
 	}
 	t.opening = knock{left: left}
 	t.opening.timer.Config = senderTimer(s)
-	t.out = bufio.NewWriterSize(sink, min(writeBehind+s.WindowSize*s.BlockSize, mostGathered))
+	t.out = &lazyWriter{sink: sink, size: min(writeBehind+s.WindowSize*s.BlockSize, mostGathered)}
 	if c.request.Mode == Netascii {
 		t.text = &netasciiWriter{w: t.out}
 	}
 	return t
+}
+
+// A lazyWriter is a buffered writer to a sink. It has no buffer before the first byte comes:
+// many a request is never followed by one.
+type lazyWriter struct {
+	sink io.Writer
+	size int
+	buf  *bufio.Writer
+}
+
+func (w *lazyWriter) Write(b []byte) (int, error) {
+	if w.buf == nil {
+		w.buf = bufio.NewWriterSize(w.sink, w.size)
+	}
+	return w.buf.Write(b)
+}
+
+// Buffered is how many bytes have not been written to the sink.
+func (w *lazyWriter) Buffered() int {
+	if w.buf == nil {
+		return 0
+	}
+	return w.buf.Buffered()
+}
+
+// Flush writes them.
+func (w *lazyWriter) Flush() error {
+	if w.buf == nil {
+		return nil
+	}
+	return w.buf.Flush()
 }
 
 // run receives until the file is whole, and safe with the sink. It ends by telling

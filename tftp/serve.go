@@ -190,6 +190,8 @@ func (t *service) write() error {
 		opener, _ = Packet{Op: OACK, Options: answer}.AppendBinary(nil)
 	}
 	in := newReceiving(&t.conversation, sink, s, opener, unprovenPackets)
+	in.in.budget = &t.v.held
+	defer in.in.release()
 	if err := in.run(); err != nil {
 		return err
 	}

@@ -27,6 +27,8 @@ type serving struct {
 	closing chan struct{} // closed by close
 	once    sync.Once
 
+	held heldBudget // of all writes
+
 	wmu sync.Mutex // held while the conn is written
 
 	mu        sync.Mutex // guards what follows
@@ -42,6 +44,7 @@ func (s *Server) newServing() *serving {
 		server: s, closing: make(chan struct{}), drained: make(chan struct{}, 1),
 		sessions: make(map[netip.AddrPort]*session),
 	}
+	v.held.left.Store(maxHeld)
 	v.places = newPlaces(bound(s.MaxTransfers, DefaultMaxTransfers), bound(s.MaxPerAddress, DefaultMaxPerAddress))
 	if s.Trace != nil {
 		v.trace = *s.Trace
