@@ -54,6 +54,12 @@ type Client struct {
 	// retransmission timeouts of the measured round trip, or two after 200 blocks and
 	// more of which none was lost, two seconds at most; negative means not at all.
 	Linger time.Duration
+	// MaxSize is the largest file that Get accepts, in bytes; 0 means no limit.
+	MaxSize int64
+	// IgnoreSize accepts a file that is shorter or longer than the server announced
+	// (RFC 2349). It is for servers whose answer is wrong. Otherwise Get fails with
+	// [ferry.ErrSize].
+	IgnoreSize bool
 	// RollToOne lets block 1 follow block 65535, as some servers have it. The default
 	// is 0.
 	RollToOne bool
@@ -182,7 +188,7 @@ func (c *Client) begin(op Opcode, server netip.AddrPort, name string, size int64
 	case err != nil:
 		return nil, err
 	case !server.IsValid() || server.Addr().IsUnspecified() || server.Port() == 0:
-		return nil, fmt.Errorf("tftp: server %v is no address to send to", server)
+		return nil, fmt.Errorf("tftp: invalid server address %v", server)
 	case strings.IndexByte(name, 0) >= 0 || len(name) > longestName:
 		return nil, errors.New("tftp: name with a zero byte, or too long for a packet")
 	}
@@ -233,6 +239,8 @@ func (c *Client) wants(op Opcode, size int64) (Settings, error) {
 	switch {
 	case s.BlockSize < minBlockSize || s.BlockSize > MaxBlockSize:
 		return s, fmt.Errorf("tftp: block size of %d bytes, want %d to %d", s.BlockSize, minBlockSize, MaxBlockSize)
+	case c.MaxSize < 0:
+		return s, fmt.Errorf("tftp: largest size of %d bytes, want 0 or more", c.MaxSize)
 	case s.WindowSize > MaxWindowSize:
 		return s, fmt.Errorf("tftp: window of %d blocks, want 1 to %d", s.WindowSize, MaxWindowSize)
 	case s.Timeout < 0 || s.Timeout > maxTimeout*time.Second || s.Timeout%time.Second != 0:
@@ -308,7 +316,16 @@ func (t *asking) get(sink ferry.Sink) error {
 		sink.Abort(err)
 		return err
 	}
+	if limit := t.client.MaxSize; limit > 0 && s.Size > limit {
+		err := tooLarge(limit)
+		sink.Abort(err)
+		return err
+	}
 	r := newReceiving(&t.conversation, sink, s, nil, -1)
+	r.max = t.client.MaxSize
+	if t.client.IgnoreSize {
+		r.size = -1
+	}
 	r.in.timer.Sample(k.rtt())
 	if p.Op == DATA {
 		now := time.Now()

@@ -36,13 +36,13 @@ func TestNoPartialFile(t *testing.T) {
 		p.start()
 		conn := p.client()
 		var c Client
-		src := ferry.Source{R: &failingReader{100_000, errBroken}}
+		src := ferry.Source{R: &failingReader{100_000, errBroken}, Size: -1}
 		if _, err := c.Put(t.Context(), conn, p.addr, "source fails", src); !errors.Is(err, errBroken) {
 			t.Error(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		c.Trace = &Trace{Acked: func(_ netip.AddrPort, block, _ int64, _ time.Duration) { cancel() }}
-		src = ferry.Source{R: bytes.NewReader(noise(1, 100_000))}
+		src = ferry.Source{R: bytes.NewReader(noise(1, 100_000)), Size: 100_000}
 		if _, err := c.Put(ctx, conn, p.addr, "cancelled", src); !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}

@@ -142,7 +142,7 @@ func tell(err error) Packet {
 		code = CodeAccess
 	case errors.Is(err, fs.ErrExist):
 		code = CodeExists
-	case isDiskFull(err):
+	case isDiskFull(err), errors.Is(err, ferry.ErrTooLarge):
 		code = CodeDiskFull
 	}
 	if code != CodeUndefined && text == "the transfer failed" || text == "" {

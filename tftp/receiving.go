@@ -18,6 +18,8 @@ type receiving struct {
 	sink ferry.Sink
 	out  *lazyWriter // to the sink
 	text *netasciiWriter
+	size int64 // of the file, as it was announced; negative: unknown, or not to be believed
+	max  int64 // of the file; 0: no limit
 
 	opener  []byte        // repeated while there is no block to acknowledge; nil: ACK 0
 	opening knock         // its timer, and its bounds
@@ -44,12 +46,13 @@ func newReceiving(c *conversation, sink ferry.Sink, s Settings, opener []byte, l
 	t := &receiving{
 		conversation: c,
 		in:           newInbound(c.num, c.num.wide, s, receiverTimer(s, c.num.wide)),
-		sink:         sink, opener: opener,
+		sink:         sink, opener: opener, size: s.Size,
 	}
 	t.opening = knock{left: left}
 	t.opening.timer.Config = senderTimer(s)
 	t.out = &lazyWriter{sink: sink, size: min(writeBehind+s.WindowSize*s.BlockSize, mostGathered)}
 	if c.request.Mode == Netascii {
+		t.size = -1 // that on the wire is another one
 		t.text = &netasciiWriter{w: t.out}
 	}
 	return t
@@ -264,6 +267,9 @@ func (t *receiving) looksNarrow(p Packet) bool {
 // was all, commits.
 func (t *receiving) deliver(now time.Time, payload []byte) error {
 	for ok := true; ok; payload, ok = t.in.takeHeld() {
+		if err := t.checkSize(t.report.Bytes+int64(len(payload)), false); err != nil {
+			return err
+		}
 		if err := t.write(payload); err != nil {
 			return fmt.Errorf("tftp: writing block %d: %w", t.in.next, err)
 		}
@@ -274,10 +280,30 @@ func (t *receiving) deliver(now time.Time, payload []byte) error {
 	if !t.in.over() {
 		return nil
 	}
+	if err := t.checkSize(t.report.Bytes, true); err != nil {
+		return err
+	}
 	if err := t.commit(); err != nil {
 		return fmt.Errorf("tftp: keeping the file: %w", err)
 	}
 	return nil
+}
+
+// checkSize compares what has arrived with the announced size, and with the largest that is
+// accepted. over says that it is the whole file.
+func (t *receiving) checkSize(have int64, over bool) error {
+	switch {
+	case t.max > 0 && have > t.max:
+		return tooLarge(t.max)
+	case t.size >= 0 && (have > t.size || over && have < t.size):
+		return &peerError{CodeUndefined, fmt.Sprintf("%d bytes arrived, and %d were announced", have, t.size), ferry.ErrSize}
+	}
+	return nil
+}
+
+// tooLarge is why a file of more than max bytes is not received.
+func tooLarge(max int64) error {
+	return &peerError{CodeDiskFull, fmt.Sprintf("at most %d bytes are accepted", max), ferry.ErrTooLarge}
 }
 
 func (t *receiving) write(b []byte) error {

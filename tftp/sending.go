@@ -26,7 +26,7 @@ func newSending(c *conversation, src ferry.Source, strategy Strategy, s Settings
 	}
 	t := &sending{
 		conversation: c,
-		chunks:       newChunker(src.R, c.request.Mode == Netascii, c.num, s.BlockSize, room),
+		chunks:       newChunker(src, c.request.Mode == Netascii, c.num, s.BlockSize, room),
 		out: outbound{
 			Flight: newFlight(c.num, c.num.wide, room, senderTimer(s)),
 			plan:   strategy.Begin(), proven: proven, packetLen: headerLen(c.num.wide) + s.BlockSize,

@@ -154,18 +154,15 @@ func (t *service) offer(s Settings, answer []Option) error {
 
 // write serves a WRQ.
 func (t *service) write() error {
-	if n, ok := wishes(t.request.Options)[optSize]; ok {
-		t.request.Size = n
+	if n := wishes(t.request.Options)[optSize]; n > 0 {
+		t.request.Size = n // some clients announce 0 where they do not know the size
 	}
 	if t.v.server.Handler == nil {
 		return fmt.Errorf("tftp: the server takes no files: %w", fs.ErrPermission)
 	}
-	sink, err := t.v.server.Handler.Accept(ferry.Offer{Addr: t.request.Addr, Name: t.request.Name, Size: t.request.Size})
+	sink, err := t.v.accept(ferry.Offer{Addr: t.request.Addr, Name: t.request.Name, Size: t.request.Size})
 	if err != nil {
 		return err
-	}
-	if sink == nil {
-		return errors.New("tftp: the handler returned no sink")
 	}
 	buffer, window := usualBuffer, t.v.maxWindow()
 	if t.session.branch != nil {
@@ -190,6 +187,10 @@ func (t *service) write() error {
 		opener, _ = Packet{Op: OACK, Options: answer}.AppendBinary(nil)
 	}
 	in := newReceiving(&t.conversation, sink, s, opener, unprovenPackets)
+	in.size = t.request.Size
+	if t.request.Mode == Netascii {
+		in.size = -1
+	}
 	in.in.budget = &t.v.held
 	defer in.in.release()
 	if err := in.run(); err != nil {

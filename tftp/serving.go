@@ -28,6 +28,7 @@ type serving struct {
 	once    sync.Once
 
 	held heldBudget // of all writes
+	gate gate       // for their sinks
 
 	wmu sync.Mutex // held while the conn is written
 
@@ -41,7 +42,7 @@ type serving struct {
 
 func (s *Server) newServing() *serving {
 	v := &serving{
-		server: s, closing: make(chan struct{}), drained: make(chan struct{}, 1),
+		server: s, gate: make(gate, maxSinks), closing: make(chan struct{}), drained: make(chan struct{}, 1),
 		sessions: make(map[netip.AddrPort]*session),
 	}
 	v.held.left.Store(maxHeld)

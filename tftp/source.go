@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/fullread"
 )
 
@@ -21,15 +22,37 @@ type chunker struct {
 	err   error // why it cannot be read
 }
 
+// A sizedReader reads a source of known size, and fails where the source ends early or goes
+// on after that: a file that was changed while it is sent would arrive in part.
+type sizedReader struct {
+	r    io.Reader
+	left int64
+}
+
+func (s *sizedReader) Read(b []byte) (int, error) {
+	n, err := s.r.Read(b)
+	if s.left -= int64(n); s.left < 0 || err == io.EOF && s.left > 0 {
+		return n, errChanged
+	}
+	return n, err
+}
+
+// errChanged is what the receiver of such a file is told.
+var errChanged = &peerError{CodeUndefined, "the file changed while it was sent", ferry.ErrSize}
+
 // newChunker has room for so many blocks under way. A source that lies ready is read
 // ahead: one that can seek, as files can, and pipes cannot.
-func newChunker(r io.Reader, netascii bool, num numbering, blockSize, room int) *chunker {
+func newChunker(src ferry.Source, netascii bool, num numbering, blockSize, room int) *chunker {
+	r := src.R
 	c := &chunker{num: num, size: blockSize, next: 1}
 	if s, ok := r.(io.Seeker); ok && !num.wide {
 		if _, err := s.Seek(0, io.SeekCurrent); err == nil {
 			c.ahead = int64(room)
 			room *= 2
 		}
+	}
+	if src.Size >= 0 {
+		r = &sizedReader{r, src.Size}
 	}
 	if netascii {
 		r = &netasciiReader{r: r}
