@@ -13,50 +13,51 @@ import (
 // open any number of Conns.
 type Config struct {
 	// Interface is the name of the interface through which packets to groups, and
-	// limited broadcasts, leave, and on which groups are joined that name none. Empty
-	// means that the system's route decides, each time.
+	// limited broadcasts, leave. Groups are joined on it unless they name another. Empty
+	// means that the system's route decides for each group; without a route, the only
+	// interface that is up.
 	Interface string
-	// TTL is how many routers may pass a packet to a group on, plus one. 0 means 1,
-	// which keeps it in the local network; negative means 0, which keeps it in this
-	// host. Packets to hosts are not affected.
+	// TTL is the TTL, or hop limit, of packets to groups: how many routers may forward
+	// them, plus one. 0 means 1: they stay in the local network. Negative means 0: they
+	// stay in this host. Packets to hosts are not affected.
 	TTL int
-	// NoLoopback keeps what is sent to groups from other programs on this host, and
-	// from this Conn. On Windows it keeps what others on this host send from this Conn.
-	// It has no effect on a loopback interface.
+	// NoLoopback hides what is sent to groups from other programs on this host, and from
+	// this Conn. On Windows it hides what others on this host send from this Conn. It has
+	// no effect on a loopback interface.
 	NoLoopback bool
-	// Unicast delivers also what is sent to an address of this host.
+	// Unicast also delivers packets that are sent to an address of this host.
 	Unicast bool
-	// Broadcast delivers also what is sent to a broadcast address.
+	// Broadcast also delivers packets that are sent to a broadcast address.
 	Broadcast bool
-	// Control lets groups be joined, and sent to, that are for control protocols: see
-	// LinkControl and InternetControl.
+	// Control allows groups that are reserved for control protocols: see LinkControl and
+	// InternetControl.
 	Control bool
-	// Trace observes what happens. Nil observes nothing.
+	// Trace observes events. It may be nil.
 	Trace *Trace
 }
 
 // A Membership is a group that a Conn joins.
 type Membership struct {
 	Group netip.Addr
-	// Interface is the name of the interface to join on. Empty means Config.Interface,
-	// or else the one to which the system's route to the group leads. The zone of an
-	// IPv6 group means the same.
+	// Interface is the name of the interface to join on. Empty means the zone of an IPv6
+	// group, or else Config.Interface, or else the interface to which the system's route
+	// to the group leads; without a route, the only interface that is up.
 	Interface string
-	// Include, if it has any, lists the sources whose packets are delivered, and no
-	// others. An IPv6 source goes with or without a zone, which is that interface.
+	// Include lists the sources whose packets are delivered, and no others, unless it is
+	// empty. An IPv6 source may have a zone, which must be that interface.
 	Include []netip.Addr
-	// Exclude lists sources whose packets are not delivered, likewise.
+	// Exclude lists sources whose packets are not delivered.
 	Exclude []netip.Addr
 }
 
-// Listen opens a Conn at the port of at, on all addresses of this host, of the version
-// of IP that at has. If the address of at is a group, it is joined; so are groups. If
-// it is the address of a host, or unspecified, it is bound to. Port 0 means any that
-// nobody has.
+// Listen opens a Conn at the port of at, for the version of IP of at. If the address of at
+// is a group, Listen joins it and binds to all addresses of this host. Otherwise Listen binds
+// to the address of at, which may be unspecified. It then joins groups. Port 0 means any
+// free port.
 //
 // Any number of Conns, and of other programs that set SO_REUSEADDR, may share a port.
-// What is sent to a group or broadcast reaches all of them, what is sent to the host
-// only one.
+// A packet to a group or a broadcast address reaches all of them, a packet to an address of
+// the host only one.
 func (c *Config) Listen(at netip.AddrPort, groups ...Membership) (*Conn, error) {
 	addr := at.Addr().Unmap()
 	if addr.IsMulticast() {
@@ -67,13 +68,13 @@ func (c *Config) Listen(at netip.AddrPort, groups ...Membership) (*Conn, error) 
 		}
 	}
 	if !addr.IsValid() || addr == limited {
-		return nil, fmt.Errorf("multicast: %v is no address to listen at", at)
+		return nil, fmt.Errorf("multicast: %v is not an address to listen at", at)
 	}
 	if c.TTL > 255 {
-		return nil, fmt.Errorf("multicast: TTL of %d, want 255 at most", c.TTL)
+		return nil, fmt.Errorf("multicast: invalid TTL %d, want at most 255", c.TTL)
 	}
 	if c.TTL < 0 && c.NoLoopback {
-		return nil, errors.New("multicast: a TTL of 0 without loopback reaches nobody")
+		return nil, errors.New("multicast: a TTL of 0 without loopback reaches no receiver")
 	}
 	s, err := open(netip.AddrPortFrom(addr, at.Port()), true)
 	if err != nil {
@@ -87,7 +88,7 @@ func (c *Config) Listen(at netip.AddrPort, groups ...Membership) (*Conn, error) 
 	conn := &Conn{
 		socket:  s,
 		cfg:     *c,
-		checked: make(map[netip.Addr]struct{}),
+		allowed: make(map[netip.Addr]struct{}),
 		holds:   make(map[netip.Addr]*holding),
 		closing: make(chan struct{}),
 		in:      in,
@@ -103,18 +104,16 @@ func (c *Config) Listen(at netip.AddrPort, groups ...Membership) (*Conn, error) 
 	return conn, nil
 }
 
-// setUp makes the socket what its Config says, and joins groups.
+// setUp applies the Config to the socket and joins groups.
 func (c *Conn) setUp(groups []Membership) error {
 	if c.cfg.Interface != "" {
 		ifi, err := usable(c.cfg.Interface)
+		if err == nil {
+			err = c.sendThrough(ifi)
+		}
 		if err != nil {
-			return fmt.Errorf("multicast: %w", err)
+			return err
 		}
-		if err := c.socket.setInterface(ifi); err != nil {
-			return fmt.Errorf("multicast: interface %s: %w", ifi.Name, err)
-		}
-		c.out.Store(ifi)
-		c.startWatching()
 	}
 	ttl := c.cfg.TTL
 	switch {
@@ -134,7 +133,19 @@ func (c *Conn) setUp(groups []Membership) error {
 	return nil
 }
 
-// open opens a socket. If shared, others may be bound to the same port.
+// sendThrough has packets to groups leave through an interface.
+func (c *Conn) sendThrough(ifi *net.Interface) error {
+	if err := c.socket.setInterface(ifi); err != nil {
+		return &InterfaceError{Interface: ifi.Name, Err: err}
+	}
+	c.out.Store(ifi)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.startWatching()
+	return nil
+}
+
+// open opens a socket. If shared is set, other sockets may bind to the same port.
 func open(at netip.AddrPort, shared bool) (*socket, error) {
 	network := "udp4"
 	if at.Addr().Is6() {
@@ -170,42 +181,4 @@ func shareRaw(raw syscall.RawConn) error {
 		err = errShare
 	}
 	return err
-}
-
-// usable finds an interface that can do multicast now. (A loopback interface can, though
-// its flags on Linux do not say so.)
-func usable(name string) (*net.Interface, error) {
-	ifi, err := net.InterfaceByName(name)
-	switch {
-	case err != nil:
-		return nil, &InterfaceError{Interface: name, Err: errNoSuch}
-	case ifi.Flags&net.FlagUp == 0:
-		return nil, &InterfaceError{Interface: name, Err: errDown}
-	case ifi.Flags&(net.FlagMulticast|net.FlagLoopback) == 0:
-		return nil, &InterfaceError{Interface: name, Err: errNoMulticast}
-	}
-	return ifi, nil
-}
-
-// routed finds the interface to which the system's route to group leads.
-func routed(group netip.Addr) (*net.Interface, error) {
-	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(group, 9)))
-	if err != nil {
-		return nil, ErrNoInterface
-	}
-	defer c.Close() // it has sent nothing
-	local := c.LocalAddr().(*net.UDPAddr)
-	all, err := net.Interfaces()
-	if err != nil {
-		return nil, err
-	}
-	for _, ifi := range all {
-		addrs, _ := ifi.Addrs()
-		for _, a := range addrs {
-			if ipn, ok := a.(*net.IPNet); ok && ipn.IP.Equal(local.IP) && (local.Zone == "" || local.Zone == ifi.Name) {
-				return usable(ifi.Name)
-			}
-		}
-	}
-	return nil, ErrNoInterface
 }

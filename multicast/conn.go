@@ -13,9 +13,6 @@ import (
 	"golang.org/x/net/ipv4"
 )
 
-// mostChecked bounds the destinations that a Conn remembers to be allowed.
-const mostChecked = 1024
-
 // A Conn is a UDP socket for groups, a net.PacketConn. [Config.Listen] opens it. Its
 // methods may be called by several goroutines at once.
 //
@@ -34,7 +31,7 @@ type Conn struct {
 	writing sync.Mutex
 	batch   datagram.BatchWriter // nil until it is needed
 	whole   bool                 // it hands over each packet by itself
-	checked map[netip.Addr]struct{}
+	allowed map[netip.Addr]struct{}
 	holds   map[netip.Addr]*holding // with a TTL of 0: the groups sent to
 
 	mu       sync.Mutex
@@ -157,7 +154,7 @@ func (c *Conn) read(bufs [][]byte, sizes []int, infos []Info, wait bool) (kept i
 func (c *Conn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	to, err := addrPort(addr)
 	if err == nil {
-		err = c.mayWrite(to.Addr())
+		err = c.allow(to.Addr())
 	}
 	if err != nil {
 		return 0, c.opError("write", addr, err)
@@ -186,7 +183,7 @@ func (c *Conn) write(b []byte, to netip.AddrPort) (int, error) {
 // all of them, err is the error of bufs[n].
 func (c *Conn) WriteBatch(bufs [][]byte, to []netip.AddrPort, local []netip.Addr) (n int, err error) {
 	for _, a := range to[:len(bufs)] {
-		if err = c.mayWrite(a.Addr()); err != nil {
+		if err = c.allow(a.Addr()); err != nil {
 			err = c.opError("write", net.UDPAddrFromAddrPort(a), err)
 			break
 		}
@@ -237,52 +234,6 @@ func (w oneByOne) WriteBatch(bufs [][]byte, to []netip.AddrPort, _ []netip.Addr)
 		}
 	}
 	return len(bufs), nil
-}
-
-// mayWrite checks a destination: the address once, what else there is to it each time.
-func (c *Conn) mayWrite(to netip.Addr) error {
-	if !to.IsMulticast() {
-		return nil
-	}
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	_, known := c.checked[to]
-	var err error
-	if !known {
-		err = c.check(to.WithZone(""))
-	}
-	if err == nil && c.cfg.TTL < 0 {
-		err = c.hold(to)
-	}
-	if err != nil {
-		return &GroupError{Op: "send to", Group: to, Interface: c.cfg.Interface, Err: err}
-	}
-	if !known && len(c.checked) >= mostChecked {
-		clear(c.checked)
-	}
-	c.checked[to] = struct{}{}
-	return nil
-}
-
-// check says whether a group may be used, and warns of those that had better not be.
-func (c *Conn) check(group netip.Addr) error {
-	if !group.IsMulticast() {
-		return ErrNotGroup
-	}
-	if group.Is6() != c.six() {
-		return ErrFamily
-	}
-	switch Classify(group) {
-	case LinkControl, InternetControl:
-		if !c.cfg.Control {
-			return ErrControl
-		}
-	case Reserved:
-		if c.trace.Reserved != nil {
-			c.trace.Reserved(group)
-		}
-	}
-	return nil
 }
 
 // anywhere is an unspecified address of c's version of IP.

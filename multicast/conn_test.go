@@ -198,7 +198,7 @@ func TestMistakes(t *testing.T) {
 		{Membership{Group: netip.MustParseAddr("239.1.1.1"), Include: []netip.Addr{host}, Exclude: []netip.Addr{host}}, ErrFilter, ""},
 		{Membership{Group: netip.MustParseAddr("239.1.1.1"), Include: []netip.Addr{netip.MustParseAddr("239.1.1.1")}}, ErrFilter, ""},
 		{Membership{Group: netip.MustParseAddr("239.1.1.1"), Include: []netip.Addr{{}}}, ErrFilter, ""},
-		{Membership{Group: netip.MustParseAddr("239.1.1.1"), Interface: "nonsuch0"}, ErrNoInterface, "interface nonsuch0: there is none of that name"},
+		{Membership{Group: netip.MustParseAddr("239.1.1.1"), Interface: "nonsuch0"}, ErrNoInterface, "interface nonsuch0: no interface has this name"},
 	} {
 		conn := listenAt(t, Config{Interface: lo}, "0.0.0.0:0")
 		err := conn.Join(tt.m)
@@ -316,4 +316,32 @@ func TestConformance(t *testing.T) {
 		},
 		OpenAt: func(t *testing.T, closed net.Addr) net.PacketConn { return open(t, closed.String()) },
 	}.Run(t)
+}
+
+// TestUnknownZone: what is sent to a zone that is no interface is an error, and does not
+// leave through another one.
+func TestUnknownZone(t *testing.T) {
+	conn := listenAt(t, Config{}, "[::]:0")
+	for _, to := range []string{"ff12::1%nonsuch0", "fe80::1%nonsuch0", "ff12::1%1000000"} {
+		for range 2 {
+			addr := net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(to), 9))
+			if _, err := conn.WriteTo([]byte("x"), addr); !errors.Is(err, ErrNoInterface) {
+				t.Errorf("%s: %v", to, err)
+			}
+			if n, err := conn.WriteBatch([][]byte{{1}}, []netip.AddrPort{addr.AddrPort()}, nil); n != 0 || !errors.Is(err, ErrNoInterface) {
+				t.Errorf("%s: %d, %v", to, n, err)
+			}
+		}
+	}
+}
+
+func TestIsBroadcast(t *testing.T) {
+	for addr, want := range map[string]bool{
+		"255.255.255.255": true, "::ffff:255.255.255.255": true, "127.255.255.255": true,
+		"127.0.0.1": false, "192.0.2.3": false, "239.255.0.1": false, "::1": false, "ff02::1": false,
+	} {
+		if got := IsBroadcast(netip.MustParseAddr(addr)); got != want {
+			t.Errorf("%s: %v", addr, got)
+		}
+	}
 }

@@ -91,7 +91,8 @@ func (c *Conn) interfaceFor(m Membership) (*net.Interface, error) {
 			return usable(name)
 		}
 	}
-	return routed(m.Group)
+	ifi, _, err := interfaceTo(m.Group)
+	return ifi, err
 }
 
 // dropZones takes the zones off sources, which packets are compared with without. There
@@ -179,7 +180,7 @@ func (c *Conn) Groups() []netip.Addr {
 // startWatching starts what looks at the interfaces, once. c.mu is held, or nobody else
 // has c yet.
 func (c *Conn) startWatching() {
-	if !c.watching {
+	if !c.watching && !c.closed {
 		c.watching = true
 		c.watcher.Go(c.watch)
 	}

@@ -355,21 +355,79 @@ func testSourcesIPv6(t *testing.T, prefix, zone string) {
 func TestInterfaceDown(t *testing.T) {
 	inside(t)
 	ip("ip link add x0 type veth peer name x1")
+	defer ip("ip link del x0")
 	conn := listenAt(t, Config{}, "0.0.0.0:0")
 	err := conn.Join(Membership{Group: netip.MustParseAddr("239.255.77.1"), Interface: "x0"})
-	if !errors.Is(err, ErrNoInterface) || !strings.Contains(err.Error(), "interface x0: is down") {
+	if !errors.Is(err, ErrNoInterface) || !strings.Contains(err.Error(), "interface x0: it is down") {
 		t.Errorf("an interface that is down: %v", err)
 	}
-	// There is no route to any group, and no interface was named.
-	err = conn.Join(Membership{Group: netip.MustParseAddr("239.255.77.1")})
-	if !errors.Is(err, ErrNoInterface) {
-		t.Errorf("no route: %v", err)
+}
+
+// TestNoRoute: without a route to a group, it is joined and sent to through the only
+// interface that can be used; where there are several, the error names them.
+func TestNoRoute(t *testing.T) {
+	inside(t)
+	group := Membership{Group: netip.MustParseAddr("239.255.77.1")}
+	heard := listenAt(t, Config{}, "239.255.77.1:0")
+	if got := heard.members[0].Interface; got != "v0" {
+		t.Errorf("joined on %s, want v0", got)
 	}
-	ip("ip route add 239.0.0.0/8 dev v0")
-	defer ip("ip route del 239.0.0.0/8 dev v0")
-	if err = conn.Join(Membership{Group: netip.MustParseAddr("239.255.77.1")}); err != nil {
+	wire := newTap(t, "v1")
+	sender := listenAt(t, Config{}, "0.0.0.0:0")
+	sendTo(t, sender, at("239.255.77.1", port(heard)), "no route")
+	receive(t, heard, "no route")
+	sendTo(t, sender, at("239.255.77.1", port(heard)), "marker")
+	if !wire.saw(t, "no route", "marker") {
+		t.Error("it did not leave through v0")
+	}
+
+	ip("ip addr add 10.78.0.1/24 dev v1")
+	defer ip("ip addr del 10.78.0.1/24 dev v1")
+	conn := listenAt(t, Config{}, "0.0.0.0:0")
+	if err := conn.Join(group); !errors.Is(err, ErrNoInterface) || !strings.Contains(err.Error(), "v0, v1") {
+		t.Errorf("two interfaces: %v", err)
+	}
+	if _, err := conn.WriteTo([]byte("x"), at("239.255.77.1", 9)); !errors.Is(err, syscall.ENETUNREACH) {
+		t.Errorf("two interfaces: %v", err)
+	}
+	ip("ip route add 239.0.0.0/8 dev v1")
+	defer ip("ip route del 239.0.0.0/8 dev v1")
+	if err := conn.Join(group); err != nil || conn.members[0].Interface != "v1" {
+		t.Errorf("with a route: %v, %v", conn.members, err)
+	}
+	if _, err := conn.WriteTo([]byte("x"), at("239.255.77.1", 9)); err != nil {
 		t.Errorf("with a route: %v", err)
 	}
+}
+
+// TestRouteInterface: a group is joined on the interface of the route, whatever source
+// address the route has; IPv6 groups of link scope as well.
+func TestRouteInterface(t *testing.T) {
+	inside(t)
+	ip("ip link add y0 type veth peer name y1")
+	defer ip("ip link del y0")
+	for _, command := range []string{"ip link set y0 up", "ip link set y1 up", "ip addr add 10.79.0.1/24 dev y0"} {
+		ip(command)
+	}
+	ip("ip addr add 192.0.2.7/32 dev lo") // as routers have it
+	defer ip("ip addr del 192.0.2.7/32 dev lo")
+	for _, source := range []string{"192.0.2.7", "10.77.0.1", "10.79.0.1"} { // of lo, v0 and y0
+		ip("ip route add 239.0.0.0/8 dev y0 src " + source)
+		conn := listenAt(t, Config{}, "239.255.77.1:0")
+		if got := conn.members[0].Interface; got != "y0" {
+			t.Errorf("source %s: joined on %s, want y0", source, got)
+		}
+		conn.Close()
+		ip("ip route del 239.0.0.0/8 dev y0 src " + source)
+	}
+	ip("ip -6 route add ff12::/16 dev y0 table local metric 1")
+	defer ip("ip -6 route del ff12::/16 dev y0 table local metric 1")
+	conn := listenAt(t, Config{}, "[ff12::1]:0")
+	if got := conn.members[0].Interface; got != "y0" {
+		t.Errorf("ff12::1: joined on %s, want y0", got)
+	}
+	sendTo(t, conn, at("ff12::1", port(conn)), "link scope")
+	receive(t, conn, "link scope")
 }
 
 // TestChosenPort: what the system chooses nobody has, though all are shared.

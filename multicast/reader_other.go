@@ -76,14 +76,5 @@ func (r *reader) broadcast(to netip.Addr, index int) bool {
 		return false
 	}
 	addrs, _ := ifi.Addrs()
-	for _, a := range addrs {
-		p, err := netip.ParsePrefix(a.String())
-		if err != nil {
-			continue
-		}
-		if b, err := DirectedBroadcast(p); err == nil && b == to {
-			return true
-		}
-	}
-	return false
+	return isBroadcastOf(to, addrs)
 }

@@ -69,6 +69,9 @@ func arguments() (at netip.AddrPort, m multicast.Membership, err error) {
 	if err != nil || flag.NArg() > 0 || *count < 0 {
 		return at, m, cli.Usagef("want -group ADDR:PORT, -n from 0 on, and no arguments")
 	}
+	if a := to.Addr(); !a.IsMulticast() && a != netip.IPv4Unspecified() && !multicast.IsBroadcast(a) {
+		return at, m, cli.Usagef("-group %s: not a multicast group, not 0.0.0.0, and not a broadcast address of an interface of this host", *group)
+	}
 	anywhere := netip.IPv4Unspecified()
 	if to.Addr().Is6() {
 		anywhere = netip.IPv6Unspecified()

@@ -33,6 +33,9 @@ func run(ctx context.Context) error {
 	if *ttl < 0 || *ttl > 255 {
 		return cli.Usagef("-ttl %d: want 0 to 255", *ttl)
 	}
+	if !to.Addr().IsMulticast() && !multicast.IsBroadcast(to.Addr()) {
+		return cli.Usagef("-group %s: not a multicast group, and not a broadcast address of an interface of this host", *group)
+	}
 	c := multicast.Config{Interface: *iface, TTL: *ttl, NoLoopback: !*loopback, Trace: &multicast.Trace{}}
 	if *ttl == 0 {
 		c.TTL = -1

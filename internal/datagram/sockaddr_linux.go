@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A sockaddr is a struct sockaddr_in or sockaddr_in6 of the kernel, whose family, flow
-// and scope are in the machine's byte order, and port and address in the network's.
+// A sockaddr is the kernel's struct sockaddr_in or sockaddr_in6. Family, flow and scope are
+// in the machine's byte order, port and address in network byte order.
 //
 //	IPv4:  family 2 | port 2 | address 4 | zeros 8
 //	IPv6:  family 2 | port 2 | flow 4 | address 16 | scope 4
 type sockaddr [unix.SizeofSockaddrInet6]byte
 
-// set makes s the address to of a socket of that family, and returns its length. A
-// socket of AF_INET6 names IPv4 hosts by 4-in-6 addresses.
+// set makes s the address to, for a socket of a family, and returns its length. On a socket
+// of AF_INET6, IPv4 addresses are IPv4-mapped.
 func (s *sockaddr) set(to netip.AddrPort, family int, z *zones) (uint32, error) {
 	addr := to.Addr()
 	clear(s[:])
@@ -31,19 +31,23 @@ func (s *sockaddr) set(to netip.AddrPort, family int, z *zones) (uint32, error) 
 		copy(s[4:8], a[:])
 		return unix.SizeofSockaddrInet4, nil
 	}
-	// The address that is all zeros is that of any local interface in IPv4, too, but
-	// its 4-in-6 form is not.
+	// 0.0.0.0 means this host, but its IPv4-mapped form does not.
 	if addr != netip.IPv4Unspecified() {
 		a := addr.As16()
 		copy(s[8:24], a[:])
 	}
 	if zone := addr.Zone(); zone != "" {
-		binary.NativeEndian.PutUint32(s[24:], z.index(zone))
+		index := z.index(zone)
+		if index == 0 {
+			// The kernel would send to a group through any interface.
+			return 0, &net.AddrError{Err: "no interface has the name of the zone", Addr: addr.String()}
+		}
+		binary.NativeEndian.PutUint32(s[24:], index)
 	}
 	return unix.SizeofSockaddrInet6, nil
 }
 
-// addrPort is the address in the first n bytes of s, unmapped; zero if there is none.
+// addrPort returns the address in the first n bytes of s, unmapped, or zero if there is none.
 func (s *sockaddr) addrPort(n uint32, z *zones) netip.AddrPort {
 	if n < unix.SizeofSockaddrInet4 {
 		return netip.AddrPort{}

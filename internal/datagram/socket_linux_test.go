@@ -314,6 +314,9 @@ func TestSockaddr(t *testing.T) {
 	if _, err := s.set(netip.MustParseAddrPort("[2001:db8::5]:1"), four, &z); !errors.As(err, &addrErr) {
 		t.Errorf("an IPv6 address for an IPv4 socket: %v", err)
 	}
+	if _, err := s.set(netip.MustParseAddrPort("[ff12::5%nonsuch0]:1"), six, &z); !errors.As(err, &addrErr) {
+		t.Errorf("a zone that is no interface: %v", err)
+	}
 	s = sockaddr{} // AF_UNSPEC
 	if got := s.addrPort(uint32(len(s)), &z); got.IsValid() {
 		t.Errorf("no address is %v", got)
