@@ -34,7 +34,13 @@ var rooms = []room{
 	{"the rooms of lossy", under("lossy"), []string{
 		module + "/lossy", module + "/internal/datagram", "golang.org/x/net/", "golang.org/x/sys/",
 	}},
-	{"the protocols", is("p2mp", "octoput", "tftp", "directory", "relay"), []string{
+	{"directory/fetch", is("directory/fetch"), []string{
+		module, module + "/internal/", "golang.org/x/net/", "golang.org/x/sync/",
+	}},
+	{"directory", is("directory"), []string{
+		module, module + "/directory/fetch", module + "/checksum", module + "/internal/", "golang.org/x/net/", "golang.org/x/sync/",
+	}},
+	{"the protocols", is("p2mp", "octoput", "tftp", "relay"), []string{
 		module, module + "/checksum", module + "/internal/", "golang.org/x/net/", "golang.org/x/sync/",
 	}},
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ferrygo/ferry/directory/fetch"
 	"github.com/ferrygo/ferry/internal/datagram"
 	"github.com/ferrygo/ferry/internal/wholefile"
 )
@@ -25,7 +26,7 @@ const (
 	DefaultPort = 7777
 )
 
-// A Client asks a central directory, and registers peers there. It is a [Locator] and a
+// A Client asks a central directory, and registers peers there. It is a [fetch.Locator] and a
 // [Publisher].
 //
 // Conn and Directory are required; they and the other fields are not changed while
@@ -50,8 +51,8 @@ type Client struct {
 }
 
 var (
-	_ Locator   = (*Client)(nil)
-	_ Publisher = (*Client)(nil)
+	_ fetch.Locator = (*Client)(nil)
+	_ Publisher     = (*Client)(nil)
 )
 
 // A Registration is what a directory knows of one peer.
@@ -141,15 +142,15 @@ func (c *Client) View(ctx context.Context) (Contents, error) {
 
 // Locate yields the peers that have a file, and ends with an error if there is one.
 // It asks the directory when the first is wanted.
-func (c *Client) Locate(ctx context.Context, name string) iter.Seq2[Source, error] {
-	return func(yield func(Source, error) bool) {
+func (c *Client) Locate(ctx context.Context, name string) iter.Seq2[fetch.Source, error] {
+	return func(yield func(fetch.Source, error) bool) {
 		found, err := c.Lookup(ctx, name)
 		if err != nil {
-			yield(Source{}, err)
+			yield(fetch.Source{}, err)
 			return
 		}
 		for _, a := range found {
-			if !yield(Source{Addr: a}, nil) {
+			if !yield(fetch.Source{Addr: a}, nil) {
 				return
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"net/netip"
 )
 
@@ -84,55 +83,6 @@ func (e *RefusedError) Is(target error) bool {
 		return target == fs.ErrPermission
 	case CodeMalformed:
 		return target == fs.ErrInvalid
-	}
-	return false
-}
-
-// Why a source was dropped during a fetch, or a fetch failed.
-var (
-	// ErrNoSource: nobody has the file.
-	ErrNoSource = fmt.Errorf("directory: no source: %w", fs.ErrNotExist)
-	// ErrDigest: bytes that are not those that were announced.
-	ErrDigest = errors.New("directory: wrong digest")
-	// ErrDifferent: the source has another file under the name than the one
-	// that is fetched.
-	ErrDifferent = errors.New("directory: another file of the same name")
-	// ErrStalled: the source delivered nothing for [Fetcher.Stall].
-	ErrStalled = errors.New("directory: stalled")
-	// ErrResponse: the source does not speak HTTP as it should: a range other than the
-	// one asked for, a body of another length, a piece list that makes no sense.
-	ErrResponse = errors.New("directory: bad response")
-	// ErrTooLarge: the file is larger than [Fetcher.MaxSize].
-	ErrTooLarge = errors.New("directory: file too large")
-)
-
-// A SourceError says why one source failed.
-type SourceError struct {
-	Source Source
-	Err    error
-}
-
-// Error returns "ADDRESS: what happened".
-func (e *SourceError) Error() string { return fmt.Sprintf("%v: %v", e.Source.Addr, e.Err) }
-
-// Unwrap returns Err.
-func (e *SourceError) Unwrap() error { return e.Err }
-
-// A StatusError is an HTTP status other than success.
-type StatusError int
-
-// Error returns the code with the standard's text.
-func (e StatusError) Error() string {
-	return fmt.Sprintf("directory: HTTP status %d %s", int(e), http.StatusText(int(e)))
-}
-
-// Is says that 404 and 410 are an fs.ErrNotExist, and 401 and 403 an fs.ErrPermission.
-func (e StatusError) Is(target error) bool {
-	switch int(e) {
-	case http.StatusNotFound, http.StatusGone:
-		return target == fs.ErrNotExist
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return target == fs.ErrPermission
 	}
 	return false
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/ferrygo/ferry/directory"
+
+	"github.com/ferrygo/ferry/directory/fetch"
 )
 
 // listen opens a socket for one of the parties.
@@ -87,7 +89,7 @@ func Example() {
 	conn2, _ := listen()
 	defer conn2.Close()
 	c := &directory.Client{Conn: conn2, Directory: at}
-	var f directory.Fetcher
+	var f fetch.Fetcher
 	report, err := f.Fetch(ctx, other, "new.txt", "", c)
 	got, _ := other.ReadFile("new.txt")
 	fmt.Printf("%q, verified: %v, error: %v\n", got, report.Verified, err)

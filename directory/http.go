@@ -2,6 +2,8 @@ package directory
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -13,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/ferrygo/ferry/directory/fetch"
 )
 
 // piecesPath is before the name of a file whose piece list is asked for. No file name
@@ -67,17 +71,17 @@ func refuse(w http.ResponseWriter, err error) {
 	http.Error(w, http.StatusText(status), status)
 }
 
-func servePieces(w http.ResponseWriter, r *http.Request, p *Pieces, info fs.FileInfo) {
+func servePieces(w http.ResponseWriter, r *http.Request, p *fetch.Pieces, info fs.FileInfo) {
 	text, _ := p.AppendText(make([]byte, 0, 128+65*len(p.Sums)))
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	http.ServeContent(w, r, "", info.ModTime(), strings.NewReader(string(text)))
 }
 
 // serveFile leaves ranges, conditions and sendfile to the standard library.
-func (p *Peer) serveFile(w *countingWriter, r *http.Request, name string, f *os.File, info fs.FileInfo, pieces *Pieces) {
+func (p *Peer) serveFile(w *countingWriter, r *http.Request, name string, f *os.File, info fs.FileInfo, pieces *fetch.Pieces) {
 	h := w.Header()
-	h.Set("Etag", pieces.etag())
-	h.Set("Repr-Digest", pieces.reprDigest())
+	h.Set("Etag", etag(pieces))
+	h.Set("Repr-Digest", reprDigest(pieces))
 	// Not guessed from the content: a page that a peer shares must not run in a
 	// browser.
 	h.Set("Content-Type", "application/octet-stream")
@@ -187,4 +191,12 @@ func (l *limitedListener) state(_ net.Conn, s http.ConnState) {
 	if s == http.StateClosed || s == http.StateHijacked {
 		<-l.slots
 	}
+}
+
+// etag is the file's strong validator (RFC 9110, section 8.8.3).
+func etag(p *fetch.Pieces) string { return `"` + hex.EncodeToString(p.SHA256[:]) + `"` }
+
+// reprDigest is the value of Repr-Digest (RFC 9530, section 3).
+func reprDigest(p *fetch.Pieces) string {
+	return "sha-256=:" + base64.StdEncoding.EncodeToString(p.SHA256[:]) + ":"
 }

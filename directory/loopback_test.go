@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/ferrygo/ferry/lossy"
+
+	"github.com/ferrygo/ferry/directory/fetch"
 )
 
 // onLoopback runs a directory, and returns clients of it, all over real sockets.
@@ -116,7 +118,7 @@ func TestNothingIsLeft(t *testing.T) {
 		fds, _ := os.ReadDir("/proc/self/fd") // none where there is no /proc
 		return runtime.NumGoroutine(), len(fds)
 	}
-	p := sharing(t, map[string][]byte{"f": noise(1, 3*PieceLength)})
+	p := sharing(t, map[string][]byte{"f": noise(1, 3*fetch.PieceLength)})
 	root := openDir(t, nil)
 	client := onLoopback(t, &Server{}, "127.0.0.1")()
 	p.Publisher = client
@@ -129,12 +131,12 @@ func TestNothingIsLeft(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- p.Serve(ctx, l) }()
-		f := Fetcher{Trace: &Trace{Progress: func(Source, int64, int64) {
+		f := fetch.Fetcher{Trace: &fetch.Trace{Progress: func(fetch.Event) {
 			if i%2 == 0 {
 				stop()
 			}
 		}}}
-		source := Sources{{Addr: listenerAddr(l)}}
+		source := fetch.Sources{{Addr: listenerAddr(l)}}
 		_, err = f.Fetch(ctx, root, "f", "", source)
 		if err != nil && i%2 == 1 {
 			t.Error(err)
@@ -154,7 +156,7 @@ func listenerAddr(l net.Listener) netip.AddrPort { return l.Addr().(*net.TCPAddr
 
 // TestOtherClients: curl and aria2 get a file from peers, aria2 from two at once.
 func TestOtherClients(t *testing.T) {
-	data := noise(5, 3*PieceLength+1)
+	data := noise(5, 3*fetch.PieceLength+1)
 	var urls []string
 	for range 2 {
 		urls = append(urls, "http://"+serve(t, sharing(t, map[string][]byte{"f": data})).Addr.String()+"/f")

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ferrygo/ferry/directory/fetch"
 	"github.com/ferrygo/ferry/internal/wholefile"
 )
 
@@ -29,7 +30,7 @@ type item struct {
 
 	mu      sync.Mutex
 	version fs.FileInfo
-	pieces  *Pieces
+	pieces  *fetch.Pieces
 }
 
 // A digestHook is told that a file of size bytes was digested, or why not. It may be nil.
@@ -90,7 +91,7 @@ func (s *shelf) item(name string) *item {
 }
 
 // known returns the digests if they are those of this version of the file.
-func (it *item) known(info fs.FileInfo) *Pieces {
+func (it *item) known(info fs.FileInfo) *fetch.Pieces {
 	it.mu.Lock()
 	defer it.mu.Unlock()
 	if it.pieces == nil || !sameVersion(it.version, info) {
@@ -106,7 +107,7 @@ func sameVersion(a, b fs.FileInfo) bool {
 // open opens a shared file and returns it with its digests, which it computes where
 // they are not known. The caller closes the file.
 func (it *item) open(ctx context.Context, root *os.Root, name string, digested digestHook) (
-	f *os.File, info fs.FileInfo, p *Pieces, err error,
+	f *os.File, info fs.FileInfo, p *fetch.Pieces, err error,
 ) {
 	// What is no file any more (a pipe, say) must not be opened: that could block.
 	if info, err = root.Stat(name); err != nil {
@@ -134,7 +135,7 @@ func gone(err error) error { return fmt.Errorf("%w: %w", fs.ErrNotExist, err) }
 
 // digests returns the digests of the open file. One goroutine computes, the others wait
 // for it.
-func (it *item) digests(ctx context.Context, f *os.File, info fs.FileInfo, digested digestHook) (*Pieces, error) {
+func (it *item) digests(ctx context.Context, f *os.File, info fs.FileInfo, digested digestHook) (*fetch.Pieces, error) {
 	if p := it.known(info); p != nil {
 		return p, nil
 	}
@@ -147,7 +148,7 @@ func (it *item) digests(ctx context.Context, f *os.File, info fs.FileInfo, diges
 	if p := it.known(info); p != nil {
 		return p, nil
 	}
-	p, err := digest(f, info.Size(), ctx.Done())
+	p, err := fetch.Digest(ctx, f, info.Size())
 	if err == nil {
 		// If it has changed meanwhile these are the digests of nothing.
 		if now, e := f.Stat(); e != nil || !sameVersion(info, now) {

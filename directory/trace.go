@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// A Trace is a set of hooks that observe directories, clients, peers and fetches. Any
+// A Trace is a set of hooks that observe directories, clients and peers. Any
 // of them may be nil. They are called by the goroutines of the call that they are
 // about, and hold it up while they run: those of a Server and a Client by the one that
-// called Serve or the Client's method, those of a Peer and a Fetcher by several, one at
+// called Serve or the Client's method, those of a Peer by several, one at
 // a time. A Trace that several concurrent calls share must be safe for that.
 type Trace struct {
 	// Server.
@@ -46,21 +46,6 @@ type Trace struct {
 	Digested func(name string, size int64, err error)
 	// Served: a request for a file was answered, with bytes of it.
 	Served func(to netip.AddrPort, name string, status int, bytes int64)
-
-	// Fetcher.
-
-	// Chosen: it is decided which file is fetched: its size, or -1 where no source says
-	// it, how much of it is there from an earlier attempt, and whether it can be
-	// verified.
-	Chosen func(name string, size, have int64, verified bool)
-	// Responded: a source answered a request for a file with an HTTP status.
-	Responded func(from Source, status int)
-	// Progress: so many bytes of the file are there, and came from this source last;
-	// fewer than before where some of its turned out to be wrong.
-	Progress func(from Source, have, size int64)
-	// Failed: a source failed. err is a *SourceError; again says whether the source
-	// will be asked once more.
-	Failed func(from Source, err error, again bool)
 }
 
 // An Exchange says what one request took.
@@ -119,18 +104,6 @@ func LogTrace(l *slog.Logger) *Trace {
 		},
 		Served: func(to netip.AddrPort, name string, status int, bytes int64) {
 			l.LogAttrs(ctx, slog.LevelInfo, "served", peerAttr(to), nameAttr(name), slog.Int("status", status), slog.Int64("bytes", bytes))
-		},
-		Chosen: func(name string, size, have int64, verified bool) {
-			l.LogAttrs(ctx, slog.LevelInfo, "fetching", nameAttr(name), slog.Int64("size", size), slog.Int64("have", have), slog.Bool("verified", verified))
-		},
-		Responded: func(from Source, status int) {
-			l.LogAttrs(ctx, slog.LevelDebug, "responded", peerAttr(from.Addr), slog.Int("status", status))
-		},
-		Progress: func(from Source, have, size int64) {
-			l.LogAttrs(ctx, LevelPacket, "progress", peerAttr(from.Addr), slog.Int64("have", have), slog.Int64("size", size))
-		},
-		Failed: func(from Source, err error, again bool) {
-			l.LogAttrs(ctx, slog.LevelWarn, "source failed", peerAttr(from.Addr), errAttr(err), slog.Bool("again", again))
 		},
 	}
 }

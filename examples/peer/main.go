@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 
 	"github.com/ferrygo/ferry/directory"
+	"github.com/ferrygo/ferry/directory/fetch"
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/examples/internal/fetchbar"
 	"github.com/ferrygo/ferry/examples/internal/printable"
@@ -88,7 +89,7 @@ func getFile(ctx context.Context, c *directory.Client) error {
 		return err
 	}
 	defer root.Close()
-	report, err := fetch(ctx, root, *get, as, c)
+	report, err := download(ctx, root, *get, as, c)
 	if err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func getFile(ctx context.Context, c *directory.Client) error {
 	return nil
 }
 
-func delivered(r directory.Report) (peers int) {
+func delivered(r fetch.Report) (peers int) {
 	for _, s := range r.Sources {
 		if s.Bytes > 0 {
 			peers++
@@ -105,19 +106,19 @@ func delivered(r directory.Report) (peers int) {
 	return peers
 }
 
-func verified(r directory.Report) string {
+func verified(r fetch.Report) string {
 	if r.Verified {
 		return "verified"
 	}
 	return "not verified: no peer announced a digest"
 }
 
-// fetch gets a file, with a progress bar on a terminal.
-func fetch(ctx context.Context, root *os.Root, name, as string, l directory.Locator) (directory.Report, error) {
+// download gets a file, with a progress bar on a terminal.
+func download(ctx context.Context, root *os.Root, name, as string, l fetch.Locator) (fetch.Report, error) {
 	bar := fetchbar.New(os.Stderr)
-	f := directory.Fetcher{Trace: bar.Trace()}
+	f := fetch.Fetcher{Trace: bar.Trace()}
 	if *verbose {
-		f.Trace = logged()
+		f.Trace = fetch.LogTrace(logger())
 	}
 	report, err := f.Fetch(ctx, root, name, as, l)
 	bar.Wait()
@@ -196,7 +197,11 @@ func logged() *directory.Trace {
 	if !*verbose {
 		return nil
 	}
-	return directory.LogTrace(printable.Logger(os.Stderr, slog.LevelDebug))
+	return directory.LogTrace(logger())
+}
+
+func logger() *slog.Logger {
+	return printable.Logger(os.Stderr, slog.LevelDebug)
 }
 
 // told says when the directory stops answering, and when it is back.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ferrygo/ferry/directory"
+	"github.com/ferrygo/ferry/directory/fetch"
 	"github.com/ferrygo/ferry/examples/internal/printable"
 )
 
@@ -147,21 +148,21 @@ func (m *menu) receive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return m.download(ctx, name, sources)
+	return m.fetchFrom(ctx, name, sources)
 }
 
 // pick takes a peer as the document does, by address and port, whether it is in the
 // list or not; by its number; or, for an empty line, all.
-func pick(answer string, found []netip.AddrPort) (directory.Sources, error) {
-	var sources directory.Sources
+func pick(answer string, found []netip.AddrPort) (fetch.Sources, error) {
+	var sources fetch.Sources
 	if answer == "" {
 		for _, a := range found {
-			sources = append(sources, directory.Source{Addr: a})
+			sources = append(sources, fetch.Source{Addr: a})
 		}
 		return sources, nil
 	}
 	if i, err := strconv.Atoi(answer); err == nil && i >= 0 && i < len(found) {
-		return directory.Sources{{Addr: found[i]}}, nil
+		return fetch.Sources{{Addr: found[i]}}, nil
 	}
 	host, port, _ := strings.Cut(answer, " ")
 	ip, err1 := netip.ParseAddr(host)
@@ -169,17 +170,17 @@ func pick(answer string, found []netip.AddrPort) (directory.Sources, error) {
 	if err1 != nil || err2 != nil {
 		return nil, fmt.Errorf("%q is neither ADDRESS PORT nor the number of a choice", answer)
 	}
-	return directory.Sources{{Addr: netip.AddrPortFrom(ip, uint16(n))}}, nil
+	return fetch.Sources{{Addr: netip.AddrPortFrom(ip, uint16(n))}}, nil
 }
 
-// download fetches from the peers that were chosen.
-func (m *menu) download(ctx context.Context, name string, sources directory.Sources) error {
+// fetchFrom fetches from the peers that were chosen.
+func (m *menu) fetchFrom(ctx context.Context, name string, sources fetch.Sources) error {
 	for _, s := range sources {
 		fmt.Fprintf(m.out, "Request File from peer: ['%v', '%d'] %s\n", s.Addr.Addr(), s.Addr.Port(), tuple(m.client.Directory))
 	}
 	fmt.Fprintf(m.out, "MESSAGE 2 %s\nGET\n%s\n", name, name)
-	report, err := fetch(ctx, m.root, name, name, sources)
-	if status, ok := errors.AsType[directory.StatusError](err); ok {
+	report, err := download(ctx, m.root, name, name, sources)
+	if status, ok := errors.AsType[fetch.StatusError](err); ok {
 		text := http.StatusText(int(status))
 		if status == http.StatusNotFound {
 			text = "file not found"

@@ -4,7 +4,7 @@ package fetchbar
 import (
 	"os"
 
-	"github.com/ferrygo/ferry/directory"
+	"github.com/ferrygo/ferry/directory/fetch"
 	"github.com/ferrygo/ferry/examples/internal/printable"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
@@ -26,19 +26,19 @@ func New(f *os.File) *Bar {
 }
 
 // Trace returns the hooks that move the bar.
-func (b *Bar) Trace() *directory.Trace {
+func (b *Bar) Trace() *fetch.Trace {
 	if b.all == nil {
 		return nil
 	}
-	return &directory.Trace{
-		Chosen: func(name string, size, have int64, _ bool) {
+	return &fetch.Trace{
+		Chosen: func(e fetch.Event) {
 			if b.bar == nil {
-				b.bar = b.all.AddBar(max(size, 0), mpb.PrependDecorators(decor.Name(printable.Text(name))),
+				b.bar = b.all.AddBar(max(e.Size, 0), mpb.PrependDecorators(decor.Name(printable.Text(e.Name))),
 					mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f"), decor.Percentage(decor.WC{W: 5})))
 			}
-			b.bar.SetCurrent(have)
+			b.bar.SetCurrent(e.Have)
 		},
-		Progress: func(_ directory.Source, have, _ int64) { b.bar.SetCurrent(have) },
+		Progress: func(e fetch.Event) { b.bar.SetCurrent(e.Have) },
 	}
 }
 

@@ -1,4 +1,4 @@
-package directory
+package fetch
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,9 +17,17 @@ import (
 
 // A pipeListener is a listener in memory.
 type pipeListener struct {
-	quietListener
 	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
 }
+
+func (l *pipeListener) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return nil }
 
 func (l *pipeListener) Accept() (net.Conn, error) {
 	select {
@@ -34,7 +43,7 @@ type street map[string]*pipeListener
 
 // serve runs a server at an address.
 func (s street) serve(addr string, h http.Handler) (src Source, stop func()) {
-	l := &pipeListener{quietListener{done: make(chan struct{})}, make(chan net.Conn)}
+	l := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
 	s[addr] = l
 	srv := &http.Server{Handler: h}
 	ended := make(chan struct{})
@@ -102,7 +111,7 @@ func TestFetchPauses(t *testing.T) {
 		defer stop()
 		tr := &http.Transport{DialContext: on.dial}
 		defer tr.CloseIdleConnections()
-		f := &Fetcher{Transport: tr, Trace: &Trace{Failed: func(_ Source, err error, _ bool) { t.Error(err) }}}
+		f := &Fetcher{Transport: tr, Trace: &Trace{Failed: func(e Event) { t.Error(e.Err) }}}
 		report, err := f.Fetch(t.Context(), root, "f", "", Sources{src})
 		got, _ := root.ReadFile("f")
 		if err != nil || string(got) != string(data) || report.Elapsed < 3*DefaultStall {

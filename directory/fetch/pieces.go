@@ -1,42 +1,44 @@
-package directory
+package fetch
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
+
+	"github.com/ferrygo/ferry"
 )
 
-// PieceLength is how many bytes of a file each digest of a piece list is of.
+// PieceLength is the number of bytes of a piece. The last piece may be shorter.
 const PieceLength = 1 << 20
 
-// maxFileSize bounds the files of which there are piece lists: 256 GiB, for which a
-// list takes 8 MiB of memory.
+// maxFileSize bounds the files that have piece lists: 256 GiB, whose list takes 8 MiB of
+// memory.
 const maxFileSize = 256 << 30
 
-// Pieces are the digests of a file: of the whole, and of each MiB. The list of NAME is
-// served beside it, at /pieces/NAME, as lines of text that each end with a line feed:
+// Pieces are the digests of a file: of the whole, and of each piece. The list of NAME is
+// served as /pieces/NAME, as lines of text that each end with a line feed:
 //
-//	SIZE 1048576 SHA256      of the whole, SIZE in bytes, SHA256 in hexadecimal digits
-//	SHA256                   of the first MiB
-//	SHA256                   of the second ...
+//	SIZE 1048576 SHA256      of the whole; SIZE in bytes, SHA256 in hexadecimal digits
+//	SHA256                   of the first piece
+//	SHA256                   of the second piece ...
 //
-// The last piece may be shorter than a MiB. An empty file has none.
+// An empty file has no piece.
 type Pieces struct {
 	Size   int64
 	SHA256 [32]byte
 	Sums   [][32]byte
 }
 
-// piecesOf returns how many pieces a file has.
-func piecesOf(size int64) int { return int((size + PieceLength - 1) / PieceLength) }
+// pieceCount returns how many pieces a file has.
+func pieceCount(size int64) int { return int((size + PieceLength - 1) / PieceLength) }
 
-// length is that of piece i.
+// length is the length of piece i.
 func (p *Pieces) length(i int) int {
 	return int(min(p.Size-int64(i)*PieceLength, PieceLength))
 }
@@ -54,8 +56,8 @@ func (p *Pieces) AppendText(b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// ReadPieces reads a list. It fails with an error that wraps [ErrResponse] if it is not
-// one, or is one of a file of more than 256 GiB.
+// ReadPieces reads a list. It fails with an error that wraps [ErrResponse] if the list
+// is malformed, or is the list of a file of more than 256 GiB.
 func ReadPieces(r io.Reader) (*Pieces, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 256), 256)
@@ -63,8 +65,8 @@ func ReadPieces(r io.Reader) (*Pieces, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The list grows as it arrives, whatever the first line says about its length.
-	for range piecesOf(p.Size) {
+	// The list grows with what arrives, and not to what the first line announces.
+	for range pieceCount(p.Size) {
 		sum, err := nextSum(lines)
 		if err != nil {
 			return nil, err
@@ -78,7 +80,9 @@ func ReadPieces(r io.Reader) (*Pieces, error) {
 }
 
 func readPiecesHeader(lines *bufio.Scanner) (*Pieces, error) {
-	lines.Scan()
+	if !lines.Scan() && lines.Err() != nil {
+		return nil, lines.Err()
+	}
 	words := strings.Split(lines.Text(), " ")
 	if len(words) != 3 || words[1] != strconv.Itoa(PieceLength) {
 		return nil, fmt.Errorf("%w: not a piece list", ErrResponse)
@@ -99,10 +103,10 @@ func nextSum(lines *bufio.Scanner) (sum [32]byte, err error) {
 		if err := lines.Err(); err != nil {
 			return sum, err
 		}
-		return sum, fmt.Errorf("%w: half a piece list", ErrResponse)
+		return sum, fmt.Errorf("%w: a piece list that ends early", ErrResponse)
 	}
 	if !parseSum(&sum, lines.Text()) {
-		return sum, fmt.Errorf("%w: a piece list with a line that is no digest", ErrResponse)
+		return sum, fmt.Errorf("%w: a piece list with a malformed digest", ErrResponse)
 	}
 	return sum, nil
 }
@@ -115,7 +119,7 @@ func parseSum(sum *[32]byte, s string) bool {
 	return err == nil
 }
 
-// sum is the digest of the pieces' digests, which tells whether two lists are the same.
+// sum is the digest of the pieces' digests. Equal lists have equal sums.
 func (p *Pieces) sum() (sum [32]byte) {
 	h := sha256.New()
 	for i := range p.Sums {
@@ -125,28 +129,27 @@ func (p *Pieces) sum() (sum [32]byte) {
 	return sum
 }
 
-// digest reads a file and returns its digests. done ends it early.
-func digest(f *os.File, size int64, done <-chan struct{}) (*Pieces, error) {
+// Digest reads the first size bytes of r and returns their digests. It fails with
+// ferry.ErrTooLarge for a file of more than 256 GiB, and ends early with ctx's cause.
+func Digest(ctx context.Context, r io.ReaderAt, size int64) (*Pieces, error) {
 	p := &Pieces{Size: size}
 	if size > maxFileSize {
-		return nil, ErrTooLarge
+		return nil, ferry.ErrTooLarge
 	}
 	whole := sha256.New()
 	bufs := [2][]byte{make([]byte, min(size, PieceLength)), make([]byte, min(size, PieceLength))}
 	written := make(chan struct{}, 1)
 	written <- struct{}{}
-	for i := range piecesOf(size) {
-		select {
-		case <-done:
-			return nil, os.ErrClosed
-		default:
+	for i := range pieceCount(size) {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
 		}
 		b := bufs[i%2][:p.length(i)]
-		if _, err := f.ReadAt(b, int64(i)*PieceLength); err != nil {
+		if n, err := r.ReadAt(b, int64(i)*PieceLength); n < len(b) {
 			return nil, err
 		}
 		<-written
-		go func() { // the whole and the pieces at the same time
+		go func() { // the whole and the piece at the same time
 			whole.Write(b)
 			written <- struct{}{}
 		}()
@@ -157,15 +160,10 @@ func digest(f *os.File, size int64, done <-chan struct{}) (*Pieces, error) {
 	return p, nil
 }
 
-// etag is the file's strong validator (RFC 9110, section 8.8.3).
+// etag is the strong validator of the file at a peer (RFC 9110, section 8.8.3).
 func (p *Pieces) etag() string { return `"` + hex.EncodeToString(p.SHA256[:]) + `"` }
 
-// reprDigest is the value of Repr-Digest (RFC 9530, section 3).
-func (p *Pieces) reprDigest() string {
-	return "sha-256=:" + base64.StdEncoding.EncodeToString(p.SHA256[:]) + ":"
-}
-
-// parseReprDigest finds a SHA-256 in a Repr-Digest field.
+// parseReprDigest finds a SHA-256 in a Repr-Digest field (RFC 9530, section 3).
 func parseReprDigest(field string) (sum [32]byte, ok bool) {
 	for member := range strings.SplitSeq(field, ",") {
 		key, value, _ := strings.Cut(strings.TrimSpace(member), "=")

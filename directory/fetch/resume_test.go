@@ -1,4 +1,4 @@
-package directory
+package fetch
 
 import (
 	"bytes"
@@ -35,8 +35,8 @@ func TestFetchResume(t *testing.T) {
 			root := openDir(t, nil)
 			sources := Sources{serve(t, h)}
 			ctx, cancel := context.WithCancel(t.Context())
-			f := Fetcher{Trace: &Trace{Progress: func(_ Source, have, size int64) {
-				if have > size/2 {
+			f := Fetcher{Trace: &Trace{Progress: func(e Event) {
+				if e.Have > e.Size/2 {
 					cancel()
 				}
 			}}}
@@ -62,34 +62,33 @@ func TestFetchResume(t *testing.T) {
 	}
 }
 
-// TestFetchResumeCancelled: what an attempt left is still there when the next one ends
-// before it has looked at it.
+// TestFetchResumeCancelled: what a call left is still there when the next one ends before
+// it has looked at it.
 func TestFetchResumeCancelled(t *testing.T) {
 	data := noise(6, 3*PieceLength)
 	root := openDir(t, map[string][]byte{".f.part": data[:2*PieceLength]})
-	g := new(Fetcher).newFetching("f", "f", root)
-	defer g.client.CloseIdleConnections()
-	s := g.supplier(t, serve(t, sharing(t, map[string][]byte{"f": data})))
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := g.fetchFrom(ctx, []*supplier{s}); !errors.Is(err, context.Canceled) {
+	src := serve(t, sharing(t, map[string][]byte{"f": data}))
+	f := Fetcher{Trace: &Trace{Responded: func(Event) { cancel() }}}
+	if _, err := f.Fetch(ctx, root, "f", "", Sources{src}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	if got, err := root.ReadFile(".f.part"); !bytes.HasPrefix(got, data[:2*PieceLength]) {
 		t.Errorf("%d bytes are left, %v", len(got), err)
 	}
-}
-
-// supplier returns a source of the fetching that has been asked.
-func (g *fetching) supplier(t *testing.T, src Source) *supplier {
-	t.Helper()
-	s := &supplier{source: src, name: g.name, client: g.client, stall: g.stall, size: -1}
-	if err := s.ask(t.Context()); err != nil {
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	c := f.newCall(cancelled, "f", "f", root)
+	if err := c.part.open(); err != nil {
 		t.Fatal(err)
 	}
-	g.index[s] = len(g.report.Sources)
-	g.report.Sources = append(g.report.Sources, SourceReport{Source: src})
-	return s
+	if _, err := goodPieces(cancelled, c.part.at.file, piecesOf(t, data)); !errors.Is(err, context.Canceled) {
+		t.Errorf("while it looks: %v", err)
+	}
+	c.part.end()
+	if got, err := root.ReadFile(".f.part"); !bytes.HasPrefix(got, data[:2*PieceLength]) {
+		t.Errorf("%d bytes are left, %v", len(got), err)
+	}
 }
 
 // TestFetchBeginsAnew: what is there and cannot be gone on with, from a server without
@@ -151,7 +150,7 @@ func TestFetchBeginsAnew(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			root := openDir(t, map[string][]byte{".f.part": make([]byte, tt.part)})
-			g := &fetching{root: root, as: "f"}
+			g := &part{root: root, name: "f"}
 			if tt.kept != "" {
 				if err := root.WriteFile(g.validatorName(), []byte(tt.kept), 0o600); err != nil {
 					t.Fatal(err)
@@ -194,7 +193,7 @@ func TestFetchEndsEarly(t *testing.T) {
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 	}))
 	root := openDir(t, map[string][]byte{".f.part": data[:1000]})
-	g := &fetching{root: root, as: "f"}
+	g := &part{root: root, name: "f"}
 	if err := root.WriteFile(g.validatorName(), []byte(`"v1"`), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +209,7 @@ func TestFetchEndsEarly(t *testing.T) {
 func TestFetchForgetsValidator(t *testing.T) {
 	data := noise(9, 2*PieceLength)
 	root := openDir(t, map[string][]byte{".f.part": data[:PieceLength]})
-	g := &fetching{root: root, as: "f"}
+	g := &part{root: root, name: "f"}
 	if err := root.WriteFile(g.validatorName(), []byte(`"v1"`), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package directory
+package fetch
 
 import (
 	"bytes"
@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // noise returns bytes that repeat for a seed.
@@ -71,14 +73,37 @@ func serve(t testing.TB, h http.Handler) Source {
 	return Source{Addr: l.Addr().(*net.TCPAddr).AddrPort()}
 }
 
-// sharing returns a Peer that shares files by name and content.
-func sharing(t testing.TB, files map[string][]byte) *Peer {
+// sharing returns a peer that shares files by name and content.
+func sharing(t testing.TB, files map[string][]byte) http.Handler {
 	t.Helper()
-	p := &Peer{Root: openDir(t, files)}
-	for name := range files {
-		if err := p.Share(name); err != nil {
-			t.Fatal(err)
+	lists := make(map[string]*Pieces)
+	for name, data := range files {
+		lists[name] = piecesOf(t, data)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, listed := strings.CutPrefix(strings.TrimPrefix(r.URL.Path, "/"), "pieces/")
+		list := lists[name]
+		if list == nil {
+			http.NotFound(w, r)
+			return
 		}
+		if listed {
+			b, _ := list.AppendText(nil)
+			w.Write(b)
+			return
+		}
+		w.Header().Set("Etag", list.etag())
+		w.Header().Set("Content-Type", "application/octet-stream")
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(files[name]))
+	})
+}
+
+// piecesOf returns the digests of data.
+func piecesOf(t testing.TB, data []byte) *Pieces {
+	t.Helper()
+	p, err := Digest(t.Context(), bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
 	}
 	return p
 }
@@ -153,7 +178,7 @@ func TestFetchWithoutDigests(t *testing.T) {
 		t.Errorf("with a digest: %d bytes, %+v, %v", len(got), report, err)
 	}
 	sum[0]++
-	if _, report, err = fetch(t, &Fetcher{SHA256: &sum}, "f", src); !errors.Is(err, ErrDigest) || report.Verified {
+	if _, report, err = fetch(t, &Fetcher{SHA256: &sum}, "f", src); !errors.Is(err, ferry.ErrDigest) || report.Verified {
 		t.Errorf("with the wrong digest: %+v, %v", report, err)
 	}
 	if _, _, err := fetch(t, &Fetcher{}, "g", src); !errors.Is(err, fs.ErrNotExist) {
@@ -179,7 +204,7 @@ func TestFetchBadSources(t *testing.T) {
 			w.Header().Set("Etag", r.Header.Get("If-Range"))
 			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(noise(3, len(data))))
 			return true
-		}, ErrDigest},
+		}, ferry.ErrDigest},
 		{"other bytes after a piece", func(w http.ResponseWriter, r *http.Request) bool {
 			if isPart(r) {
 				wrong := bytes.Clone(data)
@@ -192,7 +217,7 @@ func TestFetchBadSources(t *testing.T) {
 				http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(wrong))
 			}
 			return isPart(r)
-		}, ErrDigest},
+		}, ferry.ErrDigest},
 		{"another file", func(w http.ResponseWriter, r *http.Request) bool {
 			other := Pieces{Size: 1, Sums: make([][32]byte, 1)}
 			if strings.HasPrefix(r.URL.Path, "/pieces/") {
@@ -205,6 +230,13 @@ func TestFetchBadSources(t *testing.T) {
 		{"the whole instead of a part", func(w http.ResponseWriter, r *http.Request) bool {
 			r.Header.Del("Range")
 			return false
+		}, nil},
+		{"the whole of another version", func(w http.ResponseWriter, r *http.Request) bool {
+			if isPart(r) {
+				w.Header().Set("Etag", `"v2"`)
+				w.Write(noise(3, len(data)))
+			}
+			return isPart(r)
 		}, ErrDifferent},
 		{"another part", func(w http.ResponseWriter, r *http.Request) bool {
 			if isPart(r) {
@@ -237,8 +269,8 @@ func TestFetchBadSources(t *testing.T) {
 			bad := serve(t, wrapping(sharing(t, files), tt.bad))
 			good := []Source{serve(t, sharing(t, files)), serve(t, sharing(t, files))}
 			kept := 0 // pieces from the bad source, until they turned out to be wrong
-			f := Fetcher{Trace: &Trace{Progress: func(src Source, _, _ int64) {
-				if src == bad {
+			f := Fetcher{Trace: &Trace{Progress: func(e Event) {
+				if e.Addr == bad.Addr {
 					kept++
 				}
 			}}}
@@ -291,8 +323,8 @@ func TestFetchPrefersPieces(t *testing.T) {
 		}
 		return false
 	})))
-	f := Fetcher{Trace: &Trace{Responded: func(src Source, _ int) {
-		if src != sources[2] {
+	f := Fetcher{Trace: &Trace{Responded: func(e Event) {
+		if e.Addr != sources[2].Addr {
 			answered <- struct{}{}
 		}
 	}}}
@@ -318,7 +350,7 @@ func TestFetchTooLarge(t *testing.T) {
 		"endless": endless,
 	} {
 		src := serve(t, h)
-		if _, _, err := fetch(t, &Fetcher{MaxSize: 4999}, "f", src); !errors.Is(err, ErrTooLarge) {
+		if _, _, err := fetch(t, &Fetcher{MaxSize: 4999}, "f", src); !errors.Is(err, ferry.ErrTooLarge) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if got, _, err := fetch(t, &Fetcher{MaxSize: 5000}, "f", src); err != nil || !bytes.Equal(got, data) {

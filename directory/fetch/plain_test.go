@@ -1,4 +1,4 @@
-package directory
+package fetch
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/ferrygo/ferry/internal/wholefile"
+	"github.com/ferrygo/ferry"
 )
 
 // plainly serves /f, and nothing else, as a server without piece lists does. get writes
@@ -122,7 +122,7 @@ func TestFetchPlainWrong(t *testing.T) {
 		good := later(plainly(len(data), func(w http.ResponseWriter, _ *http.Request) { w.Write(data) }))
 		report, err := fetchOn(t, t.Context(), &Fetcher{SHA256: &sum}, root, bad, good)
 		got, _ := root.ReadFile("f")
-		if err != nil || !bytes.Equal(got, data) || !report.Verified || !errors.Is(report.Sources[0].Err, ErrDigest) {
+		if err != nil || !bytes.Equal(got, data) || !report.Verified || !errors.Is(report.Sources[0].Err, ferry.ErrDigest) {
 			t.Fatalf("%d bytes, %+v, %v", len(got), report, err)
 		}
 		if report.Sources[0].Bytes != 0 || report.Sources[1].Bytes != int64(len(data)) {
@@ -225,23 +225,24 @@ func TestFetchPlainAnewInPieces(t *testing.T) {
 	})
 }
 
-// TestFetchPlainEndless: a body of unknown length is cut off where the largest file ends,
-// though no other bound is set.
+// TestFetchPlainEndless: a body of unknown length ends where the largest file ends, also
+// if no bound is set.
 func TestFetchPlainEndless(t *testing.T) {
-	root := openDir(t, nil)
-	file, _, err := wholefile.Resume(root, "f", 0)
-	if err != nil {
+	c := new(Fetcher).newCall(t.Context(), "f", "f", openDir(t, nil))
+	if err := c.part.open(); err != nil {
 		t.Fatal(err)
 	}
-	defer file.Abort()
-	g := new(Fetcher).newFetching("f", "f", root)
-	s := &supplier{size: -1}
-	g.index[s] = 0
-	g.report.Sources = make([]SourceReport, 1)
-	p := &plainPart{file: file, have: maxFileSize}
-	more := &body{Response: &http.Response{Body: io.NopCloser(strings.NewReader("x"))}, ctx: t.Context(), timer: time.NewTimer(0)}
-	if err := g.receive(p, s, more); !errors.Is(err, ErrTooLarge) || p.have != maxFileSize {
-		t.Errorf("%d bytes, %v", p.have, err)
+	defer c.part.end()
+	s := newSource(c, Source{})
+	s.about.size = -1
+	c.part.at.have = maxUnannounced - 1
+	for _, want := range []error{nil, ferry.ErrTooLarge} {
+		if err := (chunkArrived{s, []byte("x")}).apply(c); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-s.reply; err != want {
+			t.Errorf("%d bytes: %v, want %v", c.part.at.have, err, want)
+		}
 	}
 }
 
@@ -261,7 +262,7 @@ func TestFetchPlainBeside(t *testing.T) {
 		failed := make(chan bool, 2*n)
 		f := Fetcher{
 			MaxSources: 2 * n,
-			Trace:      &Trace{Failed: func(Source, error, bool) { failed <- true }},
+			Trace:      &Trace{Failed: func(Event) { failed <- true }},
 			Transport: fakeTransport(func(r *http.Request) int {
 				if r.Method == http.MethodHead && r.URL.Port() <= strconv.Itoa(1000+n) {
 					return http.StatusOK

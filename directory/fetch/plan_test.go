@@ -1,28 +1,29 @@
-package directory
+package fetch
 
 import "testing"
 
 // run takes a run for s, which must be from start to end.
-func (p *plan) run(t *testing.T, s *supplier, start, end int) {
+func (p *plan) run(t *testing.T, s *source, start, end int) {
 	t.Helper()
-	a, b, ok := p.take(s)
+	a, b, ok := p.take(s, s.run)
 	if !ok || a != start || b != end {
 		t.Fatalf("take = %d, %d, %v; want %d, %d", a, b, ok, start, end)
 	}
 }
 
-// store claims and finishes the piece that s is at, and reports whether s goes on.
-func (p *plan) store(t *testing.T, s *supplier, first bool) (more bool) {
+// store notes that the piece that s is at arrived, and reports whether s goes on.
+func (p *plan) store(t *testing.T, s *source, first bool) (more bool) {
 	t.Helper()
 	piece := p.runs[s].at
-	if got := p.claim(piece); got != first {
-		t.Fatalf("piece %d: claim = %v", piece, got)
+	got, more := p.arrived(s, false)
+	if got != first {
+		t.Fatalf("piece %d: first = %v", piece, got)
 	}
-	return p.fetched(s, first, false)
+	return more
 }
 
 func TestPlan(t *testing.T) {
-	a, b, c := new(supplier), new(supplier), new(supplier)
+	a, b, c := &source{run: firstRun}, &source{run: firstRun}, &source{run: firstRun}
 	p := newPlan(9)
 	p.have(2)
 	p.run(t, a, 0, 2) // up to what is there
@@ -52,14 +53,14 @@ func TestPlan(t *testing.T) {
 	if p.left != 0 || p.ready != 9 || len(p.runs) != 0 {
 		t.Errorf("left %d, ready %d, runs %v", p.left, p.ready, p.runs)
 	}
-	if _, _, ok := p.take(a); ok {
+	if _, _, ok := p.take(a, firstRun); ok {
 		t.Error("there is something left to take")
 	}
 }
 
 // TestPlanRejects: a wrong piece is to be fetched again, and stored again.
 func TestPlanRejects(t *testing.T) {
-	a, b := new(supplier), new(supplier)
+	a, b := &source{run: firstRun}, &source{run: firstRun}
 	p := newPlan(4)
 	p.run(t, a, 0, 4)
 	for range 4 {
@@ -79,23 +80,20 @@ func TestPlanRejects(t *testing.T) {
 	}
 }
 
-// TestPlanRejectsBesideACopy: a piece that is taken back while another source is about
-// to be done with a copy of it, which counted for nothing, is given to somebody again.
+// TestPlanRejectsBesideACopy: a piece that is rejected while another source fetches a copy
+// is done when the copy arrives.
 func TestPlanRejectsBesideACopy(t *testing.T) {
-	a, b := new(supplier), new(supplier)
+	a, b := &source{run: firstRun}, &source{run: firstRun}
 	p := newPlan(2)
 	p.run(t, a, 0, 2)
 	p.store(t, a, true)
 	p.run(t, b, 1, 2)
 	p.store(t, a, true)
-	if p.claim(1) {
-		t.Fatal("claimed twice")
+	if p.reject(1) != a || p.left != 1 {
+		t.Fatal("not rejected")
 	}
-	p.reject(1)
-	p.fetched(b, false, false)
-	p.run(t, b, 1, 2)
 	p.store(t, b, true)
-	if p.left != 0 || p.ready != 2 {
+	if p.left != 0 || p.ready != 2 || p.state[1].from != b {
 		t.Errorf("left %d, ready %d", p.left, p.ready)
 	}
 }
@@ -103,7 +101,7 @@ func TestPlanRejectsBesideACopy(t *testing.T) {
 // TestPlanTakesNothingTwice: the copy of a piece that is there already is nothing to
 // take over, however long its source takes for it.
 func TestPlanTakesNothingTwice(t *testing.T) {
-	a, b, c := new(supplier), new(supplier), new(supplier)
+	a, b, c := &source{run: firstRun}, &source{run: firstRun}, &source{run: firstRun}
 	p := newPlan(2)
 	a.run, c.run = 1, 1
 	p.run(t, a, 0, 1)
@@ -113,8 +111,8 @@ func TestPlanTakesNothingTwice(t *testing.T) {
 	p.run(t, b, 1, 2)
 	p.release(b)
 	p.run(t, b, 1, 2)
-	d := new(supplier)
-	if start, end, ok := p.take(d); ok {
+	d := &source{run: firstRun}
+	if start, end, ok := p.take(d, firstRun); ok {
 		t.Errorf("there is something to take: %d to %d", start, end)
 	}
 }
