@@ -111,6 +111,9 @@ func (c *call) nextPlain(now time.Time) *source {
 	var best *source
 	votes := c.votes()
 	for _, s := range c.sources {
+		if s.isPlain() && s.stalls > 0 && now.Sub(c.moved) > maxIdle {
+			c.note(s, ErrStalled, false)
+		}
 		if !s.isPlain() {
 			continue
 		}

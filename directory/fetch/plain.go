@@ -33,7 +33,7 @@ func (c *call) startPlain(s *source) error {
 func (c *call) plainStall() time.Duration {
 	n := 0
 	for _, s := range c.sources {
-		if s.isPlain() {
+		if s.has && s.about.pieces == nil {
 			n++
 		}
 	}

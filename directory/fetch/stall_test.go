@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,8 +60,12 @@ func (s street) serve(addr string, h http.Handler) (src Source, stop func()) {
 }
 
 func (s street) dial(_ context.Context, _, addr string) (net.Conn, error) {
+	l := s[addr]
+	if l == nil {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	}
 	near, far := net.Pipe()
-	s[addr].conns <- far
+	l.conns <- far
 	return near, nil
 }
 
@@ -183,5 +189,75 @@ func TestFetchEndsLooking(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// dripping serves /f, and its piece list where listed, one byte each five seconds.
+func dripping(t *testing.T, data []byte, dripsAt func(r *http.Request) bool, listed bool) http.Handler {
+	good := sharing(t, map[string][]byte{"f": data})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !listed && r.URL.Path != "/f" {
+			http.NotFound(w, r)
+			return
+		}
+		if dripsAt(r) {
+			w = &dripWriter{w, r.Context()}
+		}
+		good.ServeHTTP(w, r)
+	})
+}
+
+// A dripWriter writes a byte each five seconds.
+type dripWriter struct {
+	http.ResponseWriter
+	ctx context.Context
+}
+
+func (d *dripWriter) Write(b []byte) (int, error) {
+	for i := range b {
+		if _, err := d.ResponseWriter.Write(b[i : i+1]); err != nil {
+			return i, err
+		}
+		http.NewResponseController(d.ResponseWriter).Flush()
+		select {
+		case <-time.After(5 * time.Second):
+		case <-d.ctx.Done():
+			return i, d.ctx.Err()
+		}
+	}
+	return len(b), nil
+}
+
+// TestFetchDripping: sources that deliver next to nothing, in the body or the list, do
+// not hold up a fetch for more than 30 s; alone they are given up within 90 s.
+func TestFetchDripping(t *testing.T) {
+	data := noise(3, 2*PieceLength)
+	isFile := func(r *http.Request) bool { return r.URL.Path == "/f" && r.Method == http.MethodGet }
+	isList := func(r *http.Request) bool { return r.URL.Path != "/f" }
+	for name, drip := range map[string]http.Handler{
+		"pieces": dripping(t, data, isFile, true),
+		"list":   dripping(t, data, isList, true),
+		"plain":  dripping(t, data, isFile, false),
+	} {
+		good := dripping(t, data, func(*http.Request) bool { return false }, name != "plain")
+		for _, n := range []int{1, 3, 16} {
+			t.Run(fmt.Sprintf("%s, %d", name, n), func(t *testing.T) {
+				drips := slices.Repeat([]http.Handler{drip}, n)
+				root := openDir(t, nil)
+				synctest.Test(t, func(t *testing.T) {
+					report, err := fetchOn(t, t.Context(), new(Fetcher), root, drips...)
+					if !errors.Is(err, ErrStalled) || report.Elapsed > 90*time.Second {
+						t.Errorf("alone: %v after %v", err, report.Elapsed)
+					}
+				})
+				root = openDir(t, nil)
+				synctest.Test(t, func(t *testing.T) {
+					report, err := fetchOn(t, t.Context(), new(Fetcher), root, append(drips, good)...)
+					if got, _ := root.ReadFile("f"); err != nil || !bytes.Equal(got, data) || n < 16 && report.Elapsed > time.Duration(n)*30*time.Second {
+						t.Errorf("with a good one: %v after %v", err, report.Elapsed)
+					}
+				})
+			})
+		}
 	}
 }

@@ -7,6 +7,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -31,7 +32,9 @@ var (
 	view    = flag.Bool("view", false, "print what the directory holds, and exit")
 	find    = flag.String("find", "", "print the peers that have the file `NAME`, and exit")
 	get     = flag.String("get", "", "get the file `NAME` from all peers that have it, and exit")
-	out     = flag.String("o", "", "with -get, keep it as `FILE`")
+	out     = flag.String("o", "", "with -get, store it as `FILE`")
+	sum     = flag.String("sha256", "", "with -get, the digest that the file must have, in `HEX`adecimal digits")
+	maxSize = cli.MaxSize("refuse files of more than this many `BYTES`")
 	verbose = flag.Bool("v", false, "log requests, files served and failures")
 )
 
@@ -44,8 +47,12 @@ func run(ctx context.Context) error {
 			once++
 		}
 	}
-	if once > 1 || once == 1 && flag.NArg() > 0 || *out != "" && *get == "" {
-		return cli.Usagef("want one of -view, -find and -get, without NAMEs; -o goes with -get")
+	if once > 1 || once == 1 && flag.NArg() > 0 || (*out != "" || *sum != "") && *get == "" {
+		return cli.Usagef("want one of -view, -find and -get, without NAMEs; -o and -sha256 go with -get")
+	}
+	digest, err := hex.DecodeString(*sum)
+	if err != nil || len(digest) != 0 && len(digest) != 32 {
+		return cli.Usagef("-sha256 %s: want 64 hexadecimal digits", *sum)
 	}
 	to, err := cli.Resolve([]string{*at})
 	if err != nil {
@@ -106,17 +113,24 @@ func delivered(r fetch.Report) (peers int) {
 	return peers
 }
 
+// verified says how much a file's digest is worth.
 func verified(r fetch.Report) string {
-	if r.Verified {
+	switch {
+	case !r.Verified:
+		return "not verified: no peer announced a digest"
+	case *sum != "":
 		return "verified"
 	}
-	return "not verified: no peer announced a digest"
+	return fmt.Sprintf("verified: sha256 as announced by %d of %d hosts", r.Announced, r.Hosts)
 }
 
 // download gets a file, with a progress bar on a terminal.
 func download(ctx context.Context, root *os.Root, name, as string, l fetch.Locator) (fetch.Report, error) {
 	bar := fetchbar.New(os.Stderr)
-	f := fetch.Fetcher{Trace: bar.Trace()}
+	f := fetch.Fetcher{MaxSize: *maxSize, Trace: bar.Trace()}
+	if digest, _ := hex.DecodeString(*sum); len(digest) == 32 {
+		f.SHA256 = (*[32]byte)(digest)
+	}
 	if *verbose {
 		f.Trace = fetch.LogTrace(logger())
 	}
