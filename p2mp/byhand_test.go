@@ -11,18 +11,19 @@ import (
 	"time"
 
 	"github.com/ferrygo/ferry"
+	"github.com/ferrygo/ferry/internal/datagram"
 	"github.com/ferrygo/ferry/lossy"
 )
 
 // served returns a receiver without a network, and a function that gives it a packet of
 // 10.0.0.9:9 and returns the categories of what it answers.
-func served(t *testing.T, r Receiver, h ferry.Handler) (v *serving, in func(c Category, m message) []string) {
-	v = r.newServing(h)
+func served(t *testing.T, r Receiver, h ferry.Handler) (v *recvLoop, in func(c Category, m message) []string) {
+	v = r.newLoop(h)
 	from := netip.MustParseAddrPort("10.0.0.9:9")
 	return v, func(c Category, m message) (out []string) {
 		b := appendMessage(nil, c, m)
 		p, _ := ParsePacket(b)
-		v.message(time.Now(), from, p, len(b))
+		v.message(time.Now(), datagram.Packet{Data: b, Addr: from}, p)
 		for _, o := range v.out {
 			q, _ := ParsePacket(o.Data)
 			out = append(out, q.Category.String())

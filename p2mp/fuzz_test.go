@@ -49,7 +49,7 @@ func FuzzInbound(f *testing.F) {
 	f.Add([]byte{1, 0, 1, 0, 2, 3})
 	f.Add([]byte{1, 5, 2, 0, 1, 5, 2, 1})
 	f.Fuzz(func(t *testing.T, script []byte) {
-		in := newInbound(maphash.MakeSeed())
+		in := newInOrder(maphash.MakeSeed())
 		var want uint32 = 1
 		for ; len(script) >= 2; script = script[2:] {
 			p := Packet{Seq: uint32(script[0]), Category: CategoryData, Payload: bytes.Repeat(script[1:2], int(script[1]%16))}
@@ -57,13 +57,13 @@ func FuzzInbound(f *testing.F) {
 				continue
 			}
 			switch what, err := in.judge(p); what {
-			case deliver:
+			case due:
 				if p.Seq != want || in.over || err != nil {
 					t.Fatalf("delivered chunk %d, want %d (over %v, error %v)", p.Seq, want, in.over, err)
 				}
 				want++
 				in.taken(p)
-			case repeat:
+			case known:
 				if p.Seq >= want || err != nil {
 					t.Fatalf("repeated chunk %d, which was not delivered (next %d, error %v)", p.Seq, want, err)
 				}
@@ -71,13 +71,13 @@ func FuzzInbound(f *testing.F) {
 				if p.Seq != 1 {
 					t.Fatalf("began anew with chunk %d", p.Seq)
 				}
-				in, want = newInbound(maphash.MakeSeed()), 1
+				in, want = newInOrder(maphash.MakeSeed()), 1
 			case resumed:
 				if p.Seq != 2 || !in.over || len(in.held) == 0 {
 					t.Fatalf("resumed with chunk %d", p.Seq)
 				}
-				in, want = newInbound(maphash.MakeSeed()), 1
-			case ignore:
+				in, want = newInOrder(maphash.MakeSeed()), 1
+			case away:
 				if err == nil {
 					t.Fatal("ignored without a reason")
 				}

@@ -62,7 +62,7 @@ func TestLingerOfSession(t *testing.T) {
 		rto  time.Duration
 		want time.Duration
 	}{
-		{[]uint32{1, 2, 3}, 10 * time.Millisecond, leastLinger},
+		{[]uint32{1, 2, 3}, 10 * time.Millisecond, minLinger},
 		{[]uint32{1, 2, 3}, 100 * time.Millisecond, 800 * time.Millisecond},
 		{[]uint32{1, 2, 3}, time.Second, DefaultLinger},
 		{[]uint32{1, 3, 2}, 10 * time.Millisecond, 640 * time.Millisecond},
@@ -77,7 +77,7 @@ func TestLingerOfSession(t *testing.T) {
 			v.arrived(time.Now(), datagram.Packet{Data: b, Addr: from})
 		}
 		in(CategoryFin, &fin{session: testSession, number: 1, size: 300, rto: tt.rto})
-		s := v.latest(from)
+		s := v.latest[from]
 		<-s.result
 		if s.linger != tt.want {
 			t.Errorf("chunks %v, timer %v: lingers for %v, want %v", tt.seqs, tt.rto, s.linger, tt.want)

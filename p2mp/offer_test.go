@@ -217,10 +217,11 @@ func TestNegativeWindow(t *testing.T) {
 			t.Error(e)
 		}
 	}()
-	v := (&Receiver{Window: -1}).newServing(&shelf{t: t})
-	s := &session{offer: ferry.Offer{Size: -1}}
+	v, in := served(t, Receiver{Window: -1}, &shelf{t: t})
 	h := offerOf("f", -1)
-	v.open(s, &h)
+	if got := fmt.Sprint(in(CategoryHello, &h)); got != "[REPORT]" || v.active[0].chunks.(*reassembly).window == 0 {
+		t.Errorf("a HELLO drew %s", got)
+	}
 }
 
 // A session whose sum is zero would make its chunks those of the classic mode.

@@ -16,6 +16,7 @@ const (
 	DefaultReceiverGiveUp = 30 * time.Second
 	DefaultLinger         = 2 * time.Second
 	DefaultMaxTransfers   = 256
+	DefaultMaxMemory      = 64 << 20
 )
 
 // A Receiver receives files. The zero value is ready to use. One Receiver may run
@@ -42,6 +43,13 @@ type Receiver struct {
 	// nil. 0 means that it goes on until its context ends. Failed transfers do not
 	// count.
 	Transfers int
+	// MaxMemory bounds the bytes that all transfers of a call keep in memory until the
+	// chunks before them have arrived. Further chunks that arrive early are dropped, and
+	// sent again. 0 means DefaultMaxMemory.
+	MaxMemory int64
+	// NoClassic ignores senders of the classic mode. A classic transfer may begin, and
+	// end, with a single packet whose sender's address is forged.
+	NoClassic bool
 	// NoOffload has the system hand over each packet by itself. Otherwise it may join
 	// those that have come together (Linux): nobody else may read conn meanwhile, and
 	// whoever reads it afterwards without ferry may find several packets that were late
@@ -66,15 +74,15 @@ type Receiver struct {
 // the file was whole, and the error of w or conn when one of them failed. ctx's end cuts
 // the linger time short and is then no error.
 func (r *Receiver) Receive(ctx context.Context, conn net.PacketConn, w io.Writer) (Report, error) {
-	v := r.newServing(ferry.To(w))
-	v.only = true
-	v.wanted, v.room = 1, 1
-	err := v.serve(ctx, conn)
-	report := v.stray
-	if v.lastReport != nil {
-		report = *v.lastReport
-		report.Bad += v.stray.Bad
-		report.Foreign += v.stray.Foreign
+	l := r.newLoop(ferry.To(w))
+	l.single = true
+	l.wanted, l.max = 1, 1
+	err := l.run(ctx, conn)
+	report := l.stray
+	if l.lastReport != nil {
+		report = *l.lastReport
+		report.Bad += l.stray.Bad
+		report.Foreign += l.stray.Foreign
 	}
 	return report, err
 }
@@ -86,7 +94,7 @@ func (r *Receiver) Receive(ctx context.Context, conn net.PacketConn, w io.Writer
 //
 // conn stays the caller's, as with [Sender.Send].
 func (r *Receiver) Serve(ctx context.Context, conn net.PacketConn, h ferry.Handler) error {
-	v := r.newServing(h)
-	v.wanted = r.Transfers
-	return v.serve(ctx, conn)
+	l := r.newLoop(h)
+	l.wanted = r.Transfers
+	return l.run(ctx, conn)
 }

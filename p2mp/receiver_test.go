@@ -201,7 +201,7 @@ func TestLinger(t *testing.T) {
 		// Each answer begins the time anew; what was never received is not
 		// acknowledged.
 		for range 3 {
-			pause(DefaultLinger - time.Millisecond)
+			pause(classicLinger - time.Millisecond)
 			p.write(chunk(2, ""))
 			p.write(chunk(2, "x"))
 			if got := p.read(); got != "ACK 2" {
@@ -210,8 +210,8 @@ func TestLinger(t *testing.T) {
 		}
 		last := time.Now()
 		<-m.done
-		if d := time.Since(last); m.err != nil || d.Round(time.Millisecond) != DefaultLinger {
-			t.Errorf("returned %v after the last answer (%v), want %v", d, m.err, DefaultLinger)
+		if d := time.Since(last); m.err != nil || d.Round(time.Millisecond) != classicLinger {
+			t.Errorf("returned %v after the last answer (%v), want %v", d, m.err, classicLinger)
 		}
 		if m.report.Elapsed > time.Millisecond || m.report.Peers[0].Duplicates != 3 {
 			t.Errorf("report %+v: want the time without lingering, and 3 duplicates", m.report)
@@ -511,8 +511,8 @@ func TestRememberedTransfersAreBounded(t *testing.T) {
 			p := newParty(t, 1)
 			s := &shelf{t: t}
 			m := p.receivers[0]
-			v := (&Receiver{MaxTransfers: 4}).newServing(s)
-			m.start(func(ctx context.Context) error { return v.serve(ctx, m.conn) })
+			v := (&Receiver{MaxTransfers: 4}).newLoop(s)
+			m.start(func(ctx context.Context) error { return v.run(ctx, m.conn) })
 			b, _ := chunk(1, "").MarshalBinary()
 			for range 50 {
 				conn := p.listen()
@@ -522,8 +522,8 @@ func TestRememberedTransfersAreBounded(t *testing.T) {
 			}
 			pause(wait)
 			p.stop()
-			if len(s.items) != 50 || len(v.transfers) > most || v.active != 0 {
-				t.Errorf("%d transfers, %d remembered after %v, %d under way; want 50, at most %d, 0", len(s.items), len(v.transfers), wait, v.active, most)
+			if len(s.items) != 50 || len(v.all) > most || len(v.active) != 0 {
+				t.Errorf("%d transfers, %d remembered after %v, %d under way; want 50, at most %d, 0", len(s.items), len(v.all), wait, len(v.active), most)
 			}
 		})
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ferrygo/ferry"
+	"github.com/ferrygo/ferry/internal/datagram"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -204,10 +205,10 @@ func TestRestartAndHelloInTheSocket(t *testing.T) {
 			}
 			q, _ := ParsePacket(hello)
 			h, _ := parseHello(q.Payload)
-			v := (&Receiver{}).newServing(s)
-			v.greeted(time.Now(), addrOf(p.sender), &h, len(hello))
+			v := (&Receiver{}).newLoop(s)
+			v.hello(time.Now(), datagram.Packet{Data: hello, Addr: addrOf(p.sender)}, &h)
 			v.out, v.bytes = nil, nil
-			return v.serve(last, again)
+			return v.run(last, again)
 		})
 		data := noise(1, 100000)
 		r, err, hung := p.sendFor(t, 10*time.Minute, conn, Sender{MSS: 100, Window: 200}, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))})

@@ -63,7 +63,7 @@ func TestWrittenTogether(t *testing.T) {
 			b := appendMessage(nil, CategoryPoll, &poll{session: testSession, number: 1, highest: 3})
 			v.arrived(time.Now(), datagram.Packet{Data: b, Addr: from})
 		}
-		v.unloadAll(time.Now())
+		v.saveAll(time.Now())
 		var said []string
 		for _, o := range v.out {
 			q, _ := ParsePacket(o.Data)
@@ -90,11 +90,11 @@ func TestEndWithItsData(t *testing.T) {
 	v.arrived(time.Now(), datagram.Packet{Data: b, Addr: from})
 	f := fin{session: testSession, number: 1, size: 100, digest: sha256.Sum256(data)}
 	v.arrived(time.Now(), datagram.Packet{Data: appendMessage(nil, CategoryFin, &f), Addr: from})
-	v.unloadAll(time.Now()) // which the race detector looks at
-	if len(v.checking) != 1 {
+	v.saveAll(time.Now()) // which the race detector looks at
+	if len(v.committing) != 1 {
 		t.Fatal("nothing is checked")
 	}
-	if err := <-v.checking[0].result; err != nil || fmt.Sprint(sink.lengths) != "[100]" {
+	if err := <-v.committing[0].result; err != nil || fmt.Sprint(sink.lengths) != "[100]" {
 		t.Errorf("%v, wrote %v", err, sink.lengths)
 	}
 }

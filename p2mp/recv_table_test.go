@@ -101,25 +101,23 @@ func TestMemoryIsBounded(t *testing.T) {
 			}
 			in(CategoryFin, &fin{session: h.session, number: 1, digest: sha256.Sum256(nil)})
 			time.Sleep(checkEvery)
-			v.checked(time.Now())
+			v.committed(time.Now())
 		}
-		if len(v.sessions) != 6 || len(v.finished) != 6 || len(v.checking) != 0 || v.active != 0 {
-			t.Errorf("%d sessions, %d of them ended, %d checked, %d under way", len(v.sessions), len(v.finished), len(v.checking), v.active)
+		if len(v.all) != 6 || len(v.whole) != 3 || len(v.failed) != 3 || len(v.committing) != 0 || len(v.active) != 0 {
+			t.Errorf("%d transfers, %d whole, %d failed, %d committing, %d under way", len(v.all), len(v.whole), len(v.failed), len(v.committing), len(v.active))
 		}
-		for _, of := range v.bySender {
-			if len(of) != 6 {
-				t.Errorf("%d of one sender", len(of))
-			}
+		if len(v.bySum) > 6 || len(v.latest) != 1 || len(v.hosts) != 0 {
+			t.Errorf("%d sums, %d senders, %d hosts", len(v.bySum), len(v.latest), len(v.hosts))
 		}
 		for i := range uint64(6) {
-			s := v.sessions[sessionKey{v.finished[0].key.from, h.session - i}]
-			if s == nil || s.sink != nil || s.hash != nil || len(s.slots) > 1 || s.spare != nil || (s.state == whole) != (i%2 == 1) {
+			s := v.all[transferKey{v.whole[0].key.from, h.session - i}]
+			if s == nil || s.sink != nil || s.hash != nil || s.chunks.(*reassembly).slots != nil || (s.state == whole) != (i%2 == 1) {
 				t.Errorf("the %d-th from the end: %+v", i, s)
 			}
 		}
 		v.expire(time.Now().Add(2 * sessionMemory))
-		if len(v.sessions)+len(v.finished)+len(v.bySender) != 0 {
-			t.Errorf("%d sessions, %d ended, %d senders are never forgotten", len(v.sessions), len(v.finished), len(v.bySender))
+		if len(v.all)+len(v.whole)+len(v.failed)+len(v.bySum)+len(v.latest) != 0 {
+			t.Errorf("%d transfers, %d whole, %d failed, %d sums, %d senders are never forgotten", len(v.all), len(v.whole), len(v.failed), len(v.bySum), len(v.latest))
 		}
 	})
 }

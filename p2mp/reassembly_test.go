@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// gathered feeds chunks, "NUMBER:payload", to a gather of mss 2, and returns what is
+// gathered feeds chunks, "NUMBER:payload", to a reassembly of mss 2, and returns what is
 // written and a word for each.
-func gathered(g *gather, chunks ...string) (data, words string) {
+func gathered(g *reassembly, chunks ...string) (data, words string) {
 	for _, c := range chunks {
 		p := chunk(uint32(c[0]-'0'), c[2:])
 		what, err := g.take(p)
@@ -21,13 +21,12 @@ func gathered(g *gather, chunks ...string) (data, words string) {
 		}
 		for b := p.Payload; b != nil; b = g.ready() {
 			data += string(b)
-			g.wrote(len(b))
 		}
 	}
 	return data, words
 }
 
-func TestGather(t *testing.T) {
+func TestReassembly(t *testing.T) {
 	for _, tt := range []struct {
 		name         string
 		size         int64
@@ -54,7 +53,7 @@ func TestGather(t *testing.T) {
 		{"an empty one", 4, 5, []string{"1:"}, "", "away! ", 4, true, false},
 		{"the last one waits, too long", -1, 5, []string{"2:cd"}, "", "early ", 3, false, false},
 	} {
-		g := gather{mss: 2, size: tt.size}
+		g := reassembly{mss: 2, size: tt.size}
 		g.begin(0, tt.window)
 		data, words := gathered(&g, tt.chunks...)
 		ok := g.end(tt.end)
@@ -64,9 +63,9 @@ func TestGather(t *testing.T) {
 	}
 }
 
-// TestGatherTells: a REPORT says what waits, and no more of it than there is.
-func TestGatherTells(t *testing.T) {
-	g := gather{mss: 2, size: 100}
+// TestReassemblyTells: a REPORT says what waits, and no more of it than there is.
+func TestReassemblyTells(t *testing.T) {
+	g := reassembly{mss: 2, size: 100}
 	g.begin(0, 20)
 	var s status
 	expect := func(want string) {
@@ -88,8 +87,8 @@ func TestGatherTells(t *testing.T) {
 	expect("5 20 9 [00100000 00000100]")
 }
 
-// TestGatherResumes: behind what is held already, down to a short last chunk.
-func TestGatherResumes(t *testing.T) {
+// TestReassemblyResumes: behind what is held already, down to a short last chunk.
+func TestReassemblyResumes(t *testing.T) {
 	for _, tt := range []struct {
 		size        int64
 		cum, window uint32
@@ -106,10 +105,10 @@ func TestGatherResumes(t *testing.T) {
 		{9, 5, 5, 9, true, "5:i", "", "known "},
 		{0, 0, 1, 0, true, "1:a", "", "away! "},
 	} {
-		g := gather{mss: 2, size: tt.size}
+		g := reassembly{mss: 2, size: tt.size}
 		g.begin(tt.cum, 100)
-		if g.window() != tt.window || g.bytes != tt.bytes || g.complete() != tt.complete {
-			t.Errorf("%d of %d bytes: window %d, %d bytes, complete %v", tt.cum, tt.size, g.window(), g.bytes, g.complete())
+		if g.window != tt.window || g.bytes != tt.bytes || g.complete() != tt.complete {
+			t.Errorf("%d of %d bytes: window %d, %d bytes, complete %v", tt.cum, tt.size, g.window, g.bytes, g.complete())
 		}
 		if data, words := gathered(&g, tt.chunk); data != tt.data || words != tt.words {
 			t.Errorf("%d of %d bytes, then %s: %q, %s", tt.cum, tt.size, tt.chunk, data, words)
@@ -117,16 +116,15 @@ func TestGatherResumes(t *testing.T) {
 	}
 }
 
-// TestGatherReuses: a chunk that waited gives its buffer to the next one.
-func TestGatherReuses(t *testing.T) {
-	g := gather{mss: 2, size: 2000}
+// TestReassemblyReuses: a chunk that waited gives its buffer to the next one.
+func TestReassemblyReuses(t *testing.T) {
+	g := reassembly{mss: 2, size: 2000}
 	g.begin(0, 10)
 	seq := uint32(0)
 	allocs := testing.AllocsPerRun(100, func() {
 		g.take(chunk(seq+2, "cd"))
 		g.take(chunk(seq+1, "ab"))
-		for b := []byte("ab"); b != nil; b = g.ready() {
-			g.wrote(len(b))
+		for g.ready() != nil {
 		}
 		seq += 2
 	})

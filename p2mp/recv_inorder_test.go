@@ -7,18 +7,18 @@ import (
 	"testing"
 )
 
-// receive feeds chunks to an inbound and returns what was delivered, and a word for
+// receive feeds chunks to an inOrder and returns what was delivered, and a word for
 // each chunk. A chunk is written "NUMBER:payload".
 func receive(t *testing.T, chunks ...string) (data string, words []string, err error) {
 	t.Helper()
-	in := newInbound(maphash.MakeSeed())
-	names := map[verdict]string{deliver: "deliver", repeat: "repeat", ignore: "ignore", anew: "anew", resumed: "resumed", broken: "broken"}
+	in := newInOrder(maphash.MakeSeed())
+	names := map[verdict]string{due: "deliver", known: "repeat", away: "ignore", anew: "anew", resumed: "resumed", broken: "broken"}
 	for _, c := range chunks {
 		p := Packet{Seq: uint32(c[0] - '0'), Category: CategoryData, Payload: []byte(c[2:])}
 		what, e := in.judge(p)
 		err = errors.Join(err, e)
 		word := names[what]
-		if what == deliver {
+		if what == due {
 			data += c[2:]
 			if in.taken(p) {
 				word = "last"
@@ -29,7 +29,7 @@ func receive(t *testing.T, chunks ...string) (data string, words []string, err e
 	return data, words, err
 }
 
-func TestInbound(t *testing.T) {
+func TestInOrder(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		chunks string // separated by spaces
@@ -69,17 +69,17 @@ func TestInbound(t *testing.T) {
 }
 
 // After chunk 2^32-1 there is no next one: number 0 does not exist.
-func TestInboundAfterTheLastNumber(t *testing.T) {
-	in := newInbound(maphash.MakeSeed())
+func TestInOrderAfterTheLastNumber(t *testing.T) {
+	in := newInOrder(maphash.MakeSeed())
 	full := Packet{Seq: 1, Category: CategoryData, Payload: []byte("ab")}
 	in.taken(full)
 	in.next = 1<<32 - 1
 	full.Seq = in.next
-	if what, _ := in.judge(full); what != deliver {
+	if what, _ := in.judge(full); what != due {
 		t.Fatalf("chunk 2^32-1: %v, want deliver", what)
 	}
 	in.taken(full)
-	if what, _ := in.judge(full); what != repeat || in.over {
+	if what, _ := in.judge(full); what != known || in.over {
 		t.Errorf("chunk 2^32-1 again: %v, want repeat", what)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ferrygo/ferry"
+	"github.com/ferrygo/ferry/internal/datagram"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -27,8 +28,8 @@ func TestSessions(t *testing.T) {
 			t.Errorf("offer %d: %s, want %s", i, got, want)
 		}
 	}
-	if len(v.sessions) != 2 || len(s.items) != 2 {
-		t.Errorf("%d sessions, %d sinks", len(v.sessions), len(s.items))
+	if len(v.all) != 2 || len(s.items) != 2 {
+		t.Errorf("%d sessions, %d sinks", len(v.all), len(s.items))
 	}
 	v, in = served(t, Receiver{MaxTransfers: 2}, &shelf{t: t, refuse: errBroken})
 	for i := range 50 {
@@ -36,20 +37,20 @@ func TestSessions(t *testing.T) {
 		h.session += uint64(i)
 		in(CategoryHello, &h)
 	}
-	if len(v.sessions) > 4 {
-		t.Errorf("%d refused sessions are remembered", len(v.sessions))
+	if len(v.all) > 4 {
+		t.Errorf("%d refused sessions are remembered", len(v.all))
 	}
 	// too short to be answered
 	b, _ := Packet{Category: CategoryHello, Payload: make([]byte, 12)}.MarshalBinary()
 	p, _ := ParsePacket(b)
-	v.message(time.Now(), netip.MustParseAddrPort("10.0.0.8:9"), p, len(b))
+	v.message(time.Now(), datagram.Packet{Data: b, Addr: netip.MustParseAddrPort("10.0.0.8:9")}, p)
 	if len(v.out) != 0 {
 		t.Error("a HELLO of 20 bytes is answered")
 	}
 	// Receive takes one
 	w := &shelf{t: t}
 	v, in = served(t, Receiver{}, w)
-	v.only, v.wanted, v.room = true, 1, 2
+	v.single, v.wanted, v.max = true, 1, 2
 	for i := range 3 {
 		h := offerOf("f", 10)
 		h.session += uint64(i)
@@ -69,13 +70,13 @@ func TestLateAbort(t *testing.T) {
 		in(CategoryHello, &h)
 		in(CategoryFin, &fin{session: h.session, number: 1, rto: time.Hour, digest: sha256.Sum256(nil)})
 		in(CategoryAbort, &abort{h.session, ReasonCanceled})
-		ses := v.sessions[sessionKey{netip.MustParseAddrPort("10.0.0.9:9"), h.session}]
+		ses := v.all[transferKey{netip.MustParseAddrPort("10.0.0.9:9"), h.session}]
 		synctest.Wait()
-		if v.checked(time.Now()); ses.state != beingChecked {
+		if v.committed(time.Now()); ses.state != committing {
 			t.Error("the check is looked at in its own instant")
 		}
 		time.Sleep(checkEvery)
-		v.checked(time.Now())
+		v.committed(time.Now())
 		in(CategoryAbort, &abort{h.session, ReasonCanceled})
 		if ses.state != whole || s.items[0].ended != "committed" || ses.linger != DefaultLinger {
 			t.Errorf("state %d, %s, linger %v", ses.state, s.items[0].ended, ses.linger)
