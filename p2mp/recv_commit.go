@@ -18,7 +18,12 @@ func (l *recvLoop) commit(now time.Time, t *transfer) {
 	t.state, t.since = committing, now
 	t.result = make(chan error, 1)
 	l.committing = append(l.committing, t)
-	go func() { t.result <- t.verify(l.ctx) }()
+	l.commits.Go(func() {
+		t.result <- t.verify(l.ctx)
+		if l.conn != nil {
+			l.conn.Wake()
+		}
+	})
 }
 
 // verify runs in a goroutine of its own, which owns the sink meanwhile.
@@ -69,9 +74,6 @@ func (e *commitError) Error() string { return "p2mp: keeping the file: " + e.err
 
 func (e *commitError) Unwrap() error { return e.err }
 
-// checkEvery is how often the loop looks for the result of a commit, at the least.
-const checkEvery = 2 * time.Millisecond
-
 // committed ends the transfers whose commit has a result. A result is not looked at in the
 // instant in which the commit began: in virtual time it would be a race whether it is there.
 func (l *recvLoop) committed(now time.Time) {
@@ -106,12 +108,13 @@ func (l *recvLoop) conclude(now time.Time, t *transfer, err error) {
 	}
 }
 
-// nextCommit is when the loop looks for the result of a commit: at first often, because
-// most take little time.
-func (l *recvLoop) nextCommit(now time.Time) time.Time {
-	wake := now.Add(checkEvery)
+// nextCommit is when the loop must look for the results of commits that began now: they
+// may have woken it already. It is zero if there are none.
+func (l *recvLoop) nextCommit(now time.Time) (wake time.Time) {
 	for _, t := range l.committing {
-		wake = earlier(wake, now.Add(max(50*time.Microsecond, min(checkEvery, now.Sub(t.since)))))
+		if !now.After(t.since) {
+			wake = now.Add(time.Microsecond)
+		}
 	}
 	return wake
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/ferrygo/ferry"
@@ -41,13 +42,14 @@ type recvLoop struct {
 	empty        []emptyFile // accepted in the latest emptyTime
 
 	committing []*transfer
-	unwritten  []*transfer // those with chunks that are not written yet
-	spare      [][]byte    // buffers for such chunks
-	complete   int         // transfers
-	wake       time.Time   // no transfer expires before this
-	quiet      time.Time   // until then the answer to a transfer that has ended may be asked for again,
-	quietEnd   time.Time   // but no longer than this,
-	quietFor   int         // after this many complete transfers
+	commits    sync.WaitGroup // their goroutines
+	unwritten  []*transfer    // those with chunks that are not written yet
+	spare      [][]byte       // buffers for such chunks
+	complete   int            // transfers
+	wake       time.Time      // no transfer expires before this
+	quiet      time.Time      // until then the answer to a transfer that has ended may be asked for again,
+	quietEnd   time.Time      // but no longer than this,
+	quietFor   int            // after this many complete transfers
 
 	out    []datagram.Packet // answers, written after each batch
 	bytes  []byte            // their bytes
@@ -101,8 +103,9 @@ func (l *recvLoop) lingerOr(d time.Duration) time.Duration { return max(0, orDef
 // nothing left to do.
 func (l *recvLoop) run(ctx context.Context, conn net.PacketConn) error {
 	l.ctx = ctx
-	l.conn = datagram.Open(ctx, conn, datagram.Config{Batch: readBatch, Join: true, NoOffload: l.noOffload, Yield: true})
+	l.conn = datagram.Open(ctx, conn, datagram.Config{Batch: readBatch, Local: true, Join: true, NoOffload: l.noOffload, Yield: true})
 	defer l.conn.Release()
+	defer l.commits.Wait()
 	l.socketBuffer, _, _ = l.conn.SetBuffers(socketBuffer, 0) // as far as it goes
 	l.trace.smallBuffer(l.socketBuffer)
 	for {
@@ -154,10 +157,7 @@ func (l *recvLoop) read(ctx context.Context) error {
 
 // deadline is when there is something to do even if nothing arrives.
 func (l *recvLoop) deadline(now time.Time) time.Time {
-	wake := l.wake
-	if len(l.committing) > 0 {
-		wake = earlier(wake, l.nextCommit(now))
-	}
+	wake := earlier(l.wake, l.nextCommit(now))
 	if l.satisfied() && len(l.active) == 0 {
 		wake = earlier(wake, l.quiet)
 	}
@@ -265,21 +265,13 @@ func (l *recvLoop) queue(to netip.AddrPort, local netip.Addr, start int) {
 // flush writes the answers. An answer that cannot leave counts as lost: the sender asks
 // again.
 func (l *recvLoop) flush() error {
-	for out := l.out; len(out) > 0; {
-		n, err := l.conn.Write(out)
-		if err == nil {
-			break
-		}
-		if datagram.Fatal(err) {
-			return err
-		}
+	err := datagram.Send(l.conn, l.out, func(i int, err error) {
 		if l.trace.WriteFailed != nil {
-			l.trace.WriteFailed(out[n].Addr, err)
+			l.trace.WriteFailed(l.out[i].Addr, err)
 		}
-		out = out[n+1:]
-	}
+	})
 	l.out, l.bytes = l.out[:0], l.bytes[:0]
-	return nil
+	return err
 }
 
 // bad counts and traces a packet that was ignored.

@@ -75,7 +75,8 @@ func TestLateAbort(t *testing.T) {
 		if v.committed(time.Now()); ses.state != committing {
 			t.Error("the check is looked at in its own instant")
 		}
-		time.Sleep(checkEvery)
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
 		v.committed(time.Now())
 		in(CategoryAbort, &abort{h.session, ReasonCanceled})
 		if ses.state != whole || s.items[0].ended != "committed" || ses.linger != DefaultLinger {

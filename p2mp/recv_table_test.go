@@ -100,7 +100,8 @@ func TestMemoryIsBounded(t *testing.T) {
 				continue
 			}
 			in(CategoryFin, &fin{session: h.session, number: 1, digest: sha256.Sum256(nil)})
-			time.Sleep(checkEvery)
+			time.Sleep(time.Millisecond)
+			synctest.Wait()
 			v.committed(time.Now())
 		}
 		if len(v.all) != 6 || len(v.whole) != 3 || len(v.failed) != 3 || len(v.committing) != 0 || len(v.active) != 0 {

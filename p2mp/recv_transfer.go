@@ -91,7 +91,7 @@ func (l *recvLoop) admit(now time.Time, t *transfer, begin func() error) error {
 	}
 	sink, err := l.accept(now, t.offer)
 	if shortage(err) {
-		return errors.Join(ferry.ErrBusy, err)
+		return fmt.Errorf("%w: %w", errBusy, err)
 	}
 	l.begun, l.lastReport = true, &t.report
 	l.add(t)
