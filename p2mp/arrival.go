@@ -61,6 +61,9 @@ func (t *sending) take(now time.Time, i int, p Packet) error {
 		if err != nil {
 			return err
 		}
+		if t.retries(now, i, a.reason) {
+			return nil
+		}
 		return t.aborted(i, a.reason)
 	}
 	return ErrCategory
@@ -134,7 +137,7 @@ func (t *sending) joined(now time.Time, i int, s *status) error {
 	}
 	p.flight.timer.Config = p.timer
 	p.flight.begin(now, s.cum, max(1, window), max(2, int(min(s.burst, maxWindow))), p.join.measured(now))
-	p.stage, p.id = extended, s.id
+	p.stage, p.id, p.resumed = extended, s.id, s.cum > 0
 	if t.crowd.open() && s.cum == 0 {
 		p.grouped = true
 		t.crowd.members = append(t.crowd.members, i)
@@ -171,6 +174,26 @@ func (t *sending) credit(r *PeerReport, cum uint32) {
 	if size := t.store.size; size >= 0 {
 		r.Bytes = min(r.Bytes, size)
 	}
+}
+
+// retries reports whether the answer of a receiver is no reason to give it up: it is busy
+// just now, or the beginning of the file that it held was wrong, and it has none of it now.
+func (t *sending) retries(now time.Time, i int, reason Reason) bool {
+	p, r := &t.peers[i], &t.report.Peers[i]
+	switch {
+	case p.stage == joining && reason == ReasonBusy:
+		p.join.busy = true
+		return true
+	case p.stage == joining && reason == ReasonDigest && p.again:
+		return true // the first answer again
+	case p.stage != extended || reason != ReasonDigest || !p.resumed || p.again || t.store.at == nil:
+		return false
+	}
+	p.stage, p.again = joining, true
+	p.join = join{until: now.Add(t.join / 2)}
+	p.flight = flight{}
+	r.State, r.Chunks, r.Bytes = Joining, 0, 0
+	return true
 }
 
 // aborted takes a receiver's word that it will not have the file.

@@ -9,6 +9,7 @@ type join struct {
 	tries int
 	sent  time.Time
 	due   time.Time
+	busy  bool // the receiver has answered that it is busy
 }
 
 const (
@@ -25,7 +26,7 @@ func (j *join) next(now time.Time) (send, exhausted bool, wake time.Time) {
 	if now.Before(j.due) {
 		return false, false, j.due
 	}
-	if j.tries == helloTries || j.tries > 0 && !now.Before(j.until) {
+	if j.tries == helloTries && !j.busy || j.tries > 0 && !now.Before(j.until) {
 		return false, true, now
 	}
 	j.tries++

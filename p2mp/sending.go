@@ -76,6 +76,8 @@ type peer struct {
 	// grouped: it is sent to with the crowd.
 	grouped bool
 	unsent  error // the last failure to write to it
+	resumed bool  // it held the beginning of the file
+	again   bool  // it begins again, because what it held was wrong
 }
 
 type stage uint8
@@ -302,7 +304,11 @@ func (t *sending) work(now time.Time) (wake time.Time, err error) {
 func (t *sending) greet(now time.Time, i int) (wake time.Time) {
 	p := &t.peers[i]
 	send, exhausted, wake := p.join.next(now)
-	if exhausted {
+	switch {
+	case exhausted && p.join.busy:
+		t.drop(i, &PeerError{Peer: p.addr, Seq: 1, Err: &AbortError{ReasonBusy}})
+		return now
+	case exhausted:
 		t.becomeClassic(i)
 		return now
 	}

@@ -113,7 +113,7 @@ func (t *sending) ask(now time.Time, i int, all bool) error {
 	f.toGroup = t.crowd.packets
 	if !all {
 		number := f.asked(now)
-		t.poll = poll{session: t.session, number: number, highest: f.next - 1}
+		t.poll = poll{session: t.session, number: number, highest: max(f.next-1, f.overheard)}
 		t.postMessage(i, CategoryPoll, &t.poll)
 		return nil
 	}
