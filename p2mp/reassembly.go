@@ -11,6 +11,7 @@ type reassembly struct {
 	window uint32
 	memory *memory // nil: no common bound
 
+	base     uint32   // chunks that were held at the beginning
 	cum      uint32   // all chunks up to this one were passed on
 	slots    [][]byte // an early chunk n is at n%len; nil: not here
 	early    int      // chunks in slots
@@ -43,7 +44,7 @@ const (
 // begin starts after the first cum chunks. At most window chunks after the next one are
 // kept.
 func (g *reassembly) begin(cum uint32, window int) {
-	g.cum, g.highest = cum, cum
+	g.base, g.cum, g.highest = cum, cum, cum
 	g.bytes = int64(cum) * int64(g.mss)
 	if g.size >= 0 {
 		g.bytes = min(g.bytes, g.size)

@@ -6,12 +6,17 @@ type memory struct{ used, max int64 }
 // slotSize is what one entry of reassembly.slots takes.
 const slotSize = 24
 
-// take reports whether n bytes more may be held.
-func (m *memory) take(n int) bool {
+// take reports whether n bytes more may be held. Transfers of which nothing was written
+// yet, which anybody can begin, may hold half of the memory.
+func (m *memory) take(n int, begun bool) bool {
 	if m == nil {
 		return true
 	}
-	if m.used+int64(n) > m.max {
+	bound := m.max
+	if !begun {
+		bound /= 2
+	}
+	if m.used+int64(n) > bound {
 		return false
 	}
 	m.used += int64(n)
@@ -66,7 +71,7 @@ func (g *reassembly) reach(n uint32) bool {
 	for size < n {
 		size *= 2
 	}
-	if !g.memory.take(slotSize * int(size)) {
+	if !g.memory.take(slotSize*int(size), g.cum > g.base) {
 		return false
 	}
 	g.slots = make([][]byte, size)
@@ -86,7 +91,7 @@ func (g *reassembly) buffer() []byte {
 		g.spare = g.spare[:n-1]
 		return b[:0]
 	}
-	if !g.memory.take(g.mss) {
+	if !g.memory.take(g.mss, g.cum > g.base) {
 		return nil
 	}
 	return make([]byte, 0, g.mss)
