@@ -61,7 +61,7 @@ func (t *sending) take(now time.Time, i int, p Packet) error {
 		if err != nil {
 			return err
 		}
-		if t.retries(now, i, a.reason) {
+		if t.retries(now, i, &a) {
 			return nil
 		}
 		return t.aborted(i, a.reason)
@@ -178,11 +178,14 @@ func (t *sending) credit(r *PeerReport, cum uint32) {
 
 // retries reports whether the answer of a receiver is no reason to give it up: it is busy
 // just now, or the beginning of the file that it held was wrong, and it has none of it now.
-func (t *sending) retries(now time.Time, i int, reason Reason) bool {
-	p, r := &t.peers[i], &t.report.Peers[i]
+func (t *sending) retries(now time.Time, i int, a *abort) bool {
+	p, r, reason := &t.peers[i], &t.report.Peers[i], a.reason
 	switch {
 	case p.stage == joining && reason == ReasonBusy:
-		p.join.busy = true
+		if p.join.busy = true; a.token != 0 && p.join.token == 0 {
+			p.join.due = now // it proves that this sender receives what is sent to it
+		}
+		p.join.token = a.token
 		return true
 	case p.stage == joining && reason == ReasonDigest && p.again:
 		return true // the first answer again

@@ -9,7 +9,8 @@ type join struct {
 	tries int
 	sent  time.Time
 	due   time.Time
-	busy  bool // the receiver has answered that it is busy
+	busy  bool   // the receiver has answered that it is busy,
+	token uint64 // with this token
 }
 
 const (

@@ -36,6 +36,7 @@ type hello struct {
 	fec    uint16         // chunks in a block with parity; 0: no parity
 	group  netip.AddrPort // where DATA goes; invalid: to each receiver
 	join   time.Duration  // how long receivers may join, in milliseconds
+	token  uint64         // from an ABORT (busy); 0: none
 }
 
 // The types of a HELLO's fields.
@@ -50,6 +51,8 @@ const (
 	fieldFEC
 	fieldGroup
 	fieldJoin
+
+	fieldToken = 17 // the types between are reserved
 )
 
 // helloMin is the length that a HELLO is padded to, header included: no shorter than
@@ -87,6 +90,9 @@ func (h *hello) append(b []byte) []byte {
 		ms := min(h.join.Milliseconds(), math.MaxUint32)
 		b = binary.BigEndian.AppendUint32(appendField(b, fieldJoin, 4), uint32(ms))
 	}
+	if h.token != 0 {
+		b = binary.BigEndian.AppendUint64(appendField(b, fieldToken, 8), h.token)
+	}
 	if short := helloMin - headerLen - (len(b) - start); short > 0 {
 		const field = 3 // bytes of its type and length
 		n := max(0, short-field)
@@ -111,7 +117,7 @@ func parseHello(b []byte) (hello, error) {
 		needs:   binary.BigEndian.Uint16(b[10:]),
 		size:    -1,
 	}
-	var seen [fieldJoin + 1]bool
+	var seen [fieldToken + 1]bool
 	for b = b[12:]; len(b) > 0; {
 		if len(b) < 3 || len(b)-3 < int(binary.BigEndian.Uint16(b[1:])) {
 			return hello{}, errMalformed
@@ -119,7 +125,7 @@ func parseHello(b []byte) (hello, error) {
 		kind, length := b[0], int(binary.BigEndian.Uint16(b[1:]))
 		value := b[3 : 3+length]
 		b = b[3+length:]
-		if int(kind) >= len(seen) {
+		if kind > fieldJoin && kind != fieldToken {
 			continue
 		}
 		if seen[kind] && kind != fieldPadding || !h.setField(kind, value) {
@@ -154,6 +160,8 @@ func (h *hello) setField(kind uint8, v []byte) bool {
 		h.group = netip.AddrPortFrom(ip, binary.BigEndian.Uint16(v[len(v)-2:]))
 	case kind == fieldJoin && len(v) == 4:
 		h.join = time.Duration(binary.BigEndian.Uint32(v)) * time.Millisecond
+	case kind == fieldToken && len(v) == 8:
+		h.token = binary.BigEndian.Uint64(v)
 	default:
 		return false
 	}
@@ -302,18 +310,27 @@ func (s *status) has(i uint32) bool {
 type abort struct {
 	session uint64
 	reason  Reason
+	token   uint64 // that the sender may show in its next HELLO; 0: none
 }
 
 func (a *abort) append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, a.session)
-	return binary.BigEndian.AppendUint16(b, uint16(a.reason))
+	b = binary.BigEndian.AppendUint16(b, uint16(a.reason))
+	if a.token != 0 {
+		b = binary.BigEndian.AppendUint64(b, a.token)
+	}
+	return b
 }
 
 func parseAbort(b []byte) (abort, error) {
 	if len(b) < 10 {
 		return abort{}, errMalformed
 	}
-	return abort{binary.BigEndian.Uint64(b), Reason(binary.BigEndian.Uint16(b[8:]))}, nil
+	a := abort{session: binary.BigEndian.Uint64(b), reason: Reason(binary.BigEndian.Uint16(b[8:]))}
+	if len(b) >= 18 {
+		a.token = binary.BigEndian.Uint64(b[10:])
+	}
+	return a, nil
 }
 
 // A message is the body of one of the extended mode's packets.

@@ -59,8 +59,13 @@ var messageVectors = []struct {
 	},
 	{
 		"ABORT", CategoryAbort,
-		&abort{testSession, ReasonUnknown},
+		&abort{session: testSession, reason: ReasonUnknown},
 		"0102030405060708 0002",
+	},
+	{
+		"HELLO with a token", CategoryHello,
+		&hello{session: testSession, version: 1, size: -1, mss: 1, kind: digestSHA256, token: 0x1112131415161718},
+		"0102030405060708 0001 0000" + "04 0002 0001" + "05 0001 01" + "11 0008 1112131415161718" + "00 0015 " + strings.Repeat("00", 21),
 	},
 }
 

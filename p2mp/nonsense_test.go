@@ -37,12 +37,12 @@ func TestSenderIgnoresNonsense(t *testing.T) {
 			post(conn, CategoryReport, &status{session: session, id: v.peers[0].id, number: 1, cum: 50, held: bytes.Repeat([]byte{255}, 1000)}) // likewise
 			post(conn, CategoryReport, &status{session: session, id: v.peers[0].id, number: 1, cum: 20, progress: kept})                        // not at its end yet
 			post(conn, CategoryReport, &status{session: session + 1, number: 1, cum: 100, progress: kept})
-			post(conn, CategoryAbort, &abort{session + 1, ReasonRefused})
+			post(conn, CategoryAbort, &abort{session: session + 1, reason: ReasonRefused})
 			post(conn, CategoryHello, &hello{session: session, version: 1, mss: 1})
 			post(conn, CategoryPoll, &poll{session: session})
 			post(conn, CategoryFin, &fin{session: session})
 			post(stranger, CategoryReport, &status{session: session, number: 1, cum: 100, progress: kept})
-			post(stranger, CategoryAbort, &abort{session, ReasonRefused})
+			post(stranger, CategoryAbort, &abort{session: session, reason: ReasonRefused})
 		}}}
 		p.receive(Receiver{})
 		data := noise(1, 100*100)

@@ -190,5 +190,5 @@ func (t *sending) withdraw(i int, reason Reason) {
 }
 
 func (t *sending) tell(i int, reason Reason) {
-	t.postMessage(i, CategoryAbort, &abort{t.session, reason})
+	t.postMessage(i, CategoryAbort, &abort{session: t.session, reason: reason})
 }

@@ -2,6 +2,7 @@ package p2mp
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -37,7 +38,8 @@ type recvLoop struct {
 	conn         *datagram.Conn
 	socketBuffer int // the size of the socket's receive buffer; 0: unknown
 	seed         maphash.Seed
-	memory       memory // of all reassemblies
+	secret       [16]byte // of tokens
+	memory       memory   // of all reassemblies
 	starvedDue   time.Time
 	empty        []emptyFile // accepted in the latest emptyTime
 
@@ -81,6 +83,7 @@ func (r *Receiver) newLoop(h ferry.Handler) *recvLoop {
 		seed:          maphash.MakeSeed(),
 		memory:        memory{max: DefaultMaxMemory},
 	}
+	rand.Read(l.secret[:]) // never fails
 	if r.MaxMemory > 0 {
 		l.memory.max = r.MaxMemory
 	}

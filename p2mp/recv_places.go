@@ -1,6 +1,8 @@
 package p2mp
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"net/netip"
 	"syscall"
@@ -14,10 +16,14 @@ import (
 //
 //   - A half-open transfer, of which nothing but the first packet has arrived, proves
 //     nothing about its sender. It gives its place to another after halfOpenTime.
-//   - A transfer that stands still gives its place to another after stallTime, the one
-//     with the fewest bytes first. Only chunks that were written count as progress.
-//   - A host that has more than a quarter of the places, by half-open transfers, gives
-//     them to other hosts at once, and takes none from others.
+//   - A transfer that stands still gives its place to another after stallTime. Only
+//     chunks that were written count as progress. The transfer with the fewest bytes is
+//     the first to go; the others are safe as long as there is it.
+//   - A sender that was told that the receiver is busy, and shows the token that it was
+//     told, receives what is sent to its address. It need not wait for half-open
+//     transfers without a token.
+//   - A host that has more than a quarter of the places gives half-open ones to other
+//     hosts at once, and takes none from others.
 //
 // As long as there are free places, none of this applies.
 const (
@@ -37,51 +43,56 @@ func (t *transfer) halfOpen() bool {
 	return t.written <= 1
 }
 
-// findPlace reports whether a transfer from a host may begin. If all places are taken it
-// ends the transfer with the weakest claim.
-func (l *recvLoop) findPlace(now time.Time, host netip.Addr) bool {
+// findPlace reports whether a transfer may begin. If all places are taken it ends the
+// transfer with the weakest claim.
+func (l *recvLoop) findPlace(now time.Time, t *transfer) bool {
 	if l.satisfied() {
 		return false
 	}
 	if len(l.active) < l.max {
 		return true
 	}
-	t := l.weakest(now, host)
-	if t != nil {
-		l.evict(now, t)
+	u := l.weakest(now, t)
+	if u != nil {
+		l.evict(now, u)
 	}
-	return t != nil
+	return u != nil
 }
 
-// weakest returns the transfer that must give its place to another of a host, or nil.
-func (l *recvLoop) weakest(now time.Time, host netip.Addr) *transfer {
+// weakest returns the transfer that must give its place to another, or nil.
+func (l *recvLoop) weakest(now time.Time, t *transfer) (found *transfer) {
+	host := t.key.from.Addr()
 	share := max(1, l.max/hostShare)
-	greedy := l.hosts[host] >= share
-	var found *transfer
-	for _, t := range l.active {
-		of := t.key.from.Addr()
-		if greedy && of != host && l.max > 1 {
-			continue
+	greedy := l.max > 1 && l.hosts[host] >= share
+	for _, u := range l.active {
+		of := u.key.from.Addr()
+		switch {
+		case u.state != underWay || greedy && of != host:
+		case of != host && l.hosts[of] > share && u.halfOpen() && !u.proven:
+			return u
+		case found == nil || u.weaker(found):
+			found = u
 		}
-		overShare := of != host && l.hosts[of] > share
-		if l.yields(now, t, overShare) && (found == nil || t.weaker(found)) {
-			found = t
-		}
+	}
+	if found == nil || !l.yields(now, found, t.proven) {
+		return nil
 	}
 	return found
 }
 
-// yields reports whether a transfer must give its place to another that needs it.
-func (l *recvLoop) yields(now time.Time, t *transfer, overShare bool) bool {
+// yields reports whether a transfer must give its place to another that needs it, and
+// whose sender has shown a token or not.
+func (l *recvLoop) yields(now time.Time, t *transfer, proven bool) bool {
+	patience := stallTime
 	switch {
-	case t.state != underWay:
+	case t.state != underWay || l.single && t.written+t.pending > 0: // or the sink has some of the file
 		return false
-	case l.single && t.written+t.pending > 0:
-		return false // the sink has some of the file
-	case t.halfOpen():
-		return overShare || now.Sub(t.start) >= halfOpenTime
+	case t.halfOpen() && proven && !t.proven && !l.single:
+		patience = 0
+	case t.halfOpen() || proven && !t.proven:
+		patience = halfOpenTime
 	}
-	return now.Sub(t.progress) >= stallTime
+	return now.Sub(t.progress) >= patience
 }
 
 // yieldsAny reports whether any transfer would give its place to another.
@@ -98,6 +109,9 @@ func (l *recvLoop) yieldsAny(now time.Time) bool {
 func (t *transfer) weaker(u *transfer) bool {
 	if a, b := t.halfOpen(), u.halfOpen(); a != b {
 		return a
+	}
+	if t.proven != u.proven {
+		return u.proven
 	}
 	a, b := t.bytes-t.held, u.bytes-u.held
 	return a < b || a == b && t.progress.Before(u.progress)
@@ -124,6 +138,16 @@ func (l *recvLoop) evictName(now time.Time, name string) bool {
 		}
 	}
 	return false
+}
+
+// token returns what a sender must show to prove that it receives what is sent to it. It
+// cannot be guessed, and nothing has to be remembered. See RFC 9000, section 8.1.2.
+func (l *recvLoop) token(key transferKey) uint64 {
+	var b [64]byte
+	m := append(b[:0], l.secret[:]...)
+	m, _ = key.from.AppendBinary(m)
+	sum := sha256.Sum256(binary.BigEndian.AppendUint64(m, key.session))
+	return max(1, binary.BigEndian.Uint64(sum[:]))
 }
 
 // starved ends the transfer that holds most of the memory for early chunks and stands

@@ -238,7 +238,7 @@ func TestBusyReceiverIsAskedAgain(t *testing.T) {
 						other.WriteTo(b, p.at())
 						time.Sleep(100 * time.Millisecond)
 						if frees && i == 10 {
-							other.WriteTo(appendMessage(nil, CategoryAbort, &abort{testSession, ReasonCanceled}), p.at())
+							other.WriteTo(appendMessage(nil, CategoryAbort, &abort{session: testSession, reason: ReasonCanceled}), p.at())
 							return
 						}
 					}
@@ -373,4 +373,34 @@ func TestNoClassic(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestToken: a sender that was told that the receiver is busy, and shows what it was told,
+// gets a place at once that another only began to take. One that guesses does not.
+func TestToken(t *testing.T) {
+	v, in := served(t, Receiver{MaxTransfers: 1}, &shelf{t: t})
+	first := offerOf("first", 10)
+	h := hello{session: testSession + 5, version: version, size: 10, mss: 100, kind: digestSHA256}
+	in(CategoryHello, &first)
+	for _, step := range []struct {
+		token func() uint64
+		want  string
+	}{
+		{func() uint64 { return 0 }, "[ABORT]"},
+		{func() uint64 { return 12345 }, "[ABORT]"},
+		{func() uint64 { return v.token(transferKey{v.active[0].key.from, first.session}) }, "[ABORT]"},
+		{func() uint64 { return v.abort.token }, "[ABORT REPORT]"}, // the ABORT is for the first
+	} {
+		h.token = step.token()
+		if got := fmt.Sprint(in(CategoryHello, &h)); got != step.want {
+			t.Errorf("token %x: %s, want %s", h.token, got, step.want)
+		}
+	}
+	b := (&abort{session: 1, reason: ReasonBusy, token: 2}).append(nil)
+	if a, err := parseAbort(b); err != nil || a.token != 2 {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if a, err := parseAbort(b[:17]); err != nil || a.token != 0 {
+		t.Errorf("cut short: %+v, %v", a, err)
+	}
 }

@@ -10,18 +10,19 @@ import (
 	"time"
 
 	"github.com/ferrygo/ferry"
+	"github.com/ferrygo/ferry/internal/amplify"
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
 // A session is what a transfer of the extended mode has in addition.
 type session struct {
-	id      uint32 // of this receiver, random
-	burst   uint32
-	rough   bool     // chunks were lost, reordered or duplicated
-	again   bool     // the file failed after a resume: the sender may offer it again
-	digest  [32]byte // of the file, when a FIN has arrived
-	number  uint32   // of the latest FIN
-	in, out int64    // bytes that arrived, and that were sent in answer
+	id     uint32 // of this receiver, random
+	burst  uint32
+	rough  bool     // chunks were lost, reordered or duplicated
+	again  bool     // the file failed after a resume: the sender may offer it again
+	digest [32]byte // of the file, when a FIN has arrived
+	number uint32   // of the latest FIN
+	budget amplify.Budget
 }
 
 // message takes a packet of the extended mode that is addressed to receivers.
@@ -111,6 +112,7 @@ func (l *recvLoop) newSession(now time.Time, d datagram.Packet, h *hello) *trans
 	var id [4]byte
 	rand.Read(id[:]) // never fails
 	t.session = &session{id: binary.BigEndian.Uint32(id[:]), burst: l.burst(h.mss)}
+	t.proven = h.token != 0 && h.token == l.token(t.key)
 	t.heard(d)
 	return t
 }
@@ -260,16 +262,12 @@ func (s *session) lingerTimers() time.Duration {
 
 // heard counts a packet of a session: the answers to it are bounded by what has arrived.
 func (t *transfer) heard(d datagram.Packet) {
-	t.session.in += int64(len(d.Data))
+	t.session.budget.Received(len(d.Data))
 	t.local = d.Local
 }
 
 // reportLen is the length of a REPORT without a bitmap.
 const reportLen = headerLen + statusLen
-
-// room is how long an answer may be. An attacker who forges the sender's address must gain
-// nothing by it: at most three times what arrived is sent (RFC 9000, section 8.1).
-func (s *session) room() int64 { return 3*s.in - s.out }
 
 // answer sends a REPORT, or an ABORT if the session has failed.
 func (l *recvLoop) answer(now time.Time, t *transfer, number uint32) {
@@ -281,7 +279,7 @@ func (l *recvLoop) answer(now time.Time, t *transfer, number uint32) {
 	case whole:
 		l.lingerUntil(now, t.linger)
 	}
-	room := s.room()
+	room := s.budget.Room()
 	if room < reportLen {
 		return
 	}
@@ -291,7 +289,7 @@ func (l *recvLoop) answer(now time.Time, t *transfer, number uint32) {
 	}
 	t.chunks.(*reassembly).fill(&l.status)
 	l.status.held = l.status.held[:min(int64(len(l.status.held)), room-reportLen)]
-	s.out += int64(reportLen + len(l.status.held))
+	s.budget.Sent(reportLen + len(l.status.held))
 	switch t.state {
 	case committing:
 		l.status.progress = checking
@@ -321,7 +319,10 @@ func (l *recvLoop) told(now time.Time, key transferKey) bool {
 
 // refuse queues an ABORT.
 func (l *recvLoop) refuse(to netip.AddrPort, local netip.Addr, id uint64, r Reason) {
-	l.abort = abort{id, r}
+	l.abort = abort{session: id, reason: r}
+	if r == ReasonBusy {
+		l.abort.token = l.token(transferKey{to, id})
+	}
 	l.post(to, local, CategoryAbort, &l.abort)
 }
 

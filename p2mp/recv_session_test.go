@@ -69,7 +69,7 @@ func TestLateAbort(t *testing.T) {
 		h := offerOf("f", 0)
 		in(CategoryHello, &h)
 		in(CategoryFin, &fin{session: h.session, number: 1, rto: time.Hour, digest: sha256.Sum256(nil)})
-		in(CategoryAbort, &abort{h.session, ReasonCanceled})
+		in(CategoryAbort, &abort{session: h.session, reason: ReasonCanceled})
 		ses := v.all[transferKey{netip.MustParseAddrPort("10.0.0.9:9"), h.session}]
 		synctest.Wait()
 		if v.committed(time.Now()); ses.state != committing {
@@ -78,7 +78,7 @@ func TestLateAbort(t *testing.T) {
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
 		v.committed(time.Now())
-		in(CategoryAbort, &abort{h.session, ReasonCanceled})
+		in(CategoryAbort, &abort{session: h.session, reason: ReasonCanceled})
 		if ses.state != whole || s.items[0].ended != "committed" || ses.linger != DefaultLinger {
 			t.Errorf("state %d, %s, linger %v", ses.state, s.items[0].ended, ses.linger)
 		}
@@ -386,7 +386,7 @@ func TestSessionsAlikeAtOnce(t *testing.T) {
 			t.Errorf("session %x drew %s, want %s", tt.session, got, tt.want)
 		}
 	}
-	in(CategoryAbort, &abort{0x0001000200030004, ReasonCanceled})
+	in(CategoryAbort, &abort{session: 0x0001000200030004, reason: ReasonCanceled})
 	h.session = 0x0004000300020001
 	if got := fmt.Sprint(in(CategoryHello, &h)); got != "[REPORT]" {
 		t.Errorf("afterwards it drew %s", got)

@@ -96,7 +96,7 @@ func TestMemoryIsBounded(t *testing.T) {
 			h.size = int64(i%2) * 10000
 			in(CategoryHello, &h)
 			if i%2 == 1 { // and this one fails
-				in(CategoryAbort, &abort{h.session, ReasonCanceled})
+				in(CategoryAbort, &abort{session: h.session, reason: ReasonCanceled})
 				continue
 			}
 			in(CategoryFin, &fin{session: h.session, number: 1, digest: sha256.Sum256(nil)})

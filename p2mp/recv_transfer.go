@@ -30,6 +30,7 @@ type transfer struct {
 	offer   ferry.Offer
 	chunks  keeper
 	session *session // nil in the classic mode
+	proven  bool     // the sender receives what is sent to its address
 
 	sink    ferry.Sink
 	behind  []byte    // chunks that have arrived together and are not written yet
@@ -86,7 +87,7 @@ func newTransfer(now time.Time, d datagram.Packet, session uint64, o ferry.Offer
 // transfer is remembered as failed. An error means that nothing is remembered: there is no
 // place, or a passing shortage of this host.
 func (l *recvLoop) admit(now time.Time, t *transfer, begin func() error) error {
-	if !l.findPlace(now, t.key.from.Addr()) {
+	if !l.findPlace(now, t) {
 		return ferry.ErrBusy
 	}
 	sink, err := l.accept(now, t.offer)

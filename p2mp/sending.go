@@ -45,6 +45,7 @@ type sending struct {
 	minRate    float64
 
 	session  uint64
+	offer    hello
 	hello    []byte // the HELLO packet
 	store    *store
 	peers    []peer
@@ -125,6 +126,7 @@ func (s *Sender) newSending(to []netip.AddrPort, src ferry.Source) (*sending, er
 	if t.store.at != nil { // a source that is read once cannot skip what a receiver has
 		offer.digest = src.SHA256
 	}
+	t.offer = offer
 	t.hello = appendMessage(nil, CategoryHello, &offer)
 	t.timer = rtt.Config{Initial: initialTimeout, Fixed: s.Timeout}
 	for i, addr := range to {
@@ -313,7 +315,17 @@ func (t *sending) greet(now time.Time, i int) (wake time.Time) {
 		return now
 	}
 	if send {
-		t.post(i, t.hello)
+		t.post(i, t.helloTo(p))
 	}
 	return wake
+}
+
+// helloTo returns the HELLO for a receiver. It shows the token of one that was busy.
+func (t *sending) helloTo(p *peer) []byte {
+	if p.join.token == 0 {
+		return t.hello
+	}
+	h := t.offer
+	h.token = p.join.token
+	return appendMessage(nil, CategoryHello, &h)
 }

@@ -145,7 +145,7 @@ func TestWrittenAtOnce(t *testing.T) {
 			t.Errorf("%d bytes written of a chunk that came alone", n)
 		}
 		write(2)
-		p.postTo(CategoryAbort, &abort{testSession, ReasonCanceled})
+		p.postTo(CategoryAbort, &abort{session: testSession, reason: ReasonCanceled})
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
 		if i := s.items[0]; i.Len() != 200 || i.ended == "" {
