@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ferrygo/ferry"
+	"github.com/ferrygo/ferry/internal/datagram"
 )
 
 // asked takes an OPEN that asks for a file.
@@ -18,7 +19,8 @@ import (
 // is repeated when the question is, and not otherwise; and only whoever got it knows
 // the session that must be in its ACK. So a question with somebody else's address in it
 // makes Serve send that address nothing more than came in its name.
-func (v *dispatch) asked(now time.Time, from netip.AddrPort, p Packet) error {
+func (v *dispatch) asked(now time.Time, pkt datagram.Packet, p Packet) error {
+	from, local := pkt.Addr, pkt.Local
 	for _, d := range v.deliveries {
 		if d.peer == from && d.answers == p.Session {
 			d.report.Duplicates++
@@ -37,17 +39,17 @@ func (v *dispatch) asked(now time.Time, from netip.AddrPort, p Packet) error {
 		return nil
 	}
 	if len(v.deliveries) >= v.room && !v.vacate(now) {
-		v.refuse(from, p, question, errBusy)
+		v.refuse(from, local, p, question, errBusy)
 		return nil
 	}
 	src, err := v.open(from, question.Name)
 	if err != nil {
-		v.refuse(from, p, question, err)
+		v.refuse(from, local, p, question, err)
 		return nil
 	}
 	d := v.newDelivery(now, from, src)
 	d.file, _ = src.R.(io.Closer)
-	d.answers = p.Session
+	d.answers, d.local = p.Session, local
 	d.outbound.asked = true
 	if v.trace.Accepted != nil {
 		v.trace.Accepted(d.offer())
@@ -77,8 +79,8 @@ func (v *dispatch) open(from netip.AddrPort, name string) (ferry.Source, error) 
 }
 
 // refuse answers a question with an ERR.
-func (v *dispatch) refuse(from netip.AddrPort, p Packet, question Opening, err error) {
-	v.tell(from, p.Session, 0, codeOf(err, CodeRefused))
+func (v *dispatch) refuse(from netip.AddrPort, local netip.Addr, p Packet, question Opening, err error) {
+	v.tell(from, local, p.Session, 0, codeOf(err, CodeRefused))
 	if v.trace.Finished != nil {
 		o := ferry.Offer{Addr: from, Session: uint64(p.Session), Name: question.Name}
 		v.trace.Finished(o, Report{Peer: from, Session: p.Session, Name: question.Name}, err)

@@ -18,6 +18,7 @@ import (
 type delivery struct {
 	outbound
 	peer    netip.AddrPort
+	local   netip.Addr // the address of this host that the peer asked; zero if it did not ask
 	session uint32
 	answers uint32 // the session of the question, when there was one
 	src     ferry.Source

@@ -53,7 +53,7 @@ func (s *Sender) newDispatch() *dispatch {
 // run sends what is due, reads what arrives and feeds it to the deliveries, until there
 // is nothing left to do.
 func (v *dispatch) run(ctx context.Context, conn net.PacketConn, now time.Time) error {
-	v.conn = datagram.Open(ctx, conn, datagram.Config{ReadSize: maxPacket, NoOffload: v.sender.NoOffload, Spin: spinTime})
+	v.conn = datagram.Open(ctx, conn, datagram.Config{ReadSize: maxPacket, Local: v.only == nil, NoOffload: v.sender.NoOffload, Spin: spinTime})
 	defer v.conn.Release()
 	v.ctx = ctx
 	if v.only != nil {
@@ -140,7 +140,7 @@ func (v *dispatch) arrived(now time.Time, pkt datagram.Packet) error {
 		return nil
 	}
 	if p.Type == Open && p.Flags == ask && v.files != nil {
-		return v.asked(now, pkt.Addr, p)
+		return v.asked(now, pkt, p)
 	}
 	d := v.deliveries[key{pkt.Addr, p.Session}]
 	switch {
@@ -229,7 +229,7 @@ func (v *dispatch) ignored(from netip.AddrPort, d *delivery, err error) {
 
 // fail ends a delivery for a reason of this side's, and tells the receiver.
 func (v *dispatch) fail(now time.Time, d *delivery, err error) {
-	v.tell(d.peer, d.session, d.number(), CodeFailed)
+	v.tell(d.peer, d.local, d.session, d.number(), CodeFailed)
 	v.finish(now, d, err)
 }
 
@@ -252,7 +252,7 @@ func (v *dispatch) finish(now time.Time, d *delivery, err error) {
 func (v *dispatch) end(err error) error {
 	now := time.Now()
 	for _, d := range v.deliveries {
-		v.tell(d.peer, d.session, d.number(), CodeStopped)
+		v.tell(d.peer, d.local, d.session, d.number(), CodeStopped)
 		v.finish(now, d, d.at(err))
 	}
 	if v.only != nil {

@@ -67,6 +67,55 @@ func TestLoopback(t *testing.T) {
 	}
 }
 
+// TestAnswersFromAddressAsked: a receiver and a server on all addresses of their host answer
+// from the one that they are asked at.
+func TestAnswersFromAddressAsked(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells which address was asked")
+	}
+	root, dir := openRoot(t)
+	data := noise(1, 30_000)
+	if err := os.WriteFile(dir+"/f", data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, asked := range []string{"127.0.0.1", "127.0.0.2", "::1"} {
+		for name, serve := range map[string]func(context.Context, net.PacketConn, ferry.Handler) error{
+			"push": (&Receiver{}).Serve,
+			"pull": func(ctx context.Context, conn net.PacketConn, _ ferry.Handler) error {
+				return (&Sender{}).Serve(ctx, conn, ferry.FS(root.FS()))
+			},
+		} {
+			at, err := net.ListenPacket("udp", ":0")
+			if err != nil {
+				t.Skip(err)
+			}
+			defer at.Close()
+			conn, err := net.ListenPacket("udp", ":0")
+			if err != nil {
+				t.Skip(err)
+			}
+			defer conn.Close()
+			var got bytes.Buffer
+			ctx, cancel := context.WithCancel(t.Context())
+			served := make(chan error)
+			go func() { served <- serve(ctx, at, ferry.To(&got)) }()
+			to := netip.AddrPortFrom(netip.MustParseAddr(asked), addrOf(at).Port())
+			if name == "push" {
+				s := Sender{JoinTimeout: 5 * time.Second}
+				_, err = s.Send(ctx, conn, to, source(data))
+			} else {
+				r := Receiver{JoinTimeout: 5 * time.Second}
+				_, err = r.Get(ctx, conn, to, "f", ferry.To(&got))
+			}
+			cancel()
+			<-served
+			if err != nil || !bytes.Equal(got.Bytes(), data) {
+				t.Errorf("%s, asked at %s: %d bytes, %v", name, asked, got.Len(), err)
+			}
+		}
+	}
+}
+
 // TestLoopbackGet asks a server on a real socket for files.
 func TestLoopbackGet(t *testing.T) {
 	root, dir := openRoot(t)

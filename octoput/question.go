@@ -66,17 +66,15 @@ func (v *serving) ask(now time.Time) error {
 	if v.last == nil {
 		v.schedule(q.deadline)
 	}
-	_, err := v.conn.Write([]datagram.Packet{{Data: q.packet, Addr: q.to}})
-	switch {
-	case err == nil:
-	case datagram.Fatal(err):
-		return err
-	default:
-		q.unsent = &writeError{err}
+	sent := true
+	err := datagram.Send(v.conn, []datagram.Packet{{Data: q.packet, Addr: q.to}}, func(_ int, err error) {
+		sent, q.unsent = false, &writeError{err}
 		if v.trace.WriteFailed != nil {
 			v.trace.WriteFailed(q.to, err)
 		}
-		return nil
+	})
+	if err != nil || !sent {
+		return err
 	}
 	if v.trace.Sent != nil {
 		v.trace.Sent(q.to, Event{Session: q.session, Type: Open, Flags: ask, Again: q.tries > 1})

@@ -37,6 +37,7 @@ type serving struct {
 	noOffload bool
 
 	conn      *datagram.Conn
+	local     netip.Addr        // the address of this host that the current packet was sent to
 	transfers map[key]*transfer // under way, and remembered
 	active    int               // those under way
 	complete  int
@@ -85,7 +86,7 @@ func (v *serving) one(ctx context.Context, conn net.PacketConn) (Report, error) 
 // serve reads packets, feeds them to the transfers and writes their
 // acknowledgements, until there is nothing left to do.
 func (v *serving) serve(ctx context.Context, conn net.PacketConn) error {
-	v.conn = datagram.Open(ctx, conn, datagram.Config{ReadSize: maxPacket, Join: true, NoOffload: v.noOffload, Spin: spinTime})
+	v.conn = datagram.Open(ctx, conn, datagram.Config{ReadSize: maxPacket, Local: true, Join: true, NoOffload: v.noOffload, Spin: spinTime})
 	defer v.conn.Release()
 	if v.question != nil {
 		v.asked = key{v.question.to, v.question.session}
@@ -181,11 +182,12 @@ func (v *serving) schedule(at time.Time) {
 	}
 }
 
-// answer queues a packet for flush.
-func (v *serving) answer(to netip.AddrPort, p Packet) {
+// answer queues a packet for flush. It leaves from the address of this host that the other
+// side sends to.
+func (v *serving) answer(to netip.AddrPort, local netip.Addr, p Packet) {
 	start := len(v.bytes)
 	v.bytes, _ = p.AppendBinary(v.bytes)
-	v.answers = append(v.answers, datagram.Packet{Data: v.bytes[start:len(v.bytes):len(v.bytes)], Addr: to})
+	v.answers = append(v.answers, datagram.Packet{Data: v.bytes[start:len(v.bytes):len(v.bytes)], Addr: to, Local: local})
 }
 
 // flush writes the acknowledgements, and then, while the senders build their next
@@ -208,18 +210,13 @@ func (v *serving) flush() error {
 
 // send writes the answers that are queued. One that cannot leave counts as lost.
 func (v *serving) send() error {
-	for answers := v.answers; len(answers) > 0; {
-		n, err := v.conn.Write(answers)
-		if err == nil {
-			break
-		}
-		if datagram.Fatal(err) {
-			return err
-		}
+	err := datagram.Send(v.conn, v.answers, func(i int, err error) {
 		if v.trace.WriteFailed != nil {
-			v.trace.WriteFailed(answers[n].Addr, err)
+			v.trace.WriteFailed(v.answers[i].Addr, err)
 		}
-		answers = answers[n+1:]
+	})
+	if err != nil {
+		return err
 	}
 	v.answers, v.bytes = v.answers[:0], v.bytes[:0]
 	return nil

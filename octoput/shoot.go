@@ -17,24 +17,28 @@ func (v *dispatch) shoot(now time.Time, d *delivery, s shot) error {
 		}
 	}
 	v.load(d, s)
-	for done := 0; done < len(v.batch); {
-		n, err := v.conn.Write(v.batch[done:])
-		for _, p := range v.batch[done : done+n] {
-			v.sent(d, p.Data, s.again)
+	sent := 0
+	var tooLong error
+	err := datagram.Send(v.conn, v.batch, func(i int, err error) {
+		for ; sent < i; sent++ {
+			v.sent(d, v.batch[sent].Data, s.again)
 		}
-		if done += n; err == nil {
-			continue
-		}
-		done++ // lost
-		switch {
-		case datagram.Fatal(err):
-			return err
-		case datagram.TooLong(err):
-			v.fail(now, d, fmt.Errorf("octoput: octolegs of %d bytes are too long for the way to %v: %w", d.block.LegSize, d.peer, err))
-			return nil
+		sent++ // lost
+		if datagram.TooLong(err) {
+			tooLong = err
+			return
 		}
 		d.unsent = &writeError{err}
 		v.writeFailed(d.peer, err)
+	})
+	if err != nil {
+		return err
+	}
+	for ; sent < len(v.batch); sent++ {
+		v.sent(d, v.batch[sent].Data, s.again)
+	}
+	if tooLong != nil {
+		v.fail(now, d, fmt.Errorf("octoput: octolegs of %d bytes are too long for the way to %v: %w", d.block.LegSize, d.peer, tooLong))
 	}
 	return nil
 }
@@ -43,17 +47,17 @@ func (v *dispatch) shoot(now time.Time, d *delivery, s shot) error {
 func (v *dispatch) load(d *delivery, s shot) {
 	v.batch = v.batch[:0]
 	if s.kind != Leg {
-		v.batch = append(v.batch, datagram.Packet{Data: d.buf, Addr: d.peer})
+		v.batch = append(v.batch, datagram.Packet{Data: d.buf, Addr: d.peer, Local: d.local})
 		return
 	}
 	for i := range LegsPerBlock {
 		if s.legs.has(i) {
-			v.batch = append(v.batch, datagram.Packet{Data: d.packet(i), Addr: d.peer})
+			v.batch = append(v.batch, datagram.Packet{Data: d.packet(i), Addr: d.peer, Local: d.local})
 		}
 	}
 	for i := range LegsPerBlock {
 		if s.twice.has(i) {
-			v.batch = append(v.batch, datagram.Packet{Data: d.packet(i), Addr: d.peer})
+			v.batch = append(v.batch, datagram.Packet{Data: d.packet(i), Addr: d.peer, Local: d.local})
 		}
 	}
 }
@@ -73,12 +77,11 @@ func (v *dispatch) sent(d *delivery, packet []byte, again bool) {
 }
 
 // tell sends an ERR. If it is lost, the other side waits and gives up.
-func (v *dispatch) tell(to netip.AddrPort, session uint32, block uint64, code Code) {
+func (v *dispatch) tell(to netip.AddrPort, local netip.Addr, session uint32, block uint64, code Code) {
 	v.errPacket, _ = Packet{Type: Err, Session: session, Block: block, Payload: []byte{byte(code)}}.AppendBinary(v.errPacket[:0])
-	v.batch = append(v.batch[:0], datagram.Packet{Data: v.errPacket, Addr: to})
-	if _, err := v.conn.Write(v.batch); err != nil {
-		v.writeFailed(to, err)
-	}
+	v.batch = append(v.batch[:0], datagram.Packet{Data: v.errPacket, Addr: to, Local: local})
+	// If the conn is of no use, its next read tells.
+	_ = datagram.Send(v.conn, v.batch, func(_ int, err error) { v.writeFailed(to, err) })
 }
 
 func (v *dispatch) writeFailed(to netip.AddrPort, err error) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ferrygo/ferry"
+	"github.com/ferrygo/ferry/internal/amplify"
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
@@ -30,7 +31,8 @@ type transfer struct {
 	expires time.Time
 	ended   time.Time
 
-	credit int // bytes that arrived, less those that were answered
+	local  netip.Addr     // the address of this host that the sender sends to
+	budget amplify.Budget // of acknowledgements: no more bytes than arrived
 
 	touched bool // it is in serving.touched
 	owing   bool // it owes an acknowledgement of what is held
@@ -45,9 +47,11 @@ func (v *serving) arrived(now time.Time, d datagram.Packet) {
 		v.ignored(d.Addr, nil, err)
 		return
 	}
+	v.local = d.Local
 	t := v.transfers[key{d.Addr, p.Session}]
 	if t != nil {
-		t.credit = min(t.credit+len(d.Data), BlockSize)
+		t.local = d.Local
+		t.budget.Allow(len(d.Data), BlockSize)
 	}
 	switch {
 	case p.Type == Ack || p.Type == Open && p.Flags == ask:
@@ -59,7 +63,7 @@ func (v *serving) arrived(now time.Time, d datagram.Packet) {
 	case t == nil:
 		err = v.unknown(d.Addr, p)
 	case t.code != 0:
-		v.tell(d.Addr, p, t.code)
+		v.tell(d.Addr, d.Local, p, t.code)
 	case p.Type == Leg:
 		err = v.leg(now, t, p)
 	default:
@@ -76,13 +80,13 @@ func (v *serving) unknown(from netip.AddrPort, p Packet) error {
 	if v.only && v.last != nil && v.last.offer.Addr != from {
 		return ferry.ErrUnsolicited
 	}
-	v.tell(from, p, CodeUnknown)
+	v.tell(from, v.local, p, CodeUnknown)
 	return ErrSession
 }
 
 // tell queues an ERR in answer to p.
-func (v *serving) tell(to netip.AddrPort, p Packet, code Code) {
-	v.answer(to, Packet{Type: Err, Session: p.Session, Block: p.Block, Payload: []byte{byte(code)}})
+func (v *serving) tell(to netip.AddrPort, local netip.Addr, p Packet, code Code) {
+	v.answer(to, local, Packet{Type: Err, Session: p.Session, Block: p.Block, Payload: []byte{byte(code)}})
 }
 
 // opened takes an OPEN that offers a file. The error says why it is ignored.
@@ -99,7 +103,7 @@ func (v *serving) opened(now time.Time, from netip.AddrPort, p Packet, t *transf
 	t.report.Duplicates++
 	t.rough = true
 	if t.code != 0 {
-		v.tell(from, p, t.code)
+		v.tell(from, v.local, p, t.code)
 		return nil
 	}
 	v.received(t, Event{Type: Open, Before: t.held, After: t.held, Again: true})
@@ -114,7 +118,7 @@ func (v *serving) admit(now time.Time, from netip.AddrPort, p Packet, o Opening)
 	}
 	full := v.active >= v.room || v.wanted > 0 && v.complete+v.active >= v.wanted
 	if v.only && v.last != nil || full && !v.vacate(now) {
-		v.tell(from, p, CodeBusy)
+		v.tell(from, v.local, p, CodeBusy)
 		return ferry.ErrUnsolicited
 	}
 	t := &transfer{
@@ -122,9 +126,10 @@ func (v *serving) admit(now time.Time, from netip.AddrPort, p Packet, o Opening)
 		offer:  ferry.Offer{Addr: from, Session: uint64(p.Session), Name: o.Name, Size: o.Size},
 		hash:   sha256.New(),
 		start:  now,
-		credit: headerLen + len(p.Payload),
+		local:  v.local,
 		report: Report{Peer: from, Session: p.Session, Name: o.Name, Size: o.Size},
 	}
+	t.budget.Allow(headerLen+len(p.Payload), BlockSize)
 	v.remember(t)
 	sink, err := v.handler.Accept(t.offer)
 	if err == nil && sink == nil {
@@ -132,7 +137,7 @@ func (v *serving) admit(now time.Time, from netip.AddrPort, p Packet, o Opening)
 	}
 	if err != nil {
 		v.finish(now, t, fmt.Errorf("octoput: refused: %w", err), codeOf(err, CodeRefused))
-		v.tell(from, p, t.code)
+		v.tell(from, v.local, p, t.code)
 		return nil
 	}
 	t.reset(o.Size)
@@ -243,11 +248,11 @@ func (v *serving) settle(t *transfer) {
 // acknowledge queues an ACK.
 func (v *serving) acknowledge(t *transfer, block uint64, held Legs, again bool) {
 	for range t.copies() {
-		if t.credit < headerLen {
+		if !t.budget.Allows(headerLen) {
 			return
 		}
-		t.credit -= headerLen
-		v.answer(t.offer.Addr, Packet{Type: Ack, Flags: held, Session: t.key.session, Block: block})
+		t.budget.Sent(headerLen)
+		v.answer(t.offer.Addr, t.local, Packet{Type: Ack, Flags: held, Session: t.key.session, Block: block})
 		t.report.Sent++
 		if again {
 			t.report.SentAgain++
@@ -366,7 +371,7 @@ func (v *serving) fail(now time.Time, t *transfer, err error, code Code) {
 func (v *serving) drop(now time.Time, t *transfer, err error, code Code) {
 	var said *RemoteError
 	if !errors.As(err, &said) {
-		v.tell(t.offer.Addr, Packet{Session: t.key.session, Block: t.block.Number}, code)
+		v.tell(t.offer.Addr, t.local, Packet{Session: t.key.session, Block: t.block.Number}, code)
 	}
 	v.finish(now, t, err, code)
 }
