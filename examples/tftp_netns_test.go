@@ -11,6 +11,10 @@ import (
 // host, in both modes; and what it grants fits the path to the client.
 func TestTFTPAtEveryAddress(t *testing.T) {
 	a, b := namespaces(t)
+	for _, ns := range []namespace{a, b} {
+		ns.must("ip", "link", "set", "lo", "up") // without ::1, Go does not use IPv6
+		ns.must("ip", "link", "set", "veth0", "mtu", "1400")
+	}
 	for _, cmd := range []string{
 		"ip addr add 10.88.0.3/24 dev veth0",
 		"ip addr add 192.0.2.7/32 dev veth0",
@@ -21,13 +25,9 @@ func TestTFTPAtEveryAddress(t *testing.T) {
 	}
 	a.must("ip", "-6", "addr", "add", "fd88::1/64", "dev", "veth0", "nodad")
 	a.must("ip", "route", "add", "192.0.2.7/32", "via", b.addr)
-	for _, ns := range []namespace{a, b} {
-		ns.must("ip", "link", "set", "veth0", "mtu", "1400")
-	}
 	name, data := writeNoise(t, 100_003)
 	for port, mode := range map[string]string{"6900": "-single-port=false", "6901": "-single-port"} {
-		c := b.command("tftpd", "-v", mode, "-listen", ":"+port, filepath.Dir(name))
-		listening(t, c)
+		serving(t, b.command("tftpd", "-v", mode, "-listen", ":"+port, filepath.Dir(name)))
 		for host, blocks := range map[string]string{
 			"10.88.0.2": "1368", "10.88.0.3": "1368", "192.0.2.7": "1368", "[fd88::2]": "1348", "[fd88::3]": "1348",
 		} {

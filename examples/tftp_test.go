@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,7 +14,12 @@ import (
 // startTftpd runs a tftpd and returns its address.
 func startTftpd(t *testing.T, args ...string) string {
 	t.Helper()
-	c := command(t, "tftpd", append([]string{"-v", "-listen", "127.0.0.1:0"}, args...)...)
+	return serving(t, command(t, "tftpd", append([]string{"-v", "-listen", "127.0.0.1:0"}, args...)...))
+}
+
+// serving starts a tftpd -v and returns its address. The server ends with the test.
+func serving(t *testing.T, c *exec.Cmd) string {
+	t.Helper()
 	pipe, err := c.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -95,6 +101,10 @@ func TestTFTPMistakes(t *testing.T) {
 		{"tftpd", 2, "want one directory"},
 		{"tftpd nonsuch", 1, "nonsuch"},
 		{"tftpd -max 0 .", 2, "at least 1"},
+		{"tftpd -mtu 1 .", 2, "at least 68"},
+		{"tftpd -overwrite .", 2, "need -write"},
+		{"tftpd -max-size x .", 2, "1.5MB"},
+		{"tftp -giveup -1s get 127.0.0.1:1 x -", 2, "positive"},
 		{"tftp-study x", 2, "want no arguments"},
 		{"tftp-study -runs 0", 2, "at least one run"},
 	} {
@@ -130,5 +140,67 @@ func TestStudy(t *testing.T) {
 	}
 	if b, err := os.ReadFile(svg); err != nil || !bytes.Contains(b, []byte("</svg>")) {
 		t.Errorf("chart: %d bytes, %v", len(b), err)
+	}
+}
+
+// TestTFTPFlags: what the flags of both programs allow and refuse.
+func TestTFTPFlags(t *testing.T) {
+	served := t.TempDir()
+	name, data := writeNoise(t, 100_003)
+	addr := startTftpd(t, "-write", "-overwrite", "-max-size", "200kB", served)
+	for range 2 {
+		if _, stderr, status := run(t, "tftp", "put", addr, name, "copy"); status != 0 {
+			t.Errorf("put: status %d, %q", status, stderr)
+		}
+	}
+	large, _ := writeNoise(t, 200_001)
+	for _, tt := range []struct{ args, want string }{
+		{"put " + addr + " " + large + " large", "disk full"},
+		{"put " + addr + " " + name + " .profile", "access violation"},
+		{"put " + addr + " " + name + " -rf", "access violation"},
+		{"-max-size 100kB get " + addr + " copy " + served + "/back", "at most 100000 bytes"},
+	} {
+		if _, stderr, status := run(t, "tftp", strings.Fields(tt.args)...); status != 1 || !strings.Contains(stderr, tt.want) {
+			t.Errorf("%s: status %d, %q", tt.args, status, stderr)
+		}
+	}
+	if got, err := os.ReadFile(filepath.Join(served, "copy")); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if left, _ := os.ReadDir(served); len(left) != 1 {
+		t.Errorf("left behind: %v", left)
+	}
+	addr = startTftpd(t, "-write", "-dotfiles", served)
+	if _, stderr, status := run(t, "tftp", "put", addr, name, ".profile"); status != 0 {
+		t.Errorf("put with -dotfiles: status %d, %q", status, stderr)
+	}
+	if _, stderr, status := run(t, "tftp", "get", addr, ".profile", "-"); status != 0 {
+		t.Errorf("get: status %d, %q", status, stderr)
+	}
+}
+
+// TestTFTPPutsAPipe: a put waits for the writer of a pipe, and sends what it writes.
+func TestTFTPPutsAPipe(t *testing.T) {
+	served := t.TempDir()
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := exec.Command("mkfifo", pipe).Run(); err != nil {
+		t.Skip(err)
+	}
+	addr := startTftpd(t, "-write", served)
+	c := command(t, "tftp", "put", addr, pipe, "copy")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w, err := os.OpenFile(pipe, os.O_WRONLY, 0) // waits until the program opens it
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.WriteString("text")
+	w.Close()
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+	if got, err := os.ReadFile(filepath.Join(served, "copy")); string(got) != "text" {
+		t.Errorf("%q, %v", got, err)
 	}
 }

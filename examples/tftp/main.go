@@ -24,7 +24,10 @@ var (
 	blockSize  = flag.Int("blksize", 0, "`bytes` in a block (default 1428, or 512 with -wide)")
 	windowSize = flag.Int("windowsize", 0, "`blocks` for each acknowledgement (default 16)")
 	mode       = flag.String("mode", "octet", "octet or netascii")
-	verbose    = flag.Bool("v", false, "log what is agreed, and every packet")
+	giveUp     = flag.Duration("giveup", 0, "how long the server may make no progress (default 10s for get, 30s for put)")
+	maxSize    = cli.MaxSize("get: refuse a file of more than this many `bytes` (1500000, 1.5MB, 4GiB)")
+	ignoreSize = flag.Bool("ignore-size", false, "get: accept a file whose length differs from the one that the server announced")
+	verbose    = flag.Bool("v", false, "log the agreed options, every packet, and a summary")
 )
 
 func main() {
@@ -35,7 +38,13 @@ func run(ctx context.Context) error {
 	if n := flag.NArg(); n < 3 || n > 4 {
 		return cli.Usagef("want get HOST:PORT NAME [LOCAL], or put HOST:PORT LOCAL [NAME]")
 	}
-	c := tftp.Client{Wide: *wide, BlockSize: *blockSize, WindowSize: *windowSize}
+	if *giveUp < 0 {
+		return cli.Usagef("-giveup %v: want a positive time", *giveUp)
+	}
+	c := tftp.Client{
+		Wide: *wide, BlockSize: *blockSize, WindowSize: *windowSize,
+		GiveUp: *giveUp, MaxSize: *maxSize, IgnoreSize: *ignoreSize,
+	}
 	var ok bool
 	if c.Mode, ok = tftp.ParseMode(*mode); !ok {
 		return cli.Usagef("-mode %q: want octet or netascii", *mode)
@@ -104,7 +113,7 @@ func (t *transfer) get(ctx context.Context, name, local string) error {
 func (t *transfer) put(ctx context.Context, local, name string) error {
 	src := ferry.Source{R: os.Stdin, Size: -1}
 	if local != "-" {
-		f, err := os.Open(local)
+		f, err := cli.Open(ctx, local)
 		if err != nil {
 			return err
 		}
