@@ -28,7 +28,7 @@ var rooms = []room{
 		module + "/internal/", module + "/checksum",
 		"golang.org/x/net/", "golang.org/x/sync/", "golang.org/x/sys/",
 	}},
-	{"lossy and multicast", is("lossy", "multicast"), []string{
+	{"lossy, multicast and sealed", is("lossy", "multicast", "sealed"), []string{
 		module + "/internal/datagram", "golang.org/x/net/", "golang.org/x/sys/",
 	}},
 	{"the rooms of lossy", under("lossy"), []string{
@@ -129,6 +129,9 @@ func TestImportRules(t *testing.T) {
 		{"lossy", module + "/internal/datagram", true},
 		{"lossy", module + "/internal/rtt", false},
 		{"lossy", module + "/checksum", false},
+		{"sealed", module + "/internal/datagram", true},
+		{"sealed", module + "/lossy", false},
+		{"p2mp", module + "/sealed", false},
 		{"lossy/proxy", module + "/lossy", true},
 		{"lossy/proxy", module + "/checksum", false},
 		{"internal/datagram", module + "/lossy", false},

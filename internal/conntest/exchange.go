@@ -48,6 +48,9 @@ func order(e *env) {
 }
 
 func toItself(e *env) {
+	if e.suite.NoReflection {
+		e.Skip("the conn drops the packets that it sent itself")
+	}
 	a := e.conn()
 	e.send(a, a, "to myself")
 	e.expect(a, "to myself", a)

@@ -23,6 +23,12 @@ type Suite struct {
 	// no room for. If it is nil, only their loss is checked.
 	Overflowed func(net.PacketConn) int
 
+	// Overhead is by how many bytes datagrams are longer on the wire than their payload.
+	Overhead int
+
+	// NoReflection says that a conn drops the packets that it sent itself.
+	NoReflection bool
+
 	// Delayed says that datagrams arrive only some time after they were
 	// written, by the system's clock. A case that needs to know when they
 	// have all arrived is skipped.
