@@ -303,7 +303,7 @@ func (c *chat) readSay() {
 
 // readServer brings what comes from the server.
 func (c *chat) readServer() {
-	in := splitter{framing: Auto, max: mostLabel + DefaultMaxMessage, labels: true}
+	in := splitter{framing: Auto, max: maxLabel + DefaultMaxMessage, labels: true}
 	for {
 		n, err := c.server.Read(in.room())
 		in.took(n)

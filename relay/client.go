@@ -2,7 +2,6 @@ package relay
 
 import (
 	"errors"
-	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -11,22 +10,10 @@ import (
 	"time"
 )
 
-// How many times Server.Patience others wait for a client that reads, but slowly.
-const (
-	// readerPatience is for one that is known to read, and takes nothing now: its
-	// machine may be busy.
-	readerPatience = 4
-	// mostPatience is for all, until there is room.
-	mostPatience = 8
-	// longestPatience is what can be waited so many times without an overflow.
-	longestPatience = math.MaxInt64 / mostPatience
-)
+// minTaken is what a client with a full queue must take in each [Server.SlowTimeout].
+const minTaken = 16 << 10
 
-// mostBuffered is more than the systems of both sides hold for a client that never
-// reads: usually 10 MB at most. Who has taken more than that reads.
-const mostBuffered = 16 << 20
-
-// A Client is one connection of a Server, as its Trace is told of it.
+// A Client is one connection of a Server.
 type Client struct {
 	// ID is unique for as long as the Server lives.
 	ID uint64
@@ -34,31 +21,32 @@ type Client struct {
 	Addr netip.AddrPort
 }
 
-// A client is a connection that is served. Its reading goroutine owns heardAll and
-// full; mu guards what other clients touch.
+// A client is a connection that is served. ended belongs to its reading goroutine, vector to its writing one; mu guards
+// the fields after it.
 type client struct {
 	Client
 	conn net.Conn
 	options
 
-	heardAll bool      // it closed its side
-	full     []*client // scratch of deliver
+	ended  bool // it has closed its side
+	vector net.Buffers
 
 	messages, delivered, lost atomic.Uint64
 
 	wake chan struct{} // has an element if write has something to look at
-	gone chan struct{} // closed when nothing more can be queued
+	gone chan struct{} // closed when nothing more is queued
 
 	mu        sync.Mutex
 	queue     queue
+	room      chan struct{} // nil unless the queue is full; closed when half of it is free
+	due       time.Time     // the write deadline
+	writing   time.Time     // when the write that is under way began, or last took enough; zero: none is
+	last      time.Time     // when everything must be written; zero: no limit
 	finishing bool          // nothing more is queued: write what is there, and end
-	last      time.Time     // when all is to be written; zero: there is no such time
 	broken    error         // why the connection is of no use any more
 	stopped   bool          // nothing more is read
-	writing   time.Time     // when the write that is under way began; zero: none is
-	fullSince time.Time     // zero: there is room
-	taken     int           // the cost of what was written
-	room      chan struct{} // closed when there is room again; nil: nobody waits
+	words     string        // why, for the client
+	reason    error         // why
 }
 
 func newClient(id uint64, conn net.Conn, o options) *client {
@@ -72,95 +60,56 @@ func newClient(id uint64, conn net.Conn, o options) *client {
 	}
 }
 
-// offer queues d if there is room, or nobody is there any more to have it, or the
-// policy makes room. lost is how many messages that cost.
-func (c *client) offer(d delivery) (ok bool, lost int) {
+// push queues d, unless the client is ending. lost is how many messages were dropped for it. If the queue is full, the
+// caller waits for room.
+func (c *client) push(d delivery) (full bool, lost int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.finishing || c.broken != nil:
-		return true, 0
-	case c.fullSince.IsZero() && c.queue.fits(d):
-		c.queue.push(d)
+		return false, 0
 	case c.slow == DropOldest:
 		lost = c.queue.displace(d)
 		c.lost.Add(uint64(lost))
 	default:
-		if c.fullSince.IsZero() {
-			c.fullSince = time.Now()
+		c.queue.push(d)
+		if c.room == nil && c.queue.full() {
+			c.room = make(chan struct{})
+			c.hurry()
 		}
-		return false, 0
 	}
 	c.poke()
-	return true, lost
+	return c.room != nil, lost
 }
 
-// insist queues d when there is room. If c takes too long to make some, it is
-// disconnected. It gives up when from is gone, on whose behalf it waits.
-func (c *client) insist(d delivery, from *client) {
-	for {
-		room, patience := c.waitForRoom()
-		if room != nil && !c.await(room, patience, from) {
-			return
-		}
-		if ok, _ := c.offer(d); ok {
-			return
-		}
+// hurry shortens the write deadline, because the queue is full. c.mu is held.
+func (c *client) hurry() {
+	switch {
+	case c.slow != Disconnect:
+	case c.slowTimeout < 0:
+		c.breakOff(ErrSlow)
+	case !c.writing.IsZero():
+		c.setDeadline(c.writing)
 	}
 }
 
-// waitForRoom returns a channel that is closed when there is room, nil if there is
-// some, and how long to wait for it.
-func (c *client) waitForRoom() (room <-chan struct{}, patience time.Duration) {
+// awaitRoom waits until c's queue is not full, or c or from has gone.
+func (c *client) awaitRoom(from *client) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.fullSince.IsZero() {
-		return nil, 0
+	room := c.room
+	c.mu.Unlock()
+	if room == nil {
+		return
 	}
-	if c.room == nil {
-		c.room = make(chan struct{})
-	}
-	return c.room, c.remaining(time.Now())
-}
-
-// remaining is how long others wait for c, unless it takes what is being written to it
-// meanwhile: a client that does that reads. c.mu is held.
-func (c *client) remaining(now time.Time) time.Duration {
-	if c.patience < 0 {
-		return 0
-	}
-	writing := c.writing
-	if writing.IsZero() {
-		writing = now // write is about to take what is next
-	}
-	patience := c.patience
-	if c.taken > mostBuffered {
-		patience *= readerPatience
-	}
-	return min(patience-now.Sub(writing), mostPatience*c.patience-now.Sub(c.fullSince))
-}
-
-// await waits for room. It reports whether it makes sense to look again.
-func (c *client) await(room <-chan struct{}, patience time.Duration, from *client) bool {
-	var late <-chan time.Time
-	if c.slow == Disconnect {
-		if patience <= 0 {
-			c.fail(ErrSlow)
-			return false
-		}
-		t := time.NewTimer(patience)
-		defer t.Stop()
-		late = t.C
+	var gone chan struct{}
+	if from != nil {
+		gone = from.gone
 	}
 	select {
 	case <-room:
-		return true
-	case <-late:
-		return true
 	case <-c.gone:
-	case <-from.gone:
+	case <-gone:
 	}
-	return false
 }
 
 // poke wakes write. c.mu is held.
@@ -174,8 +123,6 @@ func (c *client) poke() {
 // write empties the queue into the connection until the client is finished or broken.
 func (c *client) write() {
 	var bufs [][]byte
-	var vector net.Buffers
-	var due time.Time // of the write deadline
 	for {
 		var messages int
 		var over bool
@@ -186,21 +133,7 @@ func (c *client) write() {
 			<-c.wake
 			continue
 		}
-		if err := c.hurry(&due); err != nil {
-			c.fail(err)
-			return
-		}
-		var err error
-		if len(bufs) == 1 {
-			_, err = c.conn.Write(bufs[0])
-		} else {
-			vector = bufs
-			_, err = vector.WriteTo(c.conn)
-		}
-		if err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				err = ErrSlow
-			}
+		if err := c.send(bufs); err != nil {
 			c.fail(err)
 			return
 		}
@@ -209,63 +142,81 @@ func (c *client) write() {
 	}
 }
 
-// hurry sets the write deadline. It may be shorter by an eighth than it should: moving
-// it for each write would cost as much as a small write.
-func (c *client) hurry(due *time.Time) error {
-	if c.writeTimeout < 0 {
-		return nil
+// send writes bufs. When the deadline passes, it goes on if a slow client has taken enough.
+func (c *client) send(bufs [][]byte) error {
+	for c.vector = bufs; ; {
+		n, err := c.vector.WriteTo(c.conn)
+		switch {
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return err
+		case !c.tookEnough(n):
+			return ErrSlow
+		}
 	}
-	now := time.Now()
-	if due.Sub(now) > c.writeTimeout-c.writeTimeout/8 {
-		return nil
-	}
-	*due = c.due(now)
-	return c.conn.SetWriteDeadline(*due)
 }
 
-// due is when a write that begins now is to have ended.
-func (c *client) due(now time.Time) time.Time {
+// tookEnough reports whether a write that was interrupted after n bytes goes on.
+func (c *client) tookEnough(n int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	due := now.Add(c.writeTimeout)
-	if !c.last.IsZero() && c.last.Before(due) {
-		return c.last
+	if c.room == nil || n < minTaken {
+		return false
 	}
-	return due
+	c.writing = time.Now()
+	c.setDeadline(c.writing)
+	return true
 }
 
-// limit gives all that is still written to the client the time of one write.
-func (c *client) limit() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.last = time.Now().Add(c.writeTimeout)
-}
-
-// take frees what was written, tells those who wait for room, and returns what is next.
+// take frees what was written, wakes those who wait for room, and returns what is next.
 func (c *client) take(bufs [][]byte) (_ [][]byte, messages int, over bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.taken += c.queue.flying
 	c.queue.wrote()
 	c.writing = time.Time{}
-	if !c.fullSince.IsZero() && c.queue.roomy() {
-		c.fullSince = time.Time{}
-		c.letIn()
+	if c.room != nil && c.queue.halfFree() {
+		close(c.room)
+		c.room = nil
 	}
 	if c.broken != nil || c.finishing && c.queue.empty() {
 		return bufs, 0, true
 	}
 	if bufs, messages = c.queue.take(bufs); len(bufs) > 0 {
 		c.writing = time.Now()
+		c.setDeadline(c.writing)
 	}
 	return bufs, messages, false
 }
 
-// letIn wakes those who wait for room. c.mu is held.
-func (c *client) letIn() {
-	if c.room != nil {
-		close(c.room)
-		c.room = nil
+// setDeadline sets the deadline of a write that begins at now. c.mu is held.
+//
+// The deadline that WriteTimeout gives may be earlier by an eighth than it should be: moving it for each write would cost
+// as much as a small write.
+func (c *client) setDeadline(now time.Time) {
+	var due time.Time
+	switch {
+	case c.room != nil && c.slow == Disconnect:
+		due = now.Add(c.slowTimeout)
+	case c.writeTimeout < 0:
+	case c.due.Sub(now) > c.writeTimeout-c.writeTimeout/8:
+		due = c.due
+	default:
+		due = now.Add(c.writeTimeout)
+	}
+	if !c.last.IsZero() && (due.IsZero() || c.last.Before(due)) {
+		due = c.last
+	}
+	if due != c.due {
+		c.due = due
+		_ = c.conn.SetWriteDeadline(due) // a conn that is closed fails in the write
+	}
+}
+
+// limit gives all that is still written to the client the time of one write.
+func (c *client) limit() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.writeTimeout >= 0 {
+		c.last = time.Now().Add(c.writeTimeout)
 	}
 }
 
@@ -284,11 +235,15 @@ func (c *client) finish(words string) {
 	c.poke()
 }
 
-// fail breaks the connection off, so that reading and writing end. What is queued is
-// lost. The first reason counts.
+// fail breaks the connection off, so that reading and writing end. What is queued is lost. The first reason counts.
 func (c *client) fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.breakOff(err)
+}
+
+// breakOff is fail with c.mu held.
+func (c *client) breakOff(err error) {
 	if c.broken != nil {
 		return
 	}
@@ -299,7 +254,7 @@ func (c *client) fail(err error) {
 	}
 	c.poke()
 	if tcp, ok := c.conn.(interface{ SetLinger(sec int) error }); ok && errors.Is(err, ErrSlow) {
-		_ = tcp.SetLinger(0) // the system, too, forgets what it has not read
+		_ = tcp.SetLinger(0) // the system, too, drops what was not read
 	}
 	c.conn.Close()
 }
@@ -310,8 +265,7 @@ func (c *client) failed() bool {
 	return c.broken != nil
 }
 
-// cause is why the client ended: err, which its reading ended with, unless something
-// else came first.
+// cause is why the client ended: err, which its reading ended with, unless it was broken off.
 func (c *client) cause(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -321,24 +275,23 @@ func (c *client) cause(err error) error {
 	return err
 }
 
-// expect sets the read deadline, unless nothing is to be read any more.
+// expect sets the read deadline, unless nothing is read any more.
 func (c *client) expect(d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.stopped {
+	if d <= 0 || c.stopped {
 		return nil
 	}
 	return c.conn.SetReadDeadline(time.Now().Add(d))
 }
 
-// stopReading ends the reading for good.
-func (c *client) stopReading() {
+// stop ends the reading. The client is told words, if any. The first reason counts.
+func (c *client) stop(words string, reason error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stopped = true
+	if !c.stopped {
+		c.stopped, c.words, c.reason = true, words, reason
+	}
 	_ = c.conn.SetReadDeadline(past)
 }
 
@@ -350,7 +303,7 @@ func (c *client) whyNoMore(err error) (words string, _ error) {
 	case !errors.Is(err, os.ErrDeadlineExceeded):
 		return "", err
 	case c.stopped:
-		return "", nil
+		return c.words, c.reason
 	}
 	return "silent too long", ErrIdle
 }

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// mostBatch bounds the bytes of one delivery that holds more than one message.
-const mostBatch = 64 << 10
+// maxBatch bounds the bytes of one delivery that holds more than one message.
+const maxBatch = 64 << 10
 
 // exit is the message that ends a client: CSCI 351 project 4, "Handler function for a
 // Thread".
@@ -19,8 +19,8 @@ type delivery struct {
 	messages int
 }
 
-// mostLabel is the length of the longest label.
-const mostLabel = len("18446744073709551615: ")
+// maxLabel is the length of the longest label.
+const maxLabel = len("18446744073709551615: ")
 
 // labelled reports whether b begins as the lines of a Server do, "ID: " or "* ".
 func labelled(b []byte) bool {
@@ -40,7 +40,7 @@ func newBatcher(id uint64) *batcher {
 
 // fits reports whether text may join what is there.
 func (b *batcher) fits(text []byte) bool {
-	return b.messages == 0 || len(b.data)+b.length(text) <= mostBatch
+	return b.messages == 0 || len(b.data)+b.length(text) <= maxBatch
 }
 
 func (b *batcher) length(text []byte) int { return len(b.label) + len(text) + 1 }
@@ -52,7 +52,7 @@ func (b *batcher) add(text, rest []byte) {
 		size := b.length(text)
 		lines := rest[:bytes.LastIndexByte(rest, '\n')+1]
 		more := len(lines) + bytes.Count(lines, []byte{'\n'})*len(b.label)
-		b.data = make([]byte, 0, max(size, min(size+more, mostBatch)))
+		b.data = make([]byte, 0, max(size, min(size+more, maxBatch)))
 	}
 	b.data = append(b.data, b.label...)
 	b.data = append(b.data, text...)
@@ -70,6 +70,8 @@ func (b *batcher) take() delivery {
 // appendNotice encodes a line of the server itself.
 func appendNotice(b []byte, text string) []byte {
 	b = append(b, "* "...)
-	b = append(b, text...)
+	b = append(b, oneLine(text)...)
 	return append(b, '\n')
 }
+
+func notice(text string) delivery { return delivery{data: appendNotice(nil, text), messages: 1} }

@@ -18,8 +18,11 @@ var (
 	ErrTooLong = errors.New("relay: message too long")
 	// ErrSlow: the client did not read, or not fast enough.
 	ErrSlow = errors.New("relay: too slow")
-	// ErrIdle: the client said nothing for longer than Server.IdleTimeout.
+	// ErrIdle: the client said nothing for longer than Server.IdleTimeout; or, of a Forwarder, nothing was copied
+	// for HalfCloseTimeout.
 	ErrIdle = errors.New("relay: silent too long")
+	// ErrKicked: Server.Kick was called.
+	ErrKicked = errors.New("relay: kicked")
 )
 
 // What is wrong with a packet of a Peer; see [ParsePacket] and [Trace].

@@ -6,9 +6,8 @@ import "fmt"
 type Framing int
 
 const (
-	// Auto is Chunk for a client whose first read holds no newline, and Line for
-	// any other. Reads that fill all of the buffer, at first 4 KiB, count as one with
-	// the read that follows.
+	// Auto: a read is a message, as with Chunk, until the first newline comes; from then on a message ends with a
+	// newline. Reads that fill all of the buffer, at first 4 KiB, count as one with the read that follows.
 	Auto Framing = iota
 	// Line: a message ends with a newline.
 	Line

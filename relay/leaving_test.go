@@ -36,7 +36,7 @@ func TestManyLeave(t *testing.T) {
 			leave(t, c)
 			conns = append(conns, c)
 		}
-		if n := len(h.server.room.leaving); n != most {
+		if n := len(h.server.leaving); n != most {
 			t.Errorf("%d clients are leaving, want %d", n, most)
 		}
 		if got := left.all(); len(got) != len(conns)-most || !errors.Is(errors.Join(got...), ErrSlow) {
@@ -58,7 +58,7 @@ func TestManyLeave(t *testing.T) {
 // it, however many writes that takes. Shutdown waits for as long as its caller does.
 func TestLeavingTakesTime(t *testing.T) {
 	const messages = 10
-	line := strings.Repeat("x", mostWritten-10) + "\n"
+	line := strings.Repeat("x", maxWritten-10) + "\n"
 	for name, tt := range map[string]struct {
 		leave func(*testing.T, *hall, net.Conn)
 		want  int // messages that arrive
@@ -108,7 +108,7 @@ func (s shaker) Write(b []byte) (int, error) {
 // TestRefusedShakesNoHands: refused clients, one or many, that never send what must be
 // read before they can be told why hold up neither those after them nor Shutdown.
 func TestRefusedShakesNoHands(t *testing.T) {
-	for _, refused := range []int{1, mostPartings + 3} {
+	for _, refused := range []int{1, maxPartings + 3} {
 		synctest.Test(t, func(t *testing.T) {
 			h := newHall(t, &Server{MaxClients: 1})
 			a := h.enter()
@@ -126,7 +126,7 @@ func TestRefusedShakesNoHands(t *testing.T) {
 			}
 			a.say("exit")
 			a.expect("EOF")
-			ctx, cancel := context.WithTimeout(t.Context(), 2*partingTime)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*partingTimeout)
 			defer cancel()
 			if err := h.server.Shutdown(ctx); err != nil {
 				t.Errorf("Shutdown: %v", err)

@@ -382,7 +382,7 @@ func TestChatLongText(t *testing.T) {
 func TestChatLongDelivery(t *testing.T) {
 	forged := "1: I owe you money"
 	for _, id := range []string{"2: ", "18446744073709551615: "} {
-		for _, first := range []int{len(id), 1448, firstRead, DefaultMaxMessage / 2} { // bytes of a read
+		for _, first := range []int{len(id), 1448, minBuffer, DefaultMaxMessage / 2} { // bytes of a read
 			synctest.Test(t, func(t *testing.T) {
 				a, b := newChatters(t)
 				a.start(Peer{}, b.addr)

@@ -6,22 +6,19 @@ const (
 	// perDelivery is what a delivery costs in a queue beside its bytes.
 	perDelivery = 64
 
-	// One write takes at most so many bytes, or one delivery, and so many deliveries.
-	mostWritten  = 64 << 10
-	mostVectored = 256
+	// One write takes at most maxWritten bytes, or one delivery, and at most maxVectored deliveries.
+	maxWritten  = 64 << 10
+	maxVectored = 256
 )
 
-// A queue holds what waits for one client, at most limit bytes of it. It knows no conn
-// and no lock.
-//
-// An empty queue has room for anything, so that a limit can be small and a message long.
+// A queue holds what waits for one client. It uses no conn and no lock.
 type queue struct {
 	limit int
 	items []delivery // from head on
 	head  int
 
 	waiting int // bytes in items
-	flying  int // bytes that take returned, until they are written
+	flying  int // bytes that take returned and that are being written
 
 	// lost counts the messages dropped since the client was last told.
 	lost    int
@@ -33,14 +30,11 @@ func (d delivery) cost() int { return cap(d.data) + perDelivery }
 func (q *queue) bytes() int  { return q.waiting + q.flying }
 func (q *queue) empty() bool { return q.head == len(q.items) && q.lost == 0 }
 
-// fits reports whether there is room for d.
-func (q *queue) fits(d delivery) bool {
-	return q.bytes() == 0 || q.bytes()+d.cost() <= q.limit
-}
+// full reports whether more waits than should.
+func (q *queue) full() bool { return q.bytes() > q.limit }
 
-// roomy reports whether a full queue has emptied so far that those who wait for it
-// are woken: not for every little piece.
-func (q *queue) roomy() bool { return q.bytes() <= q.limit/2 }
+// halfFree reports whether a queue that was full has room again: not for every little piece.
+func (q *queue) halfFree() bool { return q.bytes() <= q.limit/2 }
 
 // push adds d.
 func (q *queue) push(d delivery) {
@@ -64,8 +58,13 @@ func (q *queue) pop() delivery {
 	return d
 }
 
-// displace pushes d, and drops as many of the oldest as must go. It returns how
-// many messages that were. If what is being written leaves no room, d itself is lost.
+// fits reports whether there is room for d. An empty queue has room for anything.
+func (q *queue) fits(d delivery) bool {
+	return q.bytes() == 0 || q.bytes()+d.cost() <= q.limit
+}
+
+// displace pushes d, and drops the oldest deliveries until there is room for it. It returns how many messages that
+// were. If what is being written leaves no room, d itself is lost.
 func (q *queue) displace(d delivery) (lost int) {
 	for !q.fits(d) && q.head < len(q.items) {
 		lost += q.pop().messages
@@ -83,14 +82,14 @@ func (q *queue) displace(d delivery) (lost int) {
 // called again only after wrote.
 func (q *queue) take(bufs [][]byte) (_ [][]byte, messages int) {
 	if q.lost > 0 {
-		// What is lost is always older than what waits.
+		// What was lost is always older than what waits.
 		q.notices = appendNotice(q.notices[:0], fmt.Sprintf("%d messages lost", q.lost))
 		q.lost = 0
 		bufs = append(bufs, q.notices)
 	}
 	size := 0
-	for len(bufs) < mostVectored && q.head < len(q.items) {
-		if size > 0 && size+len(q.items[q.head].data) > mostWritten {
+	for len(bufs) < maxVectored && q.head < len(q.items) {
+		if size > 0 && size+len(q.items[q.head].data) > maxWritten {
 			break
 		}
 		d := q.pop()
@@ -102,5 +101,5 @@ func (q *queue) take(bufs [][]byte) (_ [][]byte, messages int) {
 	return bufs, messages
 }
 
-// wrote says that what take returned is out of the way.
+// wrote notes that what take returned is written.
 func (q *queue) wrote() { q.flying = 0 }

@@ -25,7 +25,7 @@ func TestQueueBounds(t *testing.T) {
 		}
 		q.push(deliveryOf(i, 100))
 	}
-	if q.fits(deliveryOf(3, 10)) || q.roomy() {
+	if q.fits(deliveryOf(3, 10)) || q.halfFree() {
 		t.Error("room in a full queue")
 	}
 	// What is being written takes room until it is written.
@@ -34,7 +34,7 @@ func TestQueueBounds(t *testing.T) {
 		t.Errorf("take gave %d buffers, %d messages", len(bufs), n)
 	}
 	q.wrote()
-	if !q.roomy() || q.bytes() != 0 {
+	if !q.halfFree() || q.bytes() != 0 {
 		t.Errorf("%d bytes after wrote", q.bytes())
 	}
 	if !q.fits(deliveryOf(0, 1000*cost)) {
@@ -47,12 +47,12 @@ func TestQueueWritesAreBounded(t *testing.T) {
 	for i := range 1000 {
 		q.push(deliveryOf(i, 8))
 	}
-	if bufs, _ := q.take(nil); len(bufs) != mostVectored {
-		t.Errorf("a write has %d buffers, want %d", len(bufs), mostVectored)
+	if bufs, _ := q.take(nil); len(bufs) != maxVectored {
+		t.Errorf("a write has %d buffers, want %d", len(bufs), maxVectored)
 	}
 	q = queue{limit: 1 << 30}
 	for range 10 {
-		q.push(delivery{data: make([]byte, mostWritten/2), messages: 1})
+		q.push(delivery{data: make([]byte, maxWritten/2), messages: 1})
 	}
 	if bufs, _ := q.take(nil); len(bufs) != 2 {
 		t.Errorf("a write has %d buffers of 32 KiB, want 2", len(bufs))
@@ -165,7 +165,7 @@ func TestBatcher(t *testing.T) {
 		t.Errorf("then %+v", d)
 	}
 	// A batch is bounded, a message alone is not.
-	b.add(make([]byte, 2*mostBatch), nil)
+	b.add(make([]byte, 2*maxBatch), nil)
 	if b.fits([]byte("x")) {
 		t.Error("a batch has no end")
 	}

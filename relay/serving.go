@@ -2,30 +2,31 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
+
+	"github.com/ferrygo/ferry/internal/tcpstate"
 )
 
 const (
-	// mostPartings bounds the connections that a Serve has ended and whose other side has
-	// not.
-	mostPartings = 1024
-	// partingTime is how long it waits for that, and how long a refused client may take
-	// to be told why.
-	partingTime = time.Second
-	// mostIgnored bounds the bytes that it reads meanwhile, and does not look at.
-	mostIgnored = 1 << 20
+	// maxPartings bounds the connections that a Serve has ended and whose other side has not.
+	maxPartings = 1024
+	// partingTimeout is how long a Serve waits for that, and how long a refused client may take to be told why.
+	partingTimeout = time.Second
+	// maxIgnored bounds the bytes that it reads meanwhile and ignores.
+	maxIgnored = 1 << 20
 )
 
-// A serving is one call of Serve. It accepts clients in the goroutine of that call.
-// Each client has two more: one reads and delivers to the queues of others, one empties
-// its own queue.
+// A serving is one call of Serve. It accepts clients in the goroutine of that call. Each client has two more: one
+// reads and delivers to the queues of others, one writes its own queue.
 type serving struct {
+	*Server
 	options
-	room  *roster
 	trace Trace
 	l     net.Listener
 
@@ -50,76 +51,80 @@ func (v *serving) accept() error {
 		},
 		failed: v.trace.AcceptFailed,
 		accepted: func(conn net.Conn) {
-			if c := v.room.join(conn, v.options); c != nil {
+			if c, err := v.join(conn, v.options); err == nil {
 				v.conns.Go(func() { v.attend(c) })
 			} else {
-				v.refuse(conn)
+				v.refuse(conn, err)
 			}
 		},
 	})
 }
 
-// refuse tells a client that there is no room for it.
-func (v *serving) refuse(conn net.Conn) {
+// refuse tells a client why it may not join.
+func (v *serving) refuse(conn net.Conn, why error) {
 	if v.trace.Refused != nil {
-		v.trace.Refused(addrPort(conn.RemoteAddr()), ErrFull)
+		v.trace.Refused(addrPort(conn.RemoteAddr()), why)
 	}
-	words := appendNotice(nil, fmt.Sprintf("full: at most %d clients", v.maxClients))
+	text := why.Error()
+	if errors.Is(why, ErrFull) {
+		text = fmt.Sprintf("full: at most %d clients", v.maxClients)
+	}
+	words := notice(text).data
 	select {
 	case v.partings <- struct{}{}:
 		v.conns.Go(func() {
 			defer func() { <-v.partings }()
 			defer watch(v.hard, func() { conn.Close() })()
 			// For reading, too: the first Write of a TLS conn reads.
-			_ = conn.SetDeadline(time.Now().Add(partingTime))
+			_ = conn.SetDeadline(time.Now().Add(partingTimeout))
 			if _, err := conn.Write(words); err == nil {
 				part(conn)
 			}
 			conn.Close()
 		})
 	default:
-		// So many have not gone when they were told: this one gets what fits at once.
+		// Many have not gone when they were told: this one gets what fits at once.
 		_ = conn.SetDeadline(time.Now().Add(time.Millisecond))
 		_, _ = conn.Write(words)
 		conn.Close()
 	}
 }
 
-// part closes our side of a connection and waits for the other to close its own. If it
-// were closed while there is something to read, the system would reset it, and what was
-// written last would be lost on the way.
+// part closes our side of a connection and waits for the other to close its own. If the connection were closed while
+// there is something to read, the system would reset it, and what was written last would be lost.
 func part(conn net.Conn) {
 	half, ok := conn.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	_ = conn.SetReadDeadline(time.Now().Add(partingTime))
-	_, _ = io.CopyN(io.Discard, conn, mostIgnored)
+	_ = conn.SetReadDeadline(time.Now().Add(partingTimeout))
+	_, _ = io.CopyN(io.Discard, conn, maxIgnored)
 }
 
 // attend serves one client from its first byte to its last.
 func (v *serving) attend(c *client) {
 	unhook := watch(v.hard, func() { c.fail(context.Cause(v.hard)) })
-	unstop := watch(v.soft, c.stopReading)
+	unstop := watch(v.soft, func() { c.stop("", nil) })
+	tcpstate.Watch(c.conn, func() { c.fail(syscall.ETIMEDOUT) })
 	var writer sync.WaitGroup
 	writer.Go(c.write)
 	if v.trace.Joined != nil {
 		v.trace.Joined(c.Client)
 	}
 	if v.notices {
-		c.offer(notice(fmt.Sprintf("you are %d", c.ID)))
-		v.deliver(c, notice(fmt.Sprintf("%d joined", c.ID)))
+		c.push(notice(fmt.Sprintf("you are %d", c.ID)))
+		v.deliver(c, notice(fmt.Sprintf("%d joined", c.ID)), v.trace.Lost)
 	}
 	words, err := v.read(c)
-	v.await(v.room.heard())
-	v.leave(c)
+	v.await(v.doneReading())
+	v.depart(c)
 	unstop() // parting sets a deadline of its own
 	if v.notices {
-		v.deliver(c, notice(fmt.Sprintf("%d left", c.ID)))
+		v.deliver(c, notice(fmt.Sprintf("%d left", c.ID)), v.trace.Lost)
 	}
 	c.finish(words)
 	writer.Wait()
-	v.room.settle(c)
+	v.settle(c)
 	v.hangUp(c)
 	unhook()
 	if err = c.cause(err); v.trace.Left != nil {
@@ -127,8 +132,7 @@ func (v *serving) attend(c *client) {
 	}
 }
 
-// await lets nobody leave in a Shutdown for whom others wait to have room: what they
-// say has been read, and is to be delivered.
+// await lets no client leave in a Shutdown while what others have said is still to be delivered.
 func (v *serving) await(quiet <-chan struct{}) {
 	if v.soft.Err() == nil {
 		return
@@ -139,11 +143,10 @@ func (v *serving) await(quiet <-chan struct{}) {
 	}
 }
 
-// leave gives up c's place, and bounds how long c may take to read what waits for it,
-// and how many such clients there are. In a Shutdown nobody takes the places, and
-// its caller says how long.
-func (v *serving) leave(c *client) {
-	late := v.room.leave(c)
+// depart gives up c's place, and bounds how long c may take to read what waits for it, and how many such clients there
+// are. In a Shutdown no other client takes the places, and its caller says how long.
+func (v *serving) depart(c *client) {
+	late := v.leave(c)
 	if v.soft.Err() != nil {
 		return
 	}
@@ -156,7 +159,7 @@ func (v *serving) leave(c *client) {
 // hangUp closes the connection of a client whose queue is empty.
 func (v *serving) hangUp(c *client) {
 	defer c.conn.Close()
-	if c.failed() || c.heardAll {
+	if c.failed() || c.ended {
 		return
 	}
 	select {
@@ -167,8 +170,7 @@ func (v *serving) hangUp(c *client) {
 	}
 }
 
-// read delivers what c says until it ends. words, if any, are to be said to it
-// as the last.
+// read delivers what c says until it ends. words, if any, are the last that c is told.
 func (v *serving) read(c *client) (words string, err error) {
 	in := splitter{framing: v.framing, max: v.maxMessage}
 	out := newBatcher(c.ID)
@@ -179,7 +181,7 @@ func (v *serving) read(c *client) (words string, err error) {
 		n, errRead := c.conn.Read(in.room())
 		in.took(n)
 		if errRead == io.EOF {
-			c.heardAll = true
+			c.ended = true
 			in.finish()
 		}
 		before := c.messages.Load()
@@ -202,7 +204,7 @@ func (v *serving) read(c *client) (words string, err error) {
 
 // pass delivers all messages that have been read. It reports whether one was "exit".
 func (v *serving) pass(c *client, in *splitter, out *batcher) (over bool, err error) {
-	defer func() { v.deliver(c, out.take()) }()
+	defer func() { v.deliver(c, out.take(), v.trace.Lost) }()
 	for {
 		text, ok, err := in.next()
 		if !ok || err != nil {
@@ -215,35 +217,15 @@ func (v *serving) pass(c *client, in *splitter, out *batcher) (over bool, err er
 		if string(text) == exit {
 			return true, nil
 		}
+		if v.Filter != nil {
+			if text, ok = v.Filter(c.Client, text); !ok {
+				continue
+			}
+			text = []byte(oneLine(string(text)))
+		}
 		if !out.fits(text) {
-			v.deliver(c, out.take())
+			v.deliver(c, out.take(), v.trace.Lost)
 		}
 		out.add(text, in.waiting())
 	}
 }
-
-// deliver puts d in the queues of all but from. Who has no room is waited for only after
-// all others have it.
-func (v *serving) deliver(from *client, d delivery) {
-	if len(d.data) == 0 {
-		return
-	}
-	full := from.full[:0]
-	for _, c := range v.room.all() {
-		if c == from {
-			continue
-		}
-		if ok, lost := c.offer(d); !ok {
-			full = append(full, c)
-		} else if lost > 0 && v.trace.Lost != nil {
-			v.trace.Lost(c.Client, lost)
-		}
-	}
-	for _, c := range full {
-		c.insist(d, from)
-	}
-	clear(full)
-	from.full = full
-}
-
-func notice(text string) delivery { return delivery{data: appendNotice(nil, text), messages: 1} }

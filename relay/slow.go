@@ -1,20 +1,16 @@
 package relay
 
-// A Slow says what becomes of a client whose queue is full, because it reads more slowly
-// than the others speak.
+// A Slow says what happens to a client whose queue is full (see [Server.Queue]), because it reads more slowly than the
+// others speak.
 type Slow int
 
 const (
-	// Disconnect lets who speaks wait for room, for a while (see Server.Patience), and
-	// then closes the connection of the slow one. So a client that reads a little more
-	// slowly than others flood it slows the flood, and one that has stopped reading is
-	// gone.
+	// Disconnect: those who speak wait for room, and a client with a full queue that takes less than 16 KiB in
+	// [Server.SlowTimeout] is disconnected.
 	Disconnect Slow = iota
-	// DropOldest lets nobody wait: the slow client loses the oldest messages that wait
-	// for it, and is told how many.
+	// DropOldest: nobody waits; the client loses the oldest messages that wait for it, and is told how many.
 	DropOldest
-	// Wait lets who speaks wait for as long as it takes, or until Server.WriteTimeout
-	// ends the slow client.
+	// Wait: those who speak wait for room, until Server.WriteTimeout ends the slow client.
 	Wait
 )
 

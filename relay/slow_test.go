@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
 	"strings"
 	"sync"
@@ -20,12 +19,12 @@ func (h *hall) enterDeaf() net.Conn {
 	return conn
 }
 
-// TestDisconnect: who stops reading is gone, the others miss nothing, and wait no
-// longer than Patience, once.
+// TestDisconnect: a client that stops reading is disconnected, the others miss nothing, and wait no longer than
+// SlowTimeout, once.
 func TestDisconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		left := make(chan error, 3)
-		h := newHall(t, &Server{Queue: 10_000, Patience: time.Second, Trace: &Trace{
+		h := newHall(t, &Server{Queue: 10_000, SlowTimeout: time.Second, Trace: &Trace{
 			Left: func(_ Client, _ ClientReport, err error) { left <- err },
 		}})
 		defer h.close()
@@ -37,7 +36,7 @@ func TestDisconnect(t *testing.T) {
 			b.expect(fmt.Sprintf("1: %0100d\n", i))
 		}
 		if took := time.Since(start); took != time.Second {
-			t.Errorf("500 messages took %v, want Patience, 1s", took)
+			t.Errorf("500 messages took %v, want SlowTimeout, 1s", took)
 		}
 		if err := <-left; !errors.Is(err, ErrSlow) {
 			t.Errorf("the deaf client left with %v, want ErrSlow", err)
@@ -45,44 +44,47 @@ func TestDisconnect(t *testing.T) {
 	})
 }
 
-// TestPatienceWithReaders: who has taken more than any system buffers may stall for
-// longer than who has not, and not for ever.
-func TestPatienceWithReaders(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var left departures
-		h := newHall(t, &Server{Framing: Line, MaxMessage: 1 << 20, Queue: 5000, Patience: time.Second, Trace: left.trace()})
-		defer h.close()
-		a, slow := h.enter(), h.enterDeaf()
-		line := func(size int) string { return strings.Repeat("x", size-1) + "\n" }
-		hear := func(size int) error {
-			_, err := io.ReadFull(slow, make([]byte, len("1: ")+size))
-			return err
-		}
-		stall := func(d time.Duration, want bool) {
-			t.Helper()
-			for range 5 {
-				a.say(line(1000)) // the last one waits for room
-			}
-			after(d)
-			var err error
-			for range 5 {
-				err = errors.Join(err, hear(1000))
-			}
-			synctest.Wait()
-			if all := left.all(); (err == nil) != want || (len(all) == 0) != want {
-				t.Errorf("after %v: %v, left with %v; is it to be there: %v", d, err, all, want)
-			}
-		}
-		stall(time.Second-time.Millisecond, true)
-		for range mostBuffered >> 20 {
-			a.say(line(1 << 20))
-			if err := hear(1 << 20); err != nil {
-				t.Fatal(err)
-			}
-		}
-		stall(readerPatience*time.Second-time.Millisecond, true)
-		stall(readerPatience*time.Second+time.Millisecond, false)
-	})
+// TestSlowReader: a client with a full queue stays as long as it takes 16 KiB in each SlowTimeout, whenever in that
+// time it takes them.
+func TestSlowReader(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		taken int // after each pause
+		pause time.Duration
+		stays bool
+		least time.Duration // that the messages take
+	}{
+		{"steady", 20, time.Millisecond, true, 25 * time.Second},
+		{"all at once", 2 * minTaken, 999 * time.Millisecond, true, 15 * time.Second},
+		{"too little", minTaken - 1000, 1001 * time.Millisecond, false, 0},
+		{"nothing for too long", 1 << 20, 1100 * time.Millisecond, false, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var left departures
+				h := newHall(t, &Server{Queue: 10_000, SlowTimeout: time.Second, Trace: left.trace()})
+				a, slow := h.enter(), h.enterDeaf()
+				go func() {
+					for {
+						time.Sleep(tt.pause)
+						if _, err := io.ReadFull(slow, make([]byte, tt.taken)); err != nil {
+							return
+						}
+					}
+				}()
+				start := time.Now()
+				for range 10 {
+					a.say(strings.Repeat(strings.Repeat("x", 99)+"\n", 600))
+				}
+				if got := left.all(); (len(got) == 0) != tt.stays || time.Since(start) < tt.least {
+					t.Errorf("left with %v after %v; is it to stay: %v", got, time.Since(start), tt.stays)
+				}
+				h.close()
+				slow.Close()
+				after(time.Hour)
+			})
+		})
+	}
 }
 
 // TestRateBesideDeaf: four clients, of which three read at a steady rate what the
@@ -145,11 +147,11 @@ func paced(conn net.Conn, size int, pause time.Duration) string {
 	}
 }
 
-// TestDisconnectAtOnce: who has not read for longer than Patience when its queue fills
-// up costs nobody anything.
+// TestDisconnectAtOnce: a client that has not read for longer than SlowTimeout when its queue fills up costs the others
+// no time.
 func TestDisconnectAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHall(t, &Server{Queue: 10_000, Patience: time.Second})
+		h := newHall(t, &Server{Queue: 10_000, SlowTimeout: time.Second})
 		defer h.close()
 		a, b := h.enter(), h.enter()
 		h.enterDeaf()
@@ -164,54 +166,6 @@ func TestDisconnectAtOnce(t *testing.T) {
 		}
 		if got := strings.Count(b.heard(), "\n"); got != 501 {
 			t.Errorf("heard %d messages, want 501", got)
-		}
-	})
-}
-
-// TestLongestPatience: who waits for as long as it may be said waits.
-func TestLongestPatience(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var left departures
-		h := newHall(t, &Server{Queue: 100, Patience: math.MaxInt64, WriteTimeout: -1, Trace: left.trace()})
-		defer h.close()
-		a := h.enter()
-		h.enterDeaf()
-		for range 2 { // the second waits for room
-			a.say(strings.Repeat("x", 80) + "\n")
-		}
-		after(24 * time.Hour)
-		if got := left.all(); len(got) != 0 {
-			t.Errorf("left with %v, want nobody", got)
-		}
-	})
-}
-
-// TestTrickle: who reads a little all the time is waited for longer, not for ever.
-func TestTrickle(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		defer after(time.Second)
-		h := newHall(t, &Server{Queue: 2_000_000, Patience: time.Second})
-		defer h.close()
-		a, b := h.enter(), h.enter()
-		slow := h.enterDeaf()
-		go func() {
-			for buf := make([]byte, 70); ; time.Sleep(time.Millisecond) {
-				if _, err := slow.Read(buf); err != nil {
-					return
-				}
-			}
-		}()
-		start := time.Now()
-		heard := 0
-		for range 300 {
-			a.say(strings.Repeat(strings.Repeat("x", 99)+"\n", 100))
-			heard += strings.Count(b.heard(), "\n")
-		}
-		if took := time.Since(start); took != 8*time.Second || h.server.Stats().Clients != 2 {
-			t.Errorf("30000 messages took %v, %d clients are left; want 8s, 2", took, h.server.Stats().Clients)
-		}
-		if heard != 30000 {
-			t.Errorf("heard %d messages, want 30000", heard)
 		}
 	})
 }
@@ -351,28 +305,62 @@ func TestWaitEndsWithSpeaker(t *testing.T) {
 	})
 }
 
-// TestFullUntilRoomy: a queue that was full takes nothing, however short, until half of
-// it is free; else who waits with a long message might wait for ever.
-func TestFullUntilRoomy(t *testing.T) {
+// TestFullUntilHalfFree: a queue that was full is full, for others, until half of it is free: they are not woken for
+// every little piece.
+func TestFullUntilHalfFree(t *testing.T) {
 	here, there := net.Pipe()
 	defer here.Close()
 	defer there.Close()
 	c := newClient(1, here, options{queue: 1000, slow: Wait})
-	steps := []struct {
+	for i, s := range []struct {
 		size int
-		want bool
-	}{{500, true}, {500, false}, {1, false}}
-	for i, s := range steps {
-		if ok, _ := c.offer(deliveryOf(0, s.size)); ok != s.want {
-			t.Errorf("step %d: %d bytes: %v, want %v", i, s.size, ok, s.want)
+		full bool
+	}{{500, false}, {300, false}, {100, true}, {1, true}} {
+		if full, _ := c.push(deliveryOf(0, s.size)); full != s.full {
+			t.Errorf("step %d: %d bytes: %v, want %v", i, s.size, full, s.full)
 		}
 	}
 	c.take(nil) // to be written
-	if ok, _ := c.offer(deliveryOf(0, 1)); ok {
+	if full, _ := c.push(deliveryOf(0, 1)); !full {
 		t.Error("room before it is written")
 	}
 	c.take(nil) // it is
-	if ok, _ := c.offer(deliveryOf(0, 500)); !ok {
+	if full, _ := c.push(deliveryOf(0, 500)); full {
 		t.Error("no room afterwards")
 	}
+}
+
+// TestOneOrder: all clients hear what several say in the same order, a slow one too.
+func TestOneOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHall(t, &Server{Framing: Line, Queue: 1000, Slow: Wait, WriteTimeout: -1})
+		defer h.close()
+		fast, slow := h.enter(), h.enterDeaf()
+		var heard strings.Builder
+		go func() {
+			for buf := make([]byte, 50); ; time.Sleep(time.Millisecond) {
+				n, err := slow.Read(buf)
+				if heard.Write(buf[:n]); err != nil {
+					return
+				}
+			}
+		}()
+		var speakers sync.WaitGroup
+		for range 3 {
+			g := h.l.dial()
+			go io.Copy(io.Discard, g)
+			speakers.Go(func() {
+				for i := range 100 {
+					fmt.Fprintf(g, "%d\n", i)
+				}
+			})
+		}
+		speakers.Wait()
+		after(time.Minute)
+		if want := fast.heard(); heard.String() != want || strings.Count(want, "\n") != 300 {
+			t.Errorf("the slow client heard\n%q\nthe other\n%q", heard.String(), want)
+		}
+		slow.Close()
+		after(time.Second)
+	})
 }

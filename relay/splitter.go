@@ -3,22 +3,23 @@ package relay
 import "bytes"
 
 const (
-	firstRead = 4 << 10  // bytes of a reading buffer at first
-	usualRead = 64 << 10 // what it may grow to, or more if messages may be longer
+	minBuffer = 4 << 10  // bytes of a reading buffer at first
+	maxBuffer = 64 << 10 // what it may grow to, or more if messages may be longer
 )
 
-// A splitter cuts a stream into messages. It reads no conn: it says where the next bytes
-// go, is told how many came, and is asked for messages.
+// A splitter cuts a stream into messages. It reads no conn: it says where the next bytes go, is told how many came,
+// and is asked for messages.
 //
-// Its use is room and took, then next until there is none. What next returns is
-// valid until the next room.
+// Its use is room and took, then next until there is none. What next returns is valid until the next room.
 type splitter struct {
-	framing Framing
-	max     int  // bytes of a message
-	labels  bool // under Auto, what begins with a label is lines
+	framing Framing // Auto becomes Line
+	max     int     // bytes of a message
+	labels  bool    // under Auto, a stream that begins with a label is lines
+	partial bool    // under Auto, the message returned last had no newline
 
 	buf        []byte
-	start, end int // what has not been returned yet
+	start, end int  // what has not been returned yet
+	filled     bool // the last read filled the buffer
 	ended      bool
 }
 
@@ -26,7 +27,7 @@ type splitter struct {
 func (s *splitter) room() []byte {
 	switch {
 	case s.buf == nil:
-		s.buf = make([]byte, min(firstRead, s.limit()))
+		s.buf = make([]byte, min(minBuffer, s.limit()))
 	case s.start > 0:
 		s.end = copy(s.buf, s.buf[s.start:s.end])
 		s.start = 0
@@ -35,7 +36,7 @@ func (s *splitter) room() []byte {
 		s.grow()
 	}
 	room := s.buf[s.end:]
-	if s.framing == Chunk && len(room) > s.max {
+	if (s.framing == Chunk || s.partial) && len(room) > s.max {
 		room = room[:s.max] // a longer one could not be one message
 	}
 	return room
@@ -43,7 +44,7 @@ func (s *splitter) room() []byte {
 
 // limit is how long the buffer may grow: a message, its newline, and the byte that
 // shows that there is none.
-func (s *splitter) limit() int { return max(usualRead, s.max+2) }
+func (s *splitter) limit() int { return max(maxBuffer, s.max+2) }
 
 // grow doubles the buffer. A line that fills all of it is too long, and next has said so.
 func (s *splitter) grow() {
@@ -55,26 +56,14 @@ func (s *splitter) grow() {
 // took notes that n bytes came.
 func (s *splitter) took(n int) {
 	s.end += n
-	if s.framing == Auto && n > 0 {
-		s.framing = s.judge()
+	if s.framing == Auto && s.labels && labelled(s.waiting()) {
+		s.framing = Line
 	}
-	if s.end == len(s.buf) && len(s.buf) < s.limit() {
+	s.labels = s.labels && n == 0 // only the first read may show it
+	s.filled = s.end == len(s.buf)
+	if s.filled && len(s.buf) < s.limit() {
 		s.grow() // it comes faster than it is read
 	}
-}
-
-// judge tells lines from chunks by what has come so far. A read that fills the room shows
-// only a part of what was sent, and leaves it open. No line typed at a terminal does:
-// that of Linux has 4095 bytes at most.
-func (s *splitter) judge() Framing {
-	rest := s.waiting()
-	switch {
-	case bytes.IndexByte(rest, '\n') >= 0, s.labels && labelled(rest):
-		return Line
-	case s.end == len(s.buf) && len(rest) <= s.max:
-		return Auto
-	}
-	return Chunk
 }
 
 // finish notes that no more bytes will come: what is there is a message.
@@ -87,19 +76,15 @@ func (s *splitter) waiting() []byte { return s.buf[s.start:s.end] }
 func (s *splitter) next() (text []byte, ok bool, err error) {
 	rest := s.waiting()
 	if i := bytes.IndexByte(rest, '\n'); i >= 0 {
-		s.start += i + 1
-		text = withoutCR(rest[:i])
-		if len(text) > s.max && s.framing != Chunk {
-			return nil, false, ErrTooLong
-		}
-		return text, true, nil
+		return s.line(rest[:i])
 	}
 	switch {
 	case len(rest) == 0:
 		return nil, false, nil
-	case s.framing == Chunk:
+	case s.chunks():
 		text = rest[:min(len(rest), s.max)]
 		s.start += len(text)
+		s.partial = true
 		return text, true, nil
 	case len(withoutCR(rest)) > s.max, s.ended && len(rest) > s.max:
 		return nil, false, ErrTooLong
@@ -108,6 +93,35 @@ func (s *splitter) next() (text []byte, ok bool, err error) {
 		return rest, true, nil
 	}
 	return nil, false, nil
+}
+
+// line returns a message that ends with a newline.
+func (s *splitter) line(text []byte) (_ []byte, ok bool, err error) {
+	s.start += len(text) + 1
+	text = withoutCR(text)
+	partial := s.partial
+	s.partial = false
+	if s.framing == Auto {
+		if s.framing = Line; partial && len(text) == 0 {
+			return s.next() // the end of a line of which all has been returned
+		}
+	}
+	if len(text) > s.max && s.framing != Chunk {
+		return nil, false, ErrTooLong
+	}
+	return text, true, nil
+}
+
+// chunks reports whether what is there is a message though it has no newline. A first read that fills the buffer shows
+// only a part of what was sent, and leaves it open. No line typed at a terminal does: that of Linux has 4095 bytes at most.
+func (s *splitter) chunks() bool {
+	switch s.framing {
+	case Chunk:
+		return true
+	case Auto:
+		return s.ended || s.partial || !s.filled || len(s.waiting()) > s.max
+	}
+	return false
 }
 
 func withoutCR(line []byte) []byte { return bytes.TrimSuffix(line, []byte{'\r'}) }

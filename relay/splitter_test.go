@@ -35,7 +35,7 @@ func split(f Framing, limit int, reads ...string) (texts []string, err error) {
 }
 
 func TestSplitter(t *testing.T) {
-	long, full := strings.Repeat("x", 100_000), strings.Repeat("x", firstRead)
+	long, full := strings.Repeat("x", 100_000), strings.Repeat("x", minBuffer)
 	for _, tt := range []struct {
 		name    string
 		framing Framing
@@ -46,7 +46,10 @@ func TestSplitter(t *testing.T) {
 	}{
 		{"nothing", Auto, 10, nil, nil, nil},
 		{"chunks", Auto, 10, []string{"a", "bc", "d e"}, []string{"a", "bc", "d e"}, nil},
-		{"a newline later does not make it lines", Auto, 10, []string{"a", "b\nc"}, []string{"a", "b", "c"}, nil},
+		{"chunks, then lines", Auto, 10, []string{"a", "b\nc", "d\ne", "f\n"}, []string{"a", "b", "cd", "ef"}, nil},
+		{"a key at a time", Auto, 10, []string{"y", "o", "\r\n", "y", "o", "u", "\r", "\n", "\r\n"}, []string{"y", "o", "you", ""}, nil},
+		{"the first line cut in two", Auto, 10, []string{"hel", "lo\n", "thi", "rd\n"}, []string{"hel", "lo", "third"}, nil},
+		{"a character cut in two", Auto, 10, []string{"a\ngr\xc3", "\xbcn\n"}, []string{"a", "grün"}, nil},
 		{"lines", Auto, 10, []string{"a\nb", "c\n"}, []string{"a", "bc"}, nil},
 		{"lines from the start", Line, 10, []string{"a", "b\n"}, []string{"ab"}, nil},
 		{"chunks of lines", Chunk, 10, []string{"a\n", "\n", "b\nc"}, []string{"a", "", "b", "c"}, nil},
@@ -63,10 +66,10 @@ func TestSplitter(t *testing.T) {
 		{"longer than the buffer", Line, 100_000, []string{long + "\n" + long + "\n"}, []string{long, long}, nil},
 		{"longer than the buffer by one", Line, 100_000, []string{long + "x\n"}, nil, ErrTooLong},
 		{"a first line longer than a read", Auto, 100_000, []string{long + "\na", "b\n"}, []string{long, "ab"}, nil},
-		{"a first line that fills a read", Auto, firstRead, []string{full, "\na", "b\n"}, []string{full, "ab"}, nil},
+		{"a first line that fills a read", Auto, minBuffer, []string{full, "\na", "b\n"}, []string{full, "ab"}, nil},
 		{"a first chunk longer than a read", Auto, 100_000, []string{full + "x", "y"}, []string{full + "x", "y"}, nil},
 		{"a first chunk that fills a read", Auto, 100_000, []string{full}, []string{full}, nil},
-		{"a first chunk longer than a message", Auto, firstRead - 1, []string{full, "y"}, []string{full[1:], "x", "y"}, nil},
+		{"a first chunk longer than a message", Auto, minBuffer - 1, []string{full, "y"}, []string{full[1:], "x", "y"}, nil},
 		{"a label", Auto, 10, []string{"2: a", "b\n"}, []string{"2: a", "b"}, nil},
 		{"binary", Auto, 10, []string{"\x00\xff\n\x80\n"}, []string{"\x00\xff", "\x80"}, nil},
 	} {
@@ -87,16 +90,16 @@ func TestSplitterLabels(t *testing.T) {
 		{"18446744073709551615: a", Line},
 		{"* full: at", Line},
 		{"1: ", Line},
-		{"a\n", Line},
-		{"1:a", Chunk},
-		{"12", Chunk},
-		{": a", Chunk},
-		{"a 1: a", Chunk},
-		{"*", Chunk},
-		{"**", Chunk},
+		{"1:a", Auto},
+		{"12", Auto},
+		{": a", Auto},
+		{"a 1: a", Auto},
+		{"*", Auto},
+		{"**", Auto},
 	} {
 		s := splitter{max: 100, labels: true}
 		s.took(copy(s.room(), tt.first))
+		s.took(copy(s.room(), "2: a")) // shows nothing any more
 		if s.framing != tt.want {
 			t.Errorf("%q is the beginning of a %v, want %v", tt.first, s.framing, tt.want)
 		}
@@ -149,11 +152,11 @@ func TestSplitterMemory(t *testing.T) {
 		s.took(copy(s.room(), "hello\n"))
 		s.next()
 	}
-	if len(s.buf) != firstRead {
-		t.Errorf("a buffer of %d bytes, want %d", len(s.buf), firstRead)
+	if len(s.buf) != minBuffer {
+		t.Errorf("a buffer of %d bytes, want %d", len(s.buf), minBuffer)
 	}
 	s.took(len(s.room()))
-	if len(s.buf) != 2*firstRead {
-		t.Errorf("after a full read, a buffer of %d bytes, want %d", len(s.buf), 2*firstRead)
+	if len(s.buf) != 2*minBuffer {
+		t.Errorf("after a full read, a buffer of %d bytes, want %d", len(s.buf), 2*minBuffer)
 	}
 }

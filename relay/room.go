@@ -1,0 +1,103 @@
+package relay
+
+import (
+	"net"
+	"slices"
+)
+
+// join makes conn a client, unless there are as many as there may be or Admit refuses it.
+func (s *Server) join(conn net.Conn, o options) (*client, error) {
+	var err error
+	if s.Admit != nil {
+		err = s.Admit(Client{Addr: addrPort(conn.RemoteAddr())})
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil && o.maxClients >= 0 && len(s.clients) >= o.maxClients {
+		err = ErrFull
+	}
+	if err != nil {
+		s.departed.Refused++
+		return nil, err
+	}
+	s.lastID++
+	s.reading++
+	s.departed.Joined++
+	c := newClient(s.lastID, conn, o)
+	s.clients[c.ID] = c
+	return c, nil
+}
+
+// deliver queues d for all clients except from, which is nil for the server itself, and then waits until none of
+// their queues is full. All clients get all deliveries in the same order.
+func (s *Server) deliver(from *client, d delivery, lost func(to Client, messages int)) {
+	if len(d.data) == 0 {
+		return
+	}
+	type loss struct {
+		Client
+		messages int
+	}
+	var full []*client
+	var losses []loss
+	s.mu.Lock()
+	for _, c := range s.clients {
+		if c == from {
+			continue
+		}
+		isFull, n := c.push(d)
+		if isFull {
+			full = append(full, c)
+		}
+		if n > 0 {
+			losses = append(losses, loss{c.Client, n})
+		}
+	}
+	s.mu.Unlock()
+	for _, l := range losses {
+		if lost != nil {
+			lost(l.Client, l.messages)
+		}
+	}
+	for _, c := range full {
+		c.awaitRoom(from)
+	}
+}
+
+// doneReading notes that a client's reading has ended, and that all it said is delivered. The channel is closed when
+// that is so for all clients.
+func (s *Server) doneReading() (quiet <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.quiet == nil {
+		s.quiet = make(chan struct{})
+	}
+	quiet = s.quiet
+	if s.reading--; s.reading == 0 {
+		close(s.quiet)
+		s.quiet = nil
+	}
+	return quiet
+}
+
+// leave removes c, whose ID is not given again. Nothing more is delivered to it, but what waits for it may still be
+// written: see settle. If more clients are leaving now than there may be clients, late is the one that has had its
+// time.
+func (s *Server) leave(c *client) (late *client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.clients, c.ID)
+	s.leaving = append(s.leaving, c)
+	if n := len(s.leaving) - 1 - c.maxClients; c.maxClients >= 0 && n >= 0 {
+		late = s.leaving[n] // those before it were late when others left
+	}
+	return late
+}
+
+// settle adds what c has done to the sum, when that does not change any more.
+func (s *Server) settle(c *client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leaving = slices.DeleteFunc(s.leaving, func(o *client) bool { return o == c })
+	s.departed.add(c.report())
+}
