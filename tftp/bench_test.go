@@ -27,7 +27,7 @@ func BenchmarkParsePacket(b *testing.B) {
 // BenchmarkOutbound is a window of blocks and its ACK.
 func BenchmarkOutbound(b *testing.B) {
 	const window = 64
-	o := outbound{Flight: newFlight(numbering{}, false, window, senderTimer(plain())), plan: Window{window}.Begin(), proven: true}
+	o := outbound{Flight: newFlight(numbering{}, false, window, senderTimer(plain())), plan: Window{window}.Begin(), budget: proved()}
 	now := time.Now()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -19,6 +19,8 @@ type branch struct {
 	in    chan []byte
 	free  chan []byte // buffers that may be used again
 
+	woken chan struct{}
+
 	timer *time.Timer
 	used  [][]byte
 	pkts  []datagram.Packet
@@ -32,6 +34,7 @@ func newBranch(ctx context.Context, v *serving, peer netip.AddrPort, local netip
 	return &branch{
 		ctx: ctx, v: v, peer: peer, local: local,
 		in: make(chan []byte, branchQueue), free: make(chan []byte, branchQueue),
+		woken: make(chan struct{}, 1),
 	}
 }
 
@@ -44,6 +47,14 @@ func (b *branch) put(data []byte) {
 	}
 	select {
 	case b.in <- append(buf[:0], data...):
+	default:
+	}
+}
+
+// Wake has the Read that waits, or the next one, return nothing.
+func (b *branch) Wake() {
+	select {
+	case b.woken <- struct{}{}:
 	default:
 	}
 }
@@ -66,6 +77,8 @@ func (b *branch) Read(deadline time.Time) ([]datagram.Packet, error) {
 		select {
 		case data := <-b.in:
 			b.take(data)
+		case <-b.woken:
+			return nil, nil
 		case <-b.ctx.Done():
 			return nil, context.Cause(b.ctx)
 		case <-b.timer.C:

@@ -193,6 +193,7 @@ func (c *Client) begin(op Opcode, server netip.AddrPort, name string, size int64
 		return nil, errors.New("tftp: name with a zero byte, or too long for a packet")
 	}
 	t := &asking{client: c, want: want}
+	t.budget.Prove() // the caller gave the address
 	t.server = server
 	t.peer = netip.AddrPortFrom(server.Addr(), 0)
 	t.num = numbering{wide: c.Wide, toOne: c.RollToOne}
@@ -281,7 +282,7 @@ func (t *asking) askOnce(fits func(Packet) (bool, error)) (Packet, *knock, error
 	if err != nil {
 		return Packet{}, nil, err
 	}
-	k := &knock{left: -1}
+	k := &knock{budget: &t.budget, length: len(b)}
 	k.timer.Config = senderTimer(plain())
 	p, err := t.knock(k, b, fits)
 	return p, k, err
@@ -321,7 +322,7 @@ func (t *asking) get(sink ferry.Sink) error {
 		sink.Abort(err)
 		return err
 	}
-	r := newReceiving(&t.conversation, sink, s, nil, -1)
+	r := newReceiving(&t.conversation, sink, s, nil)
 	r.max = t.client.MaxSize
 	if t.client.IgnoreSize {
 		r.size = -1
@@ -375,7 +376,7 @@ func (t *asking) put(src ferry.Source) error {
 	if err != nil {
 		return err
 	}
-	r := newSending(&t.conversation, src, strategyFor(t.num.wide, t.client.Strategy, s), s, true)
+	r := newSending(&t.conversation, src, strategyFor(t.num.wide, t.client.Strategy, s), s)
 	if d := k.rtt(); d >= 0 {
 		r.out.timer.Sample(d)
 	}

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/ferrygo/ferry"
+	"github.com/ferrygo/ferry/internal/amplify"
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
@@ -17,6 +19,7 @@ import (
 type link interface {
 	Read(deadline time.Time) ([]datagram.Packet, error)
 	Write(pkts []datagram.Packet) (int, error)
+	Wake()
 	SetBuffers(read, write int) (gotRead, gotWrite int, err error)
 	Release()
 }
@@ -39,7 +42,8 @@ type conversation struct {
 	heard   time.Time // when the other side brought progress; at first the start
 	// How long it may bring none, at first and later.
 	answerIn, giveUp time.Duration
-	answered         bool // it has answered
+	answered         bool           // it has answered
+	budget           amplify.Budget // of what may go to it before
 
 	pending  []datagram.Packet // read, not looked at yet
 	from     netip.AddrPort    // where the packet came from that receive returned
@@ -59,7 +63,8 @@ type conversation struct {
 const mostStrays = 64
 
 // receive returns the next packet from the other side. Its payload is valid until the
-// next call. It returns os.ErrDeadlineExceeded (wrapped) when the deadline passes; an
+// next call. It returns os.ErrDeadlineExceeded (wrapped) when the deadline passes, or when
+// the client has asked again; an
 // [*Error] when the other side sent one; and an error around ErrMalformed or ErrWidth
 // for a packet that cannot be read, which "signals that the transaction ends" (UDP file
 // delivery assignment, "About TFTP", the paragraph after point 9).
@@ -69,8 +74,11 @@ func (c *conversation) receive(deadline time.Time) (Packet, error) {
 			return p, err
 		}
 		var err error
-		if c.pending, err = c.link.Read(deadline); err != nil {
+		switch c.pending, err = c.link.Read(deadline); {
+		case err != nil:
 			return Packet{}, err
+		case len(c.pending) == 0: // woken: there is something to look at
+			return Packet{}, os.ErrDeadlineExceeded
 		}
 	}
 }
@@ -121,6 +129,7 @@ func (c *conversation) belongs(from netip.AddrPort) bool {
 // hear notes that the packet that receive returned last was what it should be.
 func (c *conversation) hear(now time.Time) {
 	c.heard, c.answered = now, true
+	c.budget.Prove()
 	c.peer = c.from
 }
 
@@ -170,15 +179,16 @@ func (c *conversation) fail(err error) error {
 	if !c.locked() || errors.As(err, &said) && said == c.said {
 		return err
 	}
-	if c.session != nil && !c.answered && c.wrote >= unprovenPackets {
-		return err // that was all that may go to an address that has not answered
-	}
 	for _, quiet := range []error{ferry.ErrSilent, ferry.ErrNoAnswer, ferry.ErrUnconfirmed, ErrReplaced} {
 		if errors.Is(err, quiet) {
 			return err
 		}
 	}
-	c.sayTo(c.peer, tell(err))
+	p := tell(err)
+	if !c.budget.Allows(len(p.Message)) {
+		return err // that was all that may go to an address that has not answered
+	}
+	c.sayTo(c.peer, p)
 	return err
 }
 
@@ -226,10 +236,16 @@ func (c *conversation) ack(block int64) {
 // sayTo writes one packet at once. If it cannot leave it counts as lost.
 func (c *conversation) sayTo(to netip.AddrPort, p Packet) {
 	b, err := p.AppendBinary(nil)
-	if err == nil {
-		_, err = c.link.Write([]datagram.Packet{{Data: b, Addr: to}})
+	if err != nil {
+		return
 	}
-	if err != nil && c.trace.WriteFailed != nil {
+	// If the conn is of no use, its next read tells.
+	_ = datagram.Send(c.link, []datagram.Packet{{Data: b, Addr: to}}, func(_ int, err error) { c.lost(to, err) })
+}
+
+// lost notes that a packet could not leave.
+func (c *conversation) lost(to netip.AddrPort, err error) {
+	if c.trace.WriteFailed != nil {
 		c.trace.WriteFailed(to, err)
 	}
 }
@@ -245,21 +261,20 @@ func (c *conversation) flush() error {
 	if len(c.batch) > 0 {
 		c.unsent = nil
 	}
-	for left := c.batch; len(left) > 0; {
-		n, err := c.link.Write(left)
-		if err == nil {
-			break
-		}
-		if datagram.Fatal(err) {
-			return err
-		}
+	var tooLong error
+	err := datagram.Send(c.link, c.batch, func(i int, err error) {
 		if datagram.TooLong(err) {
-			return fmt.Errorf("tftp: a block of %d bytes is too long for the way to %v: %w", c.report.BlockSize, c.peer, err)
+			tooLong = err
+			return
 		}
-		if c.unsent = err; c.trace.WriteFailed != nil {
-			c.trace.WriteFailed(left[n].Addr, err)
-		}
-		left = left[n+1:]
+		c.unsent = err
+		c.lost(c.batch[i].Addr, err)
+	})
+	switch {
+	case err != nil:
+		return err
+	case tooLong != nil:
+		return fmt.Errorf("tftp: a block of %d bytes is too long for the way to %v: %w", c.report.BlockSize, c.peer, tooLong)
 	}
 	c.batch, c.small = c.batch[:0], c.small[:0]
 	return nil

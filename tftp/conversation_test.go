@@ -44,7 +44,7 @@ func TestPacketsThatCannotLeave(t *testing.T) {
 		{nil, "abcd", 0, nil},
 		{map[int]error{2: syscall.ENETUNREACH}, "acd", 1, nil},
 		{map[int]error{1: syscall.ENETUNREACH, 2: syscall.EPERM, 4: syscall.EPERM}, "c", 3, nil},
-		{map[int]error{2: syscall.EMSGSIZE}, "a", 0, syscall.EMSGSIZE},
+		{map[int]error{2: syscall.EMSGSIZE}, "acd", 0, syscall.EMSGSIZE},
 		{map[int]error{3: net.ErrClosed}, "ab", 0, net.ErrClosed},
 	} {
 		lost := 0

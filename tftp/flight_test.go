@@ -3,6 +3,8 @@ package tftp
 import (
 	"testing"
 	"time"
+
+	"github.com/ferrygo/ferry/internal/amplify"
 )
 
 // TestTimerOfAFlight: the timer is doubled while nothing is heard, once for what was
@@ -68,9 +70,9 @@ func TestFirstFlight(t *testing.T) {
 		now := time.Unix(1, 0)
 		o := outbound{
 			Flight: newFlight(numbering{}, true, 16, senderTimer(plain())),
-			plan:   Burst{}.Begin(), packetLen: packetLen,
+			plan:   Burst{}.Begin(), packetLen: packetLen, budget: new(amplify.Budget),
 		}
-		o.renew()
+		renew(o.budget, packetLen)
 		n := 0
 		for block, _, _ := o.next(now); block != 0; block, _, _ = o.next(now) {
 			o.sent(now, block, false)

@@ -53,7 +53,7 @@ func FuzzOutbound(f *testing.F) {
 		now := time.Unix(1, 0)
 		o := outbound{
 			Flight: newFlight(numbering{wide: !window}, !window, 16, senderTimer(plain())),
-			plan:   s.Begin(), proven: true, packetLen: 516,
+			plan:   s.Begin(), budget: proved(), packetLen: 516,
 		}
 		shoot := func() (wake time.Time) {
 			t.Helper()

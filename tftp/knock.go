@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/ferrygo/ferry/internal/amplify"
 	"github.com/ferrygo/ferry/internal/datagram"
 	"github.com/ferrygo/ferry/internal/rtt"
 )
@@ -38,12 +39,11 @@ func receiverTimer(s Settings, wide bool) rtt.Config {
 // A knock is the packet that opens a conversation: a request, or the OACK that answers
 // one. It is sent until the other side answers. It reads no socket and no clock.
 type knock struct {
-	timer rtt.Estimator
-	// left is how often it may still be sent to an address that has not
-	// answered; negative means that there is no limit.
-	left  int
-	tries int
-	sent  time.Time
+	timer  rtt.Estimator
+	budget *amplify.Budget // of what may go to an address that has not answered
+	length int             // of the packet
+	tries  int
+	sent   time.Time
 }
 
 // next reports whether to send at now, and when to ask again.
@@ -51,23 +51,16 @@ func (k *knock) next(now time.Time) (send bool, wake time.Time) {
 	if due := k.sent.Add(k.timer.RTO()); k.tries > 0 && now.Before(due) {
 		return false, due
 	}
-	if k.left == 0 {
-		return false, now.Add(unprovenTick)
+	if !k.budget.Allows(k.length) {
+		return false, time.Time{} // until the other side asks again, which wakes the read
 	}
 	if k.tries > 0 {
 		k.timer.TimedOut()
 	}
-	k.left = max(-1, k.left-1)
+	k.budget.Sent(k.length)
 	k.tries++
 	k.sent = now
 	return true, now.Add(k.timer.RTO())
-}
-
-// renew lets the other side have another few: it has asked again.
-func (k *knock) renew() {
-	if k.left == 0 {
-		k.left = unprovenPackets
-	}
 }
 
 // answered takes the round trip, if it can be told (Karn).
@@ -88,7 +81,7 @@ func (c *conversation) knock(k *knock, b []byte, fits func(Packet) (bool, error)
 			return Packet{}, err
 		}
 		if c.askedAgain() {
-			k.renew()
+			renew(k.budget, k.length)
 		}
 		send, wake := k.next(now)
 		if send {

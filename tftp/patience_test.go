@@ -102,6 +102,7 @@ func (c chatterbox) Read(time.Time) ([]datagram.Packet, error) {
 func (c chatterbox) Write(pkts []datagram.Packet) (int, error) { return len(pkts), nil }
 func (c chatterbox) SetBuffers(int, int) (int, int, error)     { return 0, 0, nil }
 func (c chatterbox) Release()                                  {}
+func (c chatterbox) Wake()                                     {}
 
 var chatterAddr = netip.MustParseAddrPort("10.0.0.2:1000")
 
@@ -114,13 +115,13 @@ func TestChatterIsNoProgress(t *testing.T) {
 			start := time.Now()
 			c := &conversation{
 				ctx: t.Context(), link: chatterbox{b}, peer: chatterAddr, request: &Request{}, start: start, heard: start,
-				answered: true, giveUp: time.Minute,
+				answered: true, giveUp: time.Minute, budget: *proved(),
 			}
 			var err error
 			if said.Op == ACK {
-				err = newSending(c, ferry.Source{R: bytes.NewReader(noise(1, 2000))}, Window{1}, plain(), true).run()
+				err = newSending(c, ferry.Source{R: bytes.NewReader(noise(1, 2000))}, Window{1}, plain()).run()
 			} else {
-				err = newReceiving(c, sinkOf(ferry.To(io.Discard)), plain(), nil, -1).run()
+				err = newReceiving(c, sinkOf(ferry.To(io.Discard)), plain(), nil).run()
 			}
 			if took := time.Since(start); !errors.Is(err, ferry.ErrSilent) || took > time.Minute+time.Second {
 				t.Errorf("%s: %v after %v", name, err, took)

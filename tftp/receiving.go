@@ -40,15 +40,14 @@ const (
 )
 
 // newReceiving prepares to receive into sink. opener is what is said until the first
-// block comes: an OACK at a server, nothing where ACK 0 is to be said. left is how
-// often that may be sent while the other side has not answered, or negative.
-func newReceiving(c *conversation, sink ferry.Sink, s Settings, opener []byte, left int) *receiving {
+// block comes: an OACK at a server, nothing where ACK 0 is to be said.
+func newReceiving(c *conversation, sink ferry.Sink, s Settings, opener []byte) *receiving {
 	t := &receiving{
 		conversation: c,
 		in:           newInbound(c.num, c.num.wide, s, receiverTimer(s, c.num.wide)),
 		sink:         sink, opener: opener, size: s.Size,
 	}
-	t.opening = knock{left: left}
+	t.opening = knock{budget: &c.budget, length: max(len(opener), headerLen(c.num.wide))}
 	t.opening.timer.Config = senderTimer(s)
 	t.out = &lazyWriter{sink: sink, size: min(writeBehind+s.WindowSize*s.BlockSize, mostGathered)}
 	if c.request.Mode == Netascii {
@@ -167,7 +166,7 @@ func (t *receiving) speak(now time.Time) (wake time.Time) {
 // open says again, until the first block comes, that it may come.
 func (t *receiving) open(now time.Time) (wake time.Time) {
 	if t.askedAgain() {
-		t.opening.renew()
+		renew(&t.budget, t.opening.length)
 	}
 	send, wake := t.opening.next(now)
 	if !send {

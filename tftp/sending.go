@@ -17,9 +17,8 @@ type sending struct {
 	chunks *chunker
 }
 
-// newSending prepares to send src by a plan. proven says that the other side
-// has answered already.
-func newSending(c *conversation, src ferry.Source, strategy Strategy, s Settings, proven bool) *sending {
+// newSending prepares to send src by a plan.
+func newSending(c *conversation, src ferry.Source, strategy Strategy, s Settings) *sending {
 	room := s.WindowSize
 	if c.num.wide {
 		room = wideWindow
@@ -29,10 +28,9 @@ func newSending(c *conversation, src ferry.Source, strategy Strategy, s Settings
 		chunks:       newChunker(src, c.request.Mode == Netascii, c.num, s.BlockSize, room),
 		out: outbound{
 			Flight: newFlight(c.num, c.num.wide, room, senderTimer(s)),
-			plan:   strategy.Begin(), proven: proven, packetLen: headerLen(c.num.wide) + s.BlockSize,
+			plan:   strategy.Begin(), budget: &c.budget, packetLen: headerLen(c.num.wide) + s.BlockSize,
 		},
 	}
-	t.out.renew()
 	return t
 }
 
@@ -52,8 +50,8 @@ func strategyFor(wide bool, own Strategy, s Settings) Strategy {
 func (t *sending) run() error {
 	defer func() { t.report.RTT = t.out.RTT() }()
 	for {
-		if !t.out.proven && t.askedAgain() {
-			t.out.renew()
+		if t.askedAgain() {
+			renew(&t.budget, t.out.packetLen)
 		}
 		wake, err := t.shoot()
 		if err != nil {

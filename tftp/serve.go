@@ -33,6 +33,7 @@ func (v *serving) run(ctx context.Context, s *session, r *Request) {
 		giveUp: patience(v.server.GiveUp, DefaultServerGiveUp),
 		report: Report{Peer: s.client, Size: -1},
 	}
+	t.budget.Grant(unprovenPackets, unprovenBytes)
 	t.answerIn = min(t.giveUp, orDefault(max(0, v.server.GiveUp), DefaultServerGiveUp)) / 3
 	defer func() { t.close() }()
 	err := t.guard(t.serve)
@@ -71,12 +72,19 @@ func (t *service) serve() error {
 	return t.read()
 }
 
+// use has the transfer go over a link, which a repeated request wakes.
+func (t *service) use(l link) {
+	t.link = l
+	wake := l.Wake
+	t.session.wake.Store(&wake)
+}
+
 // open opens the transfer's conn.
 func (t *service) open(cfg datagram.Config, buffer int) error {
 	t.heard = time.Now() // the Handler may have taken its time
 	defer t.session.opened.Store(true)
 	if b := t.session.branch; b != nil {
-		t.link = b
+		t.use(b)
 		return nil
 	}
 	pc, err := t.v.server.listen(t.ctx, t.v.localFor(t.session))
@@ -86,7 +94,7 @@ func (t *service) open(cfg datagram.Config, buffer int) error {
 	cfg.NoOffload = t.v.server.NoOffload
 	conn := datagram.Open(t.ctx, pc, cfg)
 	_, _, _ = conn.SetBuffers(buffer, 0)
-	t.link = conn
+	t.use(conn)
 	t.close = func() {
 		conn.Release()
 		_ = pc.Close()
@@ -119,14 +127,12 @@ func (t *service) read() error {
 		return err
 	}
 	t.adopt(s)
-	proven := false
 	if len(answer) > 0 {
 		if err := t.offer(s, answer); err != nil || t.report.Probe {
 			return err
 		}
-		proven = true
 	}
-	out := newSending(&t.conversation, src, strategyFor(t.num.wide, t.v.server.Strategy, s), s, proven)
+	out := newSending(&t.conversation, src, strategyFor(t.num.wide, t.v.server.Strategy, s), s)
 	if t.opening.Measured() {
 		out.out.timer.Sample(t.opening.SRTT())
 	}
@@ -140,7 +146,7 @@ func (t *service) offer(s Settings, answer []Option) error {
 	if err != nil {
 		return err
 	}
-	k := &knock{left: unprovenPackets}
+	k := &knock{budget: &t.budget, length: len(b)}
 	k.timer.Config = senderTimer(s)
 	_, err = t.knock(k, b, func(p Packet) (bool, error) { return p.Op == ACK && p.Block == 0, nil })
 	if t.said != nil && t.said.Code == CodeOption {
@@ -186,7 +192,7 @@ func (t *service) write() error {
 	if len(answer) > 0 {
 		opener, _ = Packet{Op: OACK, Options: answer}.AppendBinary(nil)
 	}
-	in := newReceiving(&t.conversation, sink, s, opener, unprovenPackets)
+	in := newReceiving(&t.conversation, sink, s, opener)
 	in.size = t.request.Size
 	if t.request.Mode == Netascii {
 		in.size = -1

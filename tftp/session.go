@@ -28,17 +28,23 @@ type session struct {
 	marked     time.Time
 	markedSize int64
 
-	opened   atomic.Bool  // the handler has returned, and the transfer has its conn
-	progress atomic.Int64 // bytes of the file that the client has acknowledged, or sent
-	again    atomic.Int64 // when the request came again, since began; 0: it did not
-	heard    atomic.Int64 // when the client was last heard in the transfer, since began; 0: not yet
+	opened   atomic.Bool            // the handler has returned, and the transfer has its conn
+	wake     atomic.Pointer[func()] // ends a read of the transfer; nil before it has its conn
+	progress atomic.Int64           // bytes of the file that the client has acknowledged, or sent
+	again    atomic.Int64           // when the request came again, since began; 0: it did not
+	heard    atomic.Int64           // when the client was last heard in the transfer, since began; 0: not yet
 }
 
 // touch notes that the client has been heard.
 func (s *session) touch() { s.heard.Store(s.age()) }
 
-// repeated notes that the request has come again.
-func (s *session) repeated() { s.again.Store(s.age()) }
+// repeated notes that the request has come again, and wakes the transfer.
+func (s *session) repeated() {
+	s.again.Store(s.age())
+	if wake := s.wake.Load(); wake != nil {
+		(*wake)()
+	}
+}
 
 // age is the time since the session began, in nanoseconds; never 0.
 func (s *session) age() int64 { return max(1, int64(time.Since(s.began))) }

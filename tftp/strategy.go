@@ -1,6 +1,10 @@
 package tftp
 
-import "time"
+import (
+	"time"
+
+	"github.com/ferrygo/ferry/internal/amplify"
+)
 
 // A Strategy is a way to deliver a file: which block to send next, and when. Strategies
 // of this package are [StopAndWait], [GoBackN], [Window], [SelectiveRepeat],
@@ -34,26 +38,29 @@ type outbound struct {
 	*Flight
 	plan Plan
 
-	// Until the other side has answered nobody knows whether it is there
-	// and wants the file, and only so much goes to its address.
-	proven    bool
-	packets   int // that may still be sent
-	bytes     int
-	packetLen int // of a full block
+	budget    *amplify.Budget // of what may go to an address that has not answered
+	packetLen int             // of a full block
 }
 
-// What may go to an address that has not answered: no request with a forged sender
-// brings its victim more (RFC 8085, section 3.1.1 asks for caution; RFC 9000, section
-// 8.1 for a bound).
+// What a request allows to be sent to an address that has not answered (RFC 8085, section
+// 3.1.1; RFC 9000, section 8.1). The first block is longer than any request.
 const (
 	unprovenPackets = 3
 	unprovenBytes   = 4096
 )
 
+// renew gives an address that has asked again as much as its first request did, if there
+// is not enough left for a packet of n bytes.
+func renew(b *amplify.Budget, n int) {
+	if !b.Allows(n) {
+		b.Grant(unprovenPackets, unprovenBytes)
+	}
+}
+
 // next names the block to send at now, or 0 and when to ask again.
 func (o *outbound) next(now time.Time) (block int64, again bool, wake time.Time) {
-	if o.exhausted() {
-		return 0, false, now.Add(unprovenTick)
+	if !o.budget.Allows(o.packetLen) {
+		return 0, false, time.Time{} // until the other side asks again, which wakes the read
 	}
 	block, wake = o.plan.Next(now, o.Flight)
 	switch {
@@ -67,42 +74,23 @@ func (o *outbound) next(now time.Time) (block int64, again bool, wake time.Time)
 	return 0, false, now.Add(o.RTO()) // the plan is wrong: not a reason to spin
 }
 
-// exhausted reports whether no more may go to an address that has not answered.
-func (o *outbound) exhausted() bool {
-	return !o.proven && (o.packets <= 0 || o.bytes < o.packetLen)
-}
-
 // sent notes that a packet has left.
 func (o *outbound) sent(now time.Time, block int64, last bool) {
 	o.Flight.sent(now, block, last)
-	if !o.proven {
-		o.packets--
-		o.bytes -= o.packetLen
-	}
-}
-
-// renew lets the other side have another first flight: it has asked again.
-func (o *outbound) renew() {
-	if o.exhausted() {
-		o.packets, o.bytes = unprovenPackets, unprovenBytes
-	}
+	o.budget.Sent(o.packetLen)
 }
 
 // acked takes an ACK and tells the plan.
 func (o *outbound) acked(now time.Time, number uint32) (answer, int64, time.Duration) {
 	a, block, sample := o.Flight.acked(now, number)
 	if a == fresh {
-		o.proven = true
+		o.budget.Prove()
 	}
 	if a == fresh || a == repeated {
 		o.plan.Acked(now, o.Flight, block, a == fresh)
 	}
 	return a, block, sample
 }
-
-// unprovenTick is how often a sender that may send nothing looks whether the other side
-// has asked again. All of a server's transfers may be in wait, with forged senders.
-const unprovenTick = 250 * time.Millisecond
 
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {

@@ -3,6 +3,8 @@ package tftp
 import (
 	"testing"
 	"time"
+
+	"github.com/ferrygo/ferry/internal/amplify"
 )
 
 // TestAdaptiveInSilence: the less comes back, the less is sent.
@@ -42,4 +44,11 @@ func TestInformedForgets(t *testing.T) {
 			t.Fatalf("block %d is sent for the first time and has %d tries", b, n)
 		}
 	}
+}
+
+// proved is the budget of an address that has answered.
+func proved() *amplify.Budget {
+	b := new(amplify.Budget)
+	b.Prove()
+	return b
 }
