@@ -1,100 +1,188 @@
 package ferry
 
 import (
-	"encoding/hex"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
+	"time"
 
 	"github.com/ferrygo/ferry/internal/wholefile"
 )
 
-// SaveAs returns a Handler that keeps a file as name in root, whatever the sender calls
-// it, and replaces a regular file of that name; see [Dir]. Later transfers replace
-// earlier ones.
-func SaveAs(root *os.Root, name string) Handler {
-	return HandlerFunc(func(o Offer) (Sink, error) {
-		if err := wholefile.CheckTaken(root, name, true); err != nil {
-			return nil, err
-		}
-		s := fileSink{replace: true}
-		return s.open(root, name, o, false)
-	})
-}
-
 // A fileSink writes a temporary file and gives it its name at the end.
 type fileSink struct {
 	*wholefile.File
-	replace bool
-	held    int64 // bytes that were there when the transfer was resumed
-	room    int64 // bytes that may be written; 0: no limit
-	written int64
-	dir     *os.Root // to close at the end; may be nil
+	d       *Dir
+	dir     *os.Root
+	written int64 // bytes that the transfer brought
+	end     int64 // behind the last byte
 }
 
-// open makes the file that the sink writes to.
-func (s fileSink) open(dir *os.Root, name string, o Offer, resume bool) (sink Sink, err error) {
-	if resume && o.SHA256 != nil && o.Size >= 0 {
-		s.File, s.held, err = wholefile.ResumeTagged(dir, name, hex.EncodeToString(o.SHA256[:8]), o.Mode)
-		sink = &resumableSink{s, o.Size}
-	} else {
-		s.File, err = wholefile.Create(dir, name, o.Mode)
-		sink = &s
+// create makes the sink for a file in dir.
+func (d *Dir) create(dir *os.Root, name string, o Offer) (Sink, error) {
+	s := &fileSink{d: d, dir: dir}
+	if d.Resume && o.SHA256 != nil && o.Size >= 0 {
+		return d.resume(s, name, o)
 	}
-	if errors.Is(err, wholefile.ErrBusy) { // another process receives it
+	if err := checkRoom(dir, o.Size); err != nil {
+		return nil, err
+	}
+	var err error
+	s.File, err = wholefile.Create(dir, name, o.Mode)
+	if d.InPlace && d.Overwrite && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)) {
+		if f, e := wholefile.CreateInPlace(dir, name); e == nil {
+			s.File, err = f, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// resume makes the sink for a file of which a part may be there.
+func (d *Dir) resume(s *fileSink, name string, o Offer) (Sink, error) {
+	d.prune(s.dir)
+	f, held, err := wholefile.ResumeTagged(s.dir, name, wholefile.Tag(*o.SHA256, o.Size), o.Mode)
+	if errors.Is(err, wholefile.ErrBusy) { // another transfer, or process, receives it
 		err = errors.Join(err, fs.ErrExist)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return sink, nil
+	s.File = f
+	r := &resumableSink{fileSink: *s, held: held, size: o.Size}
+	if err := checkRoom(s.dir, o.Size-held); err != nil {
+		_ = r.unused()
+		return nil, err
+	}
+	return r, nil
+}
+
+// checkRoom refuses what is larger than the room on the disk.
+func checkRoom(dir *os.Root, size int64) error {
+	if free, known := wholefile.Free(dir); known && size > free {
+		return fmt.Errorf("ferry: %w: %d bytes, there is room for %d", ErrDiskFull, size, free)
+	}
+	return nil
+}
+
+// prune removes the parts that exceed the limits.
+func (d *Dir) prune(dir *os.Root) {
+	wholefile.Prune(dir, wholefile.Limits{
+		Number: cmp.Or(d.MaxParts, DefaultMaxParts),
+		Age:    cmp.Or(d.MaxPartAge, DefaultMaxPartAge),
+		Bytes:  d.MaxPartBytes,
+	}, time.Now())
 }
 
 func (s *fileSink) Write(b []byte) (int, error) {
-	if s.written += int64(len(b)); s.room > 0 && s.written > s.room {
-		return 0, fmt.Errorf("ferry: %w: more than %d bytes", ErrTooLarge, s.room)
+	if err := s.grow(s.end, len(b)); err != nil {
+		return 0, err
 	}
-	return s.File.Write(b)
+	n, err := s.File.Write(b)
+	return n, explain(err)
+}
+
+// WriteAt makes the sink an io.WriterAt; see [Sink].
+func (s *fileSink) WriteAt(b []byte, offset int64) (int, error) {
+	if err := s.grow(offset, len(b)); err != nil {
+		return 0, err
+	}
+	n, err := s.File.WriteAt(b, offset)
+	return n, explain(err)
+}
+
+// grow notes that n bytes are written at an offset, unless the file becomes too large.
+func (s *fileSink) grow(offset int64, n int) error {
+	if limit := s.d.MaxSize; limit > 0 && (offset > limit || offset+int64(n) > limit) {
+		return fmt.Errorf("ferry: %w: more than %d bytes", ErrTooLarge, limit)
+	}
+	s.written += int64(n)
+	s.end = max(s.end, offset+int64(n))
+	return nil
 }
 
 func (s *fileSink) Commit() error {
-	defer s.end()
-	return s.File.Commit(s.replace)
+	return errors.Join(explain(s.File.Commit(s.d.Overwrite)), s.d.close(s.dir))
 }
 
 // Abort removes the temporary file. There is nobody to tell if that fails.
 func (s *fileSink) Abort(error) {
-	defer s.end()
 	_ = s.File.Abort()
-}
-
-func (s *fileSink) end() {
-	if s.dir != nil {
-		_ = s.dir.Close()
-	}
+	_ = s.d.close(s.dir)
 }
 
 // A resumableSink is a [Resumer].
 type resumableSink struct {
 	fileSink
-	size int64
+	held int64 // bytes that were there
+	size int64 // of the whole
+	cut  bool  // what is beyond held was cut off
 }
 
+// Resume implements [Resumer]. The part is cut to what it returns only when there is
+// something to write behind it: an offer alone, which may be forged, destroys nothing.
 func (s *resumableSink) Resume(chunk int) (int64, error) {
-	held := min(s.held, s.size)
-	if held < s.size {
-		held -= held % int64(chunk)
+	s.held = min(s.held, s.size)
+	if s.held < s.size {
+		s.held -= s.held % int64(chunk)
 	}
-	return held, s.File.Cut(held)
+	s.end = s.held
+	return s.held, nil
 }
 
-// Abort keeps what has arrived, unless that is nothing, or not what was announced.
+// begin cuts the part to what Resume returned.
+func (s *resumableSink) begin() error {
+	if s.cut {
+		return nil
+	}
+	s.cut = true
+	return explain(s.File.Cut(s.held))
+}
+
+func (s *resumableSink) Write(b []byte) (int, error) {
+	if err := s.begin(); err != nil {
+		return 0, err
+	}
+	return s.fileSink.Write(b)
+}
+
+func (s *resumableSink) WriteAt(b []byte, offset int64) (int, error) {
+	if err := s.begin(); err != nil {
+		return 0, err
+	}
+	return s.fileSink.WriteAt(b, offset)
+}
+
+func (s *resumableSink) Commit() error {
+	if err := s.begin(); err != nil {
+		s.fileSink.Abort(err)
+		return err
+	}
+	return s.fileSink.Commit()
+}
+
+// Abort keeps what has arrived for another try. It keeps nothing if the whole has the
+// wrong digest, or may not be kept at all.
 func (s *resumableSink) Abort(cause error) {
-	if s.held+s.written == 0 || errors.Is(cause, ErrDigest) {
+	wrong := errors.Is(cause, ErrDigest) && s.held+s.written >= s.size
+	if wrong || errors.Is(explain(cause), ErrDiskFull) || errors.Is(cause, ErrTooLarge) {
 		s.fileSink.Abort(cause)
 		return
 	}
-	defer s.end()
-	_ = s.File.Keep()
+	_ = s.unused()
+	s.d.prune(s.dir)
+	_ = s.d.close(s.dir)
+}
+
+// unused leaves the temporary file as it is, unless it is empty.
+func (s *resumableSink) unused() error {
+	if s.held+s.written == 0 {
+		return s.File.Abort()
+	}
+	return s.File.Keep()
 }

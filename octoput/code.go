@@ -15,15 +15,16 @@ type Code uint8
 
 // The codes.
 const (
-	CodeRefused Code = iota + 1 // the receiver does not want the file, or the server does not give it
-	CodeAbsent                  // there is no such file
-	CodeExists                  // there is a file of that name already
-	CodeName                    // the name is not one that a file may have
-	CodeBusy                    // too many transfers at once
-	CodeUnknown                 // the session is not one that this side knows (any more)
-	CodeDigest                  // what arrived does not have the digest of what was sent
-	CodeFailed                  // the file could not be read, or not be kept
-	CodeStopped                 // the other side stopped, for reasons of its own
+	CodeRefused  Code = iota + 1 // the receiver does not want the file, or the server does not give it
+	CodeAbsent                   // there is no such file
+	CodeExists                   // there is a file of that name already
+	CodeName                     // the name is not one that a file may have
+	CodeBusy                     // too many transfers at once
+	CodeUnknown                  // the session is not one that this side knows (any more)
+	CodeDigest                   // what arrived does not have the digest of what was sent
+	CodeFailed                   // the file could not be read, or not be kept
+	CodeStopped                  // the other side stopped, for reasons of its own
+	CodeTooLarge                 // the file is larger than the receiver accepts
 )
 
 // String says what the code means.
@@ -47,6 +48,8 @@ func (c Code) String() string {
 		return "the file could not be read or kept"
 	case CodeStopped:
 		return "stopped"
+	case CodeTooLarge:
+		return "file too large"
 	}
 	return fmt.Sprintf("code %d", uint8(c))
 }
@@ -61,8 +64,8 @@ type RemoteError struct {
 func (e *RemoteError) Error() string { return fmt.Sprintf("octoput: %v says: %v", e.Peer, e.Code) }
 
 // Unwrap returns the error that the code stands for: fs.ErrPermission, fs.ErrNotExist,
-// fs.ErrExist, fs.ErrInvalid, [ferry.ErrBusy], [ferry.ErrRestarted] or [ferry.ErrDigest]; nil for the
-// other codes.
+// fs.ErrExist, fs.ErrInvalid, [ferry.ErrBusy], [ferry.ErrRestarted], [ferry.ErrDigest] or
+// [ferry.ErrTooLarge]; nil for the other codes.
 func (e *RemoteError) Unwrap() error {
 	switch e.Code {
 	case CodeRefused:
@@ -79,6 +82,8 @@ func (e *RemoteError) Unwrap() error {
 		return ferry.ErrRestarted
 	case CodeDigest:
 		return ferry.ErrDigest
+	case CodeTooLarge:
+		return ferry.ErrTooLarge
 	}
 	return nil
 }
@@ -99,6 +104,10 @@ func codeOf(err error, otherwise Code) Code {
 		return CodeBusy
 	case errors.Is(err, ferry.ErrDigest):
 		return CodeDigest
+	case errors.Is(err, ferry.ErrTooLarge):
+		return CodeTooLarge
+	case errors.Is(err, ferry.ErrDiskFull):
+		return CodeFailed
 	}
 	return otherwise
 }

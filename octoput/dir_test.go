@@ -56,7 +56,7 @@ func TestDir(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, lossy.Delay(time.Millisecond))
-		p.serve(Receiver{}, &ferry.Dir{Root: root, DotFiles: true})
+		p.serve(Receiver{}, &ferry.Dir{Root: root, DotFiles: true, PortableNames: true})
 		files := map[string][]byte{"a": noise(1, 20_000), "b c": nil, ".d": []byte("  \n")}
 		for name, data := range files {
 			src := source(data)

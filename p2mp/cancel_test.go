@@ -174,7 +174,7 @@ func TestStopWhileReadingAgain(t *testing.T) {
 	h := offerOf("f", int64(len(data)))
 	digest := sha256.Sum256(data)
 	h.digest = &digest
-	part := fmt.Sprintf(".f.%x.part", digest[:8])
+	part := fmt.Sprintf(".f.%x.%d.part", digest[:8], len(data))
 	if err := root.WriteFile(part, data, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func TestRefusedOffers(t *testing.T) {
 			}
 			synctest.Test(t, func(t *testing.T) {
 				p := newParty(t, 1)
-				p.serve(Receiver{}, &ferry.Dir{Root: root, MaxSize: 1000})
+				p.serve(Receiver{}, &ferry.Dir{Root: root, MaxSize: 1000, PortableNames: true})
 				h := offerOf("f", 10)
 				tt.change(&h)
 				for range 2 { // and again, when the answer was lost

@@ -101,7 +101,7 @@ func refusal(err error) Reason {
 			return m.reason
 		}
 	}
-	if _, system := errors.AsType[syscall.Errno](err); system {
+	if _, system := errors.AsType[syscall.Errno](err); system || errors.Is(err, ferry.ErrDiskFull) {
 		return ReasonStorage
 	}
 	return ReasonRefused

@@ -93,7 +93,7 @@ func TestResumeFromOnceRead(t *testing.T) {
 	root, _ := openRoot(t)
 	data := noise(1, 10000)
 	digest := sha256.Sum256(data)
-	os.WriteFile(root.Name()+"/.f."+fmt.Sprintf("%x", digest[:8])+".part", data[:5000], 0o600)
+	os.WriteFile(root.Name()+"/.f."+fmt.Sprintf("%x.%d", digest[:8], len(data))+".part", data[:5000], 0o600)
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1, lossy.Delay(time.Millisecond))
 		p.serve(Receiver{}, &ferry.Dir{Root: root, Resume: true})

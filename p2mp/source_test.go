@@ -128,7 +128,7 @@ func TestResumedSourceHoldsMore(t *testing.T) {
 	root, dir := openRoot(t)
 	data := noise(1, 301)
 	digest := sha256.Sum256(data[:300])
-	part := fmt.Sprintf(".f.%x.part", digest[:8])
+	part := fmt.Sprintf(".f.%x.300.part", digest[:8])
 	if err := root.WriteFile(part, data[:300], 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -26,8 +26,17 @@ func (f *File) Commit(replace bool) error {
 	if err := f.failure(); err != nil {
 		return errors.Join(err, f.Abort())
 	}
+	if f.target != nil {
+		return f.overwrite()
+	}
 	f.restrict()
+	if replace {
+		f.inherit()
+	}
 	if err := f.file.Sync(); err != nil {
+		return errors.Join(err, f.Abort())
+	}
+	if err := f.intact(); err != nil {
 		return errors.Join(err, f.Abort())
 	}
 	f.done = true
@@ -39,6 +48,34 @@ func (f *File) Commit(replace bool) error {
 	// What was written is on the disk: Close has nothing left to fail at.
 	_ = f.file.Close()
 	return syncDir(f.dir)
+}
+
+// errReplaced: somebody else put something under the name of the temporary file.
+var errReplaced = errors.New("the temporary file was replaced")
+
+// intact makes sure that the temporary name still stands for the file that was written.
+func (f *File) intact() error {
+	_, same, err := stillThere(f.dir, f.file, f.temp)
+	if err == nil && !same {
+		err = &fs.PathError{Op: "rename", Path: f.temp, Err: errReplaced}
+	}
+	return err
+}
+
+// inherit gives the file the permissions and, where permitted, the owner of the file that
+// it replaces. If it cannot have that file's group, the group gets no more than others
+// get. Where none of that can be done the file keeps the permissions that it has, which
+// are not wider, see permissions.
+func (f *File) inherit() {
+	old, err := f.dir.Lstat(f.name)
+	if err != nil || !old.Mode().IsRegular() {
+		return
+	}
+	perm := old.Mode().Perm()
+	if !chown(f.file, old) {
+		perm &^= 0o070 &^ (perm & 0o007 << 3)
+	}
+	_ = f.file.Chmod(perm)
 }
 
 // restrict takes away the permissions that only the temporary file needed. Where that
@@ -77,6 +114,9 @@ func (f *File) Abort() error {
 		return nil
 	}
 	f.done = true
+	if f.target != nil {
+		return errors.Join(f.discard(), f.target.Close())
+	}
 	return errors.Join(f.remove(), f.file.Close())
 }
 

@@ -16,6 +16,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(limitVar); dir != "" {
 		os.Exit(limitedMain(dir))
 	}
+	if dir := os.Getenv(writeVar); dir != "" {
+		writeMain(dir)
+	}
 	os.Exit(m.Run())
 }
 
@@ -125,4 +128,46 @@ func descriptors(t *testing.T) int {
 		t.Skip(err)
 	}
 	return len(entries)
+}
+
+// writeVar tells the test's own binary to run writeMain.
+const writeVar = "WHOLEFILE_TEST_WRITE_DIR"
+
+// writeMain begins a file and waits to be killed.
+func writeMain(dir string) {
+	root, err := os.OpenRoot(dir)
+	if err == nil {
+		_, err = Create(root, "name", 0)
+	}
+	if err != nil {
+		println(err.Error())
+		os.Exit(1)
+	}
+	os.Stdout.WriteString(".")
+	select {}
+}
+
+// TestCollectAfterKill: a process that is killed while it writes a file.
+func TestCollectAfterKill(t *testing.T) {
+	root := openRoot(t)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), writeVar+"="+root.Name())
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 1)); err != nil { // it has begun
+		t.Fatal(err)
+	}
+	Collect(root, "")
+	if got := contents(t, root); len(got) != 1 {
+		t.Errorf("while it lives: %q", got)
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	Collect(root, "")
+	wantContents(t, root, map[string]string{})
 }

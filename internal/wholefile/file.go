@@ -21,6 +21,9 @@ type File struct {
 
 	// surplus are permission bits that the temporary file has and the file must not.
 	surplus fs.FileMode
+	// target is the file to overwrite, if this is not a file of its own; see
+	// [CreateInPlace].
+	target *os.File
 
 	mu     sync.Mutex
 	failed error // the first error of a write: the file is not whole
@@ -41,43 +44,76 @@ type directory interface {
 // second try is already a formality.
 const attempts = 10
 
-// Create makes a temporary file in root that Commit will call name, which must pass
-// [CheckName] and must not be a directory's. The temporary file is called
-// .NAME.RANDOM.part, with as much of NAME as fits. Only mode's permission bits count,
-// less the process's umask; where they are 0 they are 0666.
+// Create makes a temporary file in root that Commit will call name. That is a name in root
+// without directories, and not a directory's. The temporary file is called
+// .NAME.RANDOM.part, with as much of NAME as fits, and is locked until the File ends,
+// where the system has such locks.
+//
+// Only mode's permission bits count, less the process's umask; 0 means 0666. The owner can
+// read and write the file in any case. A file that replaces another one has that one's
+// permissions and, where permitted, its owner.
 //
 // The caller ends with [File.Commit] or [File.Abort], and keeps owning root, which must
 // stay open until then.
 func Create(root *os.Root, name string, mode fs.FileMode) (*File, error) {
-	if err := CheckName(name); err != nil {
+	if err := checkLocal(name); err != nil {
 		return nil, err
 	}
 	return create(root, name, mode)
 }
 
 func create(dir directory, name string, mode fs.FileMode) (*File, error) {
-	// At once, and not after an hour's transfer. Anything else in the way may be gone
-	// by then.
-	if info, err := dir.Lstat(name); err == nil && info.IsDir() {
-		return nil, &fs.PathError{Op: "create", Path: name, Err: errIsDirectory}
+	perm, err := permissions(dir, name, mode)
+	if err != nil {
+		return nil, err
 	}
-	perm := mode.Perm()
-	if perm == 0 {
-		perm = 0o666
-	}
-	var err error
 	for range attempts {
 		temp := tempName(name, rand.Text())
 		var file *os.File
 		file, err = dir.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
 		if err == nil {
+			if !claim(file) { // another process collects it
+				_ = file.Close()
+				continue
+			}
 			return &File{dir: dir, file: file, name: name, temp: temp}, nil
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			break
 		}
 	}
+	if err == nil {
+		err = &fs.PathError{Op: "create", Path: name, Err: ErrBusy}
+	}
 	return nil, err
+}
+
+// permissions returns those of the temporary file for name: never more than a file has
+// that is there already. It fails at once, and not after an hour's transfer, if name is
+// a directory's. Anything else that has the name may be gone by then.
+func permissions(dir directory, name string, mode fs.FileMode) (fs.FileMode, error) {
+	perm := mode.Perm()
+	if perm == 0 {
+		perm = 0o666
+	}
+	info, err := dir.Lstat(name)
+	switch {
+	case err != nil:
+	case info.IsDir():
+		return 0, &fs.PathError{Op: "create", Path: name, Err: errIsDirectory}
+	case info.Mode().IsRegular():
+		perm = info.Mode().Perm()
+	}
+	return perm | 0o600, nil
+}
+
+// claim locks a new file. It reports whether the file is still there.
+func claim(file *os.File) bool {
+	if errors.Is(lock(file), ErrBusy) {
+		return false
+	}
+	info, err := file.Stat()
+	return err != nil || links(info) > 0
 }
 
 // tempName is the name of a temporary file for name, no longer than a name may be.
@@ -89,6 +125,9 @@ func tempName(name, random string) string {
 
 // tempSuffix ends the name of a temporary file, as a dot begins it.
 const tempSuffix = ".part"
+
+// randomDigits are those of rand.Text.
+const randomDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 // randomLen is how many characters, 5 bits each, of rand.Text a temporary name holds.
 const randomLen = 12

@@ -152,7 +152,7 @@ func TestAbortGone(t *testing.T) {
 
 func TestCreateRefuses(t *testing.T) {
 	root := openRoot(t)
-	for _, name := range []string{"", "a/b", "../x", "/x", "..", "con.txt"} {
+	for _, name := range []string{"", "a/b", "../x", "/x", "..", "d/con.txt"} {
 		f, err := Create(root, name, 0)
 		if f != nil || !errors.Is(err, fs.ErrInvalid) {
 			t.Errorf("Create(%q) = %v, %v", name, f, err)
@@ -186,8 +186,9 @@ func TestMode(t *testing.T) {
 	for mode, want := range map[fs.FileMode]fs.FileMode{
 		0:                              0o666,
 		0o600:                          0o600,
-		0o444:                          0o444,
-		0o200:                          0o200,
+		0o444:                          0o644, // the owner can read and write
+		0o200:                          0o600,
+		0o002:                          0o602,
 		0o755:                          0o755,
 		fs.ModeSetuid | 0o700:          0o700,
 		fs.ModeDir | fs.ModeSticky:     0o666,
@@ -210,6 +211,9 @@ func TestMode(t *testing.T) {
 		// What the umask does to the other bits (0755) is not visible in plain's mode.
 		if got := info.Mode(); got&^0o111 != want&^umask&^0o111 || got&0o111&^want != 0 {
 			t.Errorf("%v: mode %v, want %v", mode, got, want&^umask)
+		}
+		if err := root.Remove("name"); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

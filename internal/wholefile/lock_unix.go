@@ -18,7 +18,7 @@ func lock(f *os.File) error {
 		case errors.Is(err, syscall.EWOULDBLOCK):
 			return ErrBusy
 		case errors.Is(err, errors.ErrUnsupported), errors.Is(err, syscall.ENOLCK):
-			return nil // a file system without locks
+			return errNoLocks // of the file system
 		}
 		return err
 	}

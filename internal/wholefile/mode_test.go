@@ -16,11 +16,11 @@ func TestResumeMode(t *testing.T) {
 	for _, tt := range []struct {
 		first, last, want fs.FileMode
 	}{
-		{0o444, 0o444, 0o444},
-		{0o200, 0o200, 0o200},
+		{0o444, 0o444, 0o644},
+		{0o200, 0o200, 0o600},
 		{0o600, 0o600, 0o600},
 		{0o644, 0o600, 0o600},
-		{0o755, 0o500, 0o500},
+		{0o755, 0o500, 0o700},
 	} {
 		root := openRoot(t)
 		f, _, err := ResumeTagged(root, "a", "tag", tt.first)

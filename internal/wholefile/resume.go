@@ -9,16 +9,18 @@ import (
 
 // ErrBusy is the error of [Resume] when another File, of this process or another one,
 // is about to become the same name.
-var ErrBusy = errors.New("wholefile: another transfer is writing this file")
+var ErrBusy = errors.New("another transfer is writing this file")
+
+// errNoLocks says that there are no locks here.
+var errNoLocks = errors.New("no file locks")
 
 // Resume is [Create] for a file that may have been begun before: the temporary file is
 // called .NAME.part, with as much of NAME as fits, and holds what an earlier File of
 // the name held when its process ended or called [File.Keep]. size is how much that is;
 // whether it is of any use is the caller's to find out.
 //
-// Of mode the same counts as for [Create], but it is Commit that takes away the owner's
-// permission to read or write, if mode has none, and whatever else an earlier File was
-// told to allow and this one is not.
+// Of mode the same counts as for [Create]. What an earlier File was told to allow and this
+// one is not, Commit takes away.
 //
 // The temporary file is locked until the File ends, where the system has such locks.
 func Resume(root *os.Root, name string, mode fs.FileMode) (f *File, size int64, err error) {
@@ -29,15 +31,12 @@ func Resume(root *os.Root, name string, mode fs.FileMode) (f *File, size int64, 
 // same tag, such as the beginning of their digest: the temporary file is called
 // .NAME.TAG.part. A tag has at most 64 letters and digits.
 func ResumeTagged(root *os.Root, name, tag string, mode fs.FileMode) (f *File, size int64, err error) {
-	if err := CheckName(name); err != nil {
+	if err := checkLocal(name); err != nil {
 		return nil, 0, err
 	}
-	if info, err := root.Lstat(name); err == nil && info.IsDir() {
-		return nil, 0, &fs.PathError{Op: "create", Path: name, Err: errIsDirectory}
-	}
-	perm := mode.Perm()
-	if perm == 0 {
-		perm = 0o666
+	perm, err := permissions(root, name, mode)
+	if err != nil {
+		return nil, 0, err
 	}
 	suffix := tempSuffix
 	if tag != "" {
@@ -45,12 +44,11 @@ func ResumeTagged(root *os.Root, name, tag string, mode fs.FileMode) (f *File, s
 	}
 	temp := "." + cut(name, maxName-len(".")-len(suffix)) + suffix
 	for range attempts {
-		// Its owner must be able to open it again.
-		file, err := root.OpenFile(temp, os.O_RDWR|os.O_CREATE, perm|0o600)
+		file, err := root.OpenFile(temp, os.O_RDWR|os.O_CREATE, perm)
 		if err != nil {
 			return nil, 0, err
 		}
-		if err := lock(file); err != nil {
+		if err := lock(file); errors.Is(err, ErrBusy) {
 			return nil, 0, errors.Join(err, file.Close())
 		}
 		size, same, err := stillThere(root, file, temp)
@@ -61,6 +59,11 @@ func ResumeTagged(root *os.Root, name, tag string, mode fs.FileMode) (f *File, s
 		// is no regular file.
 		if err := errors.Join(err, file.Close()); err != nil {
 			return nil, 0, err
+		}
+		if info, err := root.Lstat(temp); err == nil && links(info) > 1 {
+			if err := root.Remove(temp); err != nil {
+				return nil, 0, err
+			}
 		}
 	}
 	return nil, 0, &fs.PathError{Op: "open", Path: temp, Err: fs.ErrExist}
@@ -76,7 +79,7 @@ func (f *File) Cut(size int64) error {
 }
 
 // stillThere reports whether file is what the name stands for, itself and not by a
-// symbolic link.
+// symbolic link, and has no other name.
 func stillThere(dir directory, file *os.File, name string) (size int64, same bool, err error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -89,7 +92,7 @@ func stillThere(dir directory, file *os.File, name string) (size int64, same boo
 	if err != nil {
 		return 0, false, err
 	}
-	return info.Size(), now.Mode().IsRegular() && os.SameFile(info, now), nil
+	return info.Size(), now.Mode().IsRegular() && os.SameFile(info, now) && links(now) <= 1, nil
 }
 
 // Keep closes the temporary file and leaves it where it is, for [Resume]. It does
