@@ -35,7 +35,7 @@ func TestAside(t *testing.T) {
 // Whatever a receiver says that can be true, the counters stay right, and only chunks of
 // the window are sent.
 func TestFlightCounts(t *testing.T) {
-	for seed := range uint64(3000 / thorough) {
+	for seed := range uint64(3000 / thorough()) {
 		r := rand.New(rand.NewPCG(seed, 9))
 		now := time.Unix(1000, 0)
 		var f flight

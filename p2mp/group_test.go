@@ -87,7 +87,7 @@ func TestGroupThousand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := lossy.NewNetwork(lossy.Seed(1), lossy.Delay(5*time.Millisecond), lossy.Loss(0.01))
 		p := &party{t: t, net: n, sender: listenAt(t, n, 0)}
-		for i := range 1000 / thorough {
+		for i := range 1000 / thorough() {
 			m := &member{conn: listenAt(t, n, i+1), cancel: func() {}, done: closed}
 			p.receivers = append(p.receivers, m)
 			p.to = append(p.to, addrOf(m.conn))

@@ -4,6 +4,10 @@ package p2mp
 
 import "testing"
 
-const thorough = 1
+// leastThorough is the divisor of the numbers of random tests without -long.
+const (
+	leastThorough = 5
+	underRace     = false
+)
 
 func notUnderRace(*testing.T) {}

@@ -17,7 +17,7 @@ import (
 // TestTransmissionsPerChunk: selective repeat sends a chunk again only when it is lost,
 // so the mean is 1/(1-p) for every receiver.
 func TestTransmissionsPerChunk(t *testing.T) {
-	for _, receivers := range []int{1, 8}[:1+1/thorough] {
+	for _, receivers := range []int{1, 8}[:1+1/thorough()] {
 		for _, loss := range []float64{0, 0.01, 0.05, 0.1, 0.2} {
 			t.Run(fmt.Sprintf("receivers=%d,loss=%v", receivers, loss), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -162,7 +162,7 @@ func TestThousandReceivers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := lossy.NewNetwork(lossy.Seed(1), lossy.Delay(5*time.Millisecond), lossy.Loss(0.01))
 		p := &party{t: t, net: n, sender: listenAt(t, n, 0)}
-		for i := range 1000 / thorough {
+		for i := range 1000 / thorough() {
 			m := &member{conn: listenAt(t, n, i+1), cancel: func() {}, done: closed}
 			p.receivers = append(p.receivers, m)
 			p.to = append(p.to, addrOf(m.conn))

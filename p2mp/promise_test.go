@@ -14,7 +14,7 @@ func TestTwentyPercent(t *testing.T) {
 	for name, s := range map[string]Sender{"unicast": {}, "group": {Group: testGroup}} {
 		t.Run(name, func(t *testing.T) {
 			var slowest time.Duration
-			for seed := range uint64(100 / thorough) {
+			for seed := range uint64(100 / thorough()) {
 				synctest.Test(t, func(t *testing.T) {
 					p := newParty(t, 8, lossy.Seed(seed), lossy.Loss(0.2), lossy.Delay(5*time.Millisecond))
 					p.joinGroup(p.receivers...)

@@ -4,11 +4,13 @@ package p2mp
 
 import "testing"
 
-// thorough is how many times less there is to do where the race detector makes everything
-// ten times slower.
-const thorough = 10
+// leastThorough is larger under the race detector, which makes everything ten times slower.
+const (
+	leastThorough = 10
+	underRace     = true
+)
 
-// notUnderRace skips what moves so much through one goroutine after the other that it
+// notUnderRace skips a test that moves much data through one goroutine after another: it
 // takes long, and shows no race that others do not.
 func notUnderRace(t *testing.T) {
 	t.Helper()

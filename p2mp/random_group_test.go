@@ -16,7 +16,7 @@ import (
 // TestRandomGroups: whoever is in a group or joins it, whatever windows they have, and
 // whatever becomes of one of them, all others get every byte.
 func TestRandomGroups(t *testing.T) {
-	for seed := uint64(1); seed <= 300/thorough && !t.Failed(); seed++ {
+	for seed := uint64(1); seed <= uint64(300/thorough()) && !t.Failed(); seed++ {
 		if *randomSeed != 0 {
 			seed = *randomSeed
 		}

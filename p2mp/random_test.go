@@ -28,7 +28,7 @@ func TestRandomTransfers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			grouped := name == "group"
-			const runs = 1000 / thorough
+			runs := uint64(1000 / thorough())
 			if *randomSeed != 0 {
 				randomTransfer(t, *randomSeed, classic, grouped)
 				return
@@ -110,7 +110,7 @@ func randomTransfer(t *testing.T, seed uint64, classic func(i int) bool, grouped
 
 // TestRandomWindows: whatever windows sender and receivers have.
 func TestRandomWindows(t *testing.T) {
-	for seed := uint64(1); seed <= 400/thorough && !t.Failed(); seed++ {
+	for seed := uint64(1); seed <= uint64(400/thorough()) && !t.Failed(); seed++ {
 		r := rand.New(rand.NewPCG(seed, 77))
 		mss := []int{1, 7, 100, 1400}[r.IntN(4)]
 		size := r.IntN(200 * mss)

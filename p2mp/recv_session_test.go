@@ -270,7 +270,7 @@ func TestManyFilesOverOneConn(t *testing.T) {
 		p := newParty(t, 1, lossy.Delay(time.Millisecond))
 		s := &shelf{t: t}
 		p.serve(Receiver{}, s)
-		for i := range 1500 / thorough {
+		for i := range 1500 / thorough() {
 			_, err, hung := p.sendFor(t, 5*time.Second, p.sender, Sender{}, ferry.Source{R: bytes.NewReader([]byte("abc")), Size: 3, Name: "f"})
 			if err != nil {
 				t.Errorf("file %d: hung %v: %v", i, hung, err)

@@ -76,7 +76,7 @@ func TestSenderKilled(t *testing.T) {
 	digest := sha256.Sum256(data)
 	for _, resume := range []bool{false, true} {
 		root, dir := openRoot(t)
-		for after := 0; after < 100; after += thorough {
+		for after := 0; after < 100; after += thorough() {
 			synctest.Test(t, func(t *testing.T) {
 				p := newParty(t, 1, lossy.Delay(time.Millisecond))
 				n := 0

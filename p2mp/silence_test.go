@@ -153,7 +153,7 @@ func TestBlackhole(t *testing.T) {
 
 // An outage of an hour, whenever it begins, costs an hour and not much more.
 func TestOutageAtTheBeginning(t *testing.T) {
-	for _, start := range []time.Duration{20, 3, 5, 10, 100, 300}[:1+5/thorough] {
+	for _, start := range []time.Duration{20, 3, 5, 10, 100, 300}[:1+5/thorough()] {
 		synctest.Test(t, func(t *testing.T) {
 			begun := time.Now()
 			p := newParty(t, 1, lossy.Delay(10*time.Millisecond), lossy.Rate(10e6, 100), lossy.DropIf(func(lossy.Packet) bool {
