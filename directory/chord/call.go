@@ -28,6 +28,7 @@ type call struct {
 	other    Peer          // forRectify: the node that would be the predecessor
 	sent     time.Duration // first
 	deadline time.Duration
+	key      ID // forLookup
 	lookup   *lookup
 	task     *task
 }
@@ -61,7 +62,7 @@ func (m *Machine) send(now time.Duration, c *call, out Out) {
 	msg := Message{Kind: c.kind, Nonce: c.nonce}
 	switch c.purpose {
 	case forLookup:
-		msg.Key = c.lookup.Key
+		msg.Key = c.key
 	case forTask:
 		c.task.request(&msg, c.to)
 	}
@@ -131,7 +132,7 @@ func (m *Machine) answered(now time.Duration, from Peer, msg *Message, out Out) 
 	case forFinger:
 		m.fingerAnswered(now, &c, msg, out)
 	case forLookup:
-		m.lookupAnswered(now, c.lookup, from, msg, out)
+		m.lookupAnswered(now, c.lookup, c.key, from, msg, out)
 	case forTask:
 		m.taskAnswered(now, c.task, from, msg, out)
 	}

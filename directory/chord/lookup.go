@@ -49,10 +49,19 @@ type lookup struct {
 	report     func(Result)
 	candidates []Peer // not asked, the closest to the key first
 	asked      []Peer
+	// fallback are successors of the key that the node best heard so far would be the
+	// predecessor of, if all that is closer has failed.
+	best     Peer
+	fallback []Peer
+	// edge is the node farthest from the key of those that best named: where they have
+	// all failed, best is asked for nodes before it.
+	edge Peer
 }
 
 func (l *lookup) inUse(f func(Peer)) {
-	for _, list := range [][]Peer{l.candidates, l.asked, l.Successors} {
+	f(l.best)
+	f(l.edge)
+	for _, list := range [][]Peer{l.candidates, l.asked, l.fallback, l.Successors} {
 		for _, p := range list {
 			f(p)
 		}
@@ -87,7 +96,10 @@ func (m *Machine) look(now time.Duration, l *lookup, out Out) {
 		return
 	}
 	if m.member() {
-		l.candidates = m.closest(make([]Peer, 0, 2*alternatives), l.Key)
+		for _, p := range m.closest(nil, l.Key) {
+			l.name(m, p)
+		}
+		l.best, l.fallback = m.self, slices.Clone(m.behind(l.Key))
 	} else { // a node may ask without being a member
 		for _, p := range m.bootstrap {
 			l.add(m, p)
@@ -98,19 +110,56 @@ func (m *Machine) look(now time.Duration, l *lookup, out Out) {
 
 // advance asks the next node of a look-up, or ends it.
 func (m *Machine) advance(now time.Duration, l *lookup, out Out) {
-	if len(l.candidates) == 0 || len(l.asked) == maxSteps {
+	ended := len(l.candidates) == 0 || len(l.asked) == maxSteps
+	if len(l.fallback) > 0 && !ended { // nobody farther from the key can say more than best has
+		ended = !closer(l.Key, m.Names.ID(l.candidates[0]), m.Names.ID(l.best))
+	}
+	if ended && l.edge != 0 && len(l.asked) < maxSteps {
+		m.askBefore(now, l, out)
+		return
+	}
+	if ended {
+		l.Predecessor, l.Successors = l.best, l.fallback
 		m.found(now, l, out)
 		return
 	}
 	p := l.candidates[0]
 	l.candidates = slices.Delete(l.candidates, 0, 1)
 	l.asked = append(l.asked, p)
-	m.call(now, call{to: p, kind: Find, purpose: forLookup, lookup: l}, out)
+	m.call(now, call{to: p, kind: Find, purpose: forLookup, key: l.Key, lookup: l}, out)
+}
+
+// askBefore asks the best node again, or looks at what the node itself knows, for nodes that
+// are not as close to the key as those that have failed.
+func (m *Machine) askBefore(now time.Duration, l *lookup, out Out) {
+	edge := m.Names.ID(l.edge)
+	l.edge = 0
+	if l.best != m.self {
+		l.asked = append(l.asked, l.best) // so that there is an end to it
+		m.call(now, call{to: l.best, kind: Find, purpose: forLookup, key: edge, lookup: l}, out)
+		return
+	}
+	known := m.closest(nil, edge)
+	for _, p := range known {
+		l.name(m, p)
+	}
+	if len(known) < alternatives {
+		l.edge = 0
+	}
+	m.advance(now, l, out)
+}
+
+// name takes a node that best named.
+func (l *lookup) name(m *Machine, p Peer) {
+	l.add(m, p)
+	if l.edge == 0 || closer(l.Key, m.Names.ID(l.edge), m.Names.ID(p)) {
+		l.edge = p
+	}
 }
 
 // lookupAnswered takes a step. A node that claims a key which is not between it and its
 // successor, or names nodes that are no closer than itself, is not believed.
-func (m *Machine) lookupAnswered(now time.Duration, l *lookup, from Peer, a *Message, out Out) {
+func (m *Machine) lookupAnswered(now time.Duration, l *lookup, asked ID, from Peer, a *Message, out Out) {
 	l.Hops++
 	id := m.Names.ID(from)
 	if a.Done && len(a.Peers) > 0 && upTo(id, l.Key, m.Names.ID(a.Peers[0])) {
@@ -118,10 +167,25 @@ func (m *Machine) lookupAnswered(now time.Duration, l *lookup, from Peer, a *Mes
 		m.found(now, l, out)
 		return
 	}
-	for _, p := range a.Peers[:min(len(a.Peers), maxCandidates)] {
-		if pid := m.Names.ID(p); !a.Done && pid != l.Key && closer(l.Key, pid, id) {
+	if l.best == 0 || closer(l.Key, id, m.Names.ID(l.best)) {
+		l.best, l.fallback, l.edge = from, nil, 0
+	}
+	named := 0
+	for _, p := range a.Peers {
+		switch pid := m.Names.ID(p); {
+		case !between(id, pid, l.Key):
+			if l.best == from {
+				l.fallback = append(l.fallback, p)
+			}
+		case l.best == from && between(id, pid, asked):
+			named++
+			l.name(m, p)
+		default:
 			l.add(m, p)
 		}
+	}
+	if l.best == from && named < alternatives { // it knows no more
+		l.edge = 0
 	}
 	m.advance(now, l, out)
 }

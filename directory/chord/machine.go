@@ -134,16 +134,28 @@ func (m *Machine) Handle(now time.Duration, from Peer, msg *Message, out Out) {
 }
 
 // find answers a FIND: with the successor list if the key lies between this node and its first
-// successor, and otherwise with nodes that are closer to it.
+// successor, and otherwise with nodes that are closer to it. Where the key lies further down the
+// list, the successors behind it are added: they count if those before it have failed.
 func (m *Machine) find(from Peer, msg *Message, out Out) {
 	a := Message{Kind: FindAnswer, Nonce: msg.Nonce}
 	if upTo(m.id, msg.Key, m.Names.ID(m.succ[0])) {
 		a.Done, a.Peers = true, m.succ
 	} else {
-		var list [alternatives]Peer
+		var list [2 * alternatives]Peer
 		a.Peers = m.closest(list[:0], msg.Key)
+		a.Peers = append(a.Peers, m.behind(msg.Key)...)
 	}
 	out(from, &a)
+}
+
+// behind is the part of the successor list that lies at or after key.
+func (m *Machine) behind(key ID) []Peer {
+	for i, p := range m.succ {
+		if upTo(m.id, key, m.Names.ID(p)) {
+			return m.succ[i:]
+		}
+	}
+	return nil
 }
 
 // closest appends the best nodes to go on with towards key.

@@ -76,7 +76,9 @@ func TestInvariant(t *testing.T) {
 		s.Successors, s.Period, s.Tries = 2+int(seed%3), 10*time.Second, 1
 		s.Timer.Min = time.Second // a slow node is not taken to have failed
 		w := chordsim.New(seed, s)
-		w.Delay = func(from, to chord.Peer) time.Duration { return time.Duration(w.Rand.Int64N(int64(100 * time.Millisecond))) }
+		w.Delay = func(from, to chord.Peer) time.Duration {
+			return time.Duration(w.Rand.Int64N(int64(100 * time.Millisecond)))
+		}
 		w.Stable(s.Successors + 1)
 		var err error
 		events := 0
