@@ -46,6 +46,7 @@ type Machine struct {
 	lost      [4]Peer // successors that failed; a partition that heals brings them back
 	lostNext  uint8
 
+	token   uint64 // the first successor's, for NOTIFY
 	calls   []call
 	rtt     rtt.Estimator
 	round   time.Duration // when to stabilise next

@@ -56,6 +56,8 @@ type Message struct {
 	// Done is set in the answer to a FIND that ends the look-up, and in that to a PUT
 	// that was accepted.
 	Done bool
+	// Remove makes a PUT withdraw what another one said.
+	Remove bool
 	// Nonce is that of the request in its answer.
 	Nonce uint64
 	Key   ID

@@ -99,6 +99,7 @@ func (m *Machine) stabilised(now time.Duration, from Peer, a *Message, out Out) 
 		return
 	}
 	m.setSuccessors(m.Settings.Successors, from, a.Peers)
+	m.token = a.Token
 	if a.Pred != 0 && between(m.id, m.Names.ID(a.Pred), m.Names.ID(from)) {
 		m.call(now, call{to: a.Pred, kind: Neighbours, purpose: forCandidate}, out)
 		return
@@ -111,6 +112,7 @@ func (m *Machine) stabilised(now time.Duration, from Peer, a *Message, out Out) 
 func (m *Machine) candidateAnswered(from Peer, a *Message, out Out) {
 	if m.member() && between(m.id, m.Names.ID(from), m.Names.ID(m.succ[0])) {
 		m.setSuccessors(m.Settings.Successors, from, a.Peers)
+		m.token = a.Token
 	}
 	m.notify(out)
 }
@@ -118,7 +120,7 @@ func (m *Machine) candidateAnswered(from Peer, a *Message, out Out) {
 // notify tells the first successor that this node may be its predecessor.
 func (m *Machine) notify(out Out) {
 	if m.member() && m.succ[0] != m.self {
-		out(m.succ[0], &Message{Kind: Notify})
+		out(m.succ[0], &Message{Kind: Notify, Token: m.token})
 	}
 }
 

@@ -11,16 +11,17 @@ const maxAsked = 3
 
 // A task publishes a key at its successors, or asks them for its holders.
 type task struct {
-	key     ID
-	put     bool
-	port    uint16 // put: where the file is, at the address that the PUT comes from
-	nodes   []Peer // not asked yet
-	tokens  map[Peer]uint64
-	calls   int // under way
-	stored  int // put: the nodes that accepted
-	holders func([]netip.AddrPort)
-	done    func(stored int)
-	over    bool
+	key              ID
+	put              bool
+	remove           bool   // put: withdraw
+	port             uint16 // put: where the file is, at the address that the PUT comes from
+	nodes            []Peer // not asked yet
+	tokens           map[Peer]uint64
+	calls            int // under way
+	stored, answered int // the nodes that accepted a put, and those that answered anything
+	holders          func([]netip.AddrPort)
+	done             func(stored, answered int)
+	over             bool
 }
 
 func (t *task) inUse(f func(Peer)) {
@@ -33,15 +34,15 @@ func (t *task) inUse(f func(Peer)) {
 }
 
 // Locate looks for the holders of a key. It calls holders with those that a node knows,
-// as the answers come, and then done.
-func (m *Machine) Locate(now time.Duration, key ID, holders func([]netip.AddrPort), done func(), out Out) {
-	m.begin(now, &task{key: key, holders: holders, done: func(int) { done() }}, out)
+// as the answers come, and then done with the number of nodes that answered.
+func (m *Machine) Locate(now time.Duration, key ID, holders func([]netip.AddrPort), done func(answered int), out Out) {
+	m.begin(now, &task{key: key, holders: holders, done: func(_, answered int) { done(answered) }}, out)
 }
 
 // Publish registers this host as a holder of key, with a server at port, at the key's
-// successors. It calls done with the number of nodes that accepted.
-func (m *Machine) Publish(now time.Duration, key ID, port uint16, done func(stored int), out Out) {
-	m.begin(now, &task{key: key, put: true, port: port, done: done, tokens: make(map[Peer]uint64)}, out)
+// successors, or withdraws it. It calls done with the numbers of nodes that accepted and that answered.
+func (m *Machine) Publish(now time.Duration, key ID, port uint16, remove bool, done func(stored, answered int), out Out) {
+	m.begin(now, &task{key: key, put: true, port: port, remove: remove, done: done, tokens: make(map[Peer]uint64)}, out)
 }
 
 func (m *Machine) begin(now time.Duration, t *task, out Out) {
@@ -64,7 +65,7 @@ func (m *Machine) work(now time.Duration, t *task, out Out) {
 	}
 	if t.calls == 0 && !t.over {
 		t.over = true
-		t.done(t.stored)
+		t.done(t.stored, t.answered)
 	}
 }
 
@@ -72,13 +73,16 @@ func (m *Machine) work(now time.Duration, t *task, out Out) {
 func (t *task) request(msg *Message, to Peer) {
 	msg.Key = t.key
 	if msg.Kind == Put {
-		msg.Token = t.tokens[to]
+		msg.Token, msg.Remove = t.tokens[to], t.remove
 		msg.Holders = []netip.AddrPort{netip.AddrPortFrom(netip.Addr{}, t.port)}
 	}
 }
 
 func (m *Machine) taskAnswered(now time.Duration, t *task, from Peer, a *Message, out Out) {
 	t.calls--
+	if a.Kind == GetAnswer {
+		t.answered++
+	}
 	switch {
 	case a.Kind == PutAnswer && a.Done:
 		t.stored++
