@@ -47,7 +47,7 @@ func (b *book) peer(a netip.AddrPort) Peer {
 	return p
 }
 
-// sweep forgets the addresses that nobody uses, if there are many.
+// sweep removes the addresses that the machine no longer refers to, once there are maxBook.
 func (b *book) sweep(inUse func(func(Peer))) {
 	if len(b.peers) < maxBook {
 		return

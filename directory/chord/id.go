@@ -15,7 +15,7 @@ const Bits = 160
 type ID [Bits / 8]byte
 
 // HashName returns the identifier of a file name: its SHA-1. SHA-1 only spreads names over the
-// circle here; what is fetched is verified by SHA-256.
+// circle here; the fetched bytes are verified by SHA-256.
 func HashName(name string) ID { return sha1.Sum([]byte(name)) }
 
 // HashAddr returns the identifier of a node: the SHA-1 of its address and port as text, such as

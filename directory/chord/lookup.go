@@ -162,7 +162,7 @@ func (l *lookup) name(m *Machine, p Peer) {
 func (m *Machine) lookupAnswered(now time.Duration, l *lookup, asked ID, from Peer, a *Message, out Out) {
 	l.Hops++
 	id := m.Names.ID(from)
-	if a.Done && len(a.Peers) > 0 && upTo(id, l.Key, m.Names.ID(a.Peers[0])) {
+	if a.Done && len(a.Peers) > 0 && upTo(id, l.Key, m.Names.ID(a.Peers[0])) && l.credible(from, a.Peers[0]) {
 		l.Predecessor, l.Successors = from, slices.Clone(a.Peers)
 		m.found(now, l, out)
 		return
@@ -188,6 +188,12 @@ func (m *Machine) lookupAnswered(now time.Duration, l *lookup, asked ID, from Pe
 		l.edge = 0
 	}
 	m.advance(now, l, out)
+}
+
+// credible reports whether a node may name succ as its successor. Only a node that is alone has
+// itself as its successor, and then there is no other to have heard of.
+func (l *lookup) credible(from, succ Peer) bool {
+	return succ != from || len(l.candidates) == 0 && (l.best == 0 || l.best == from)
 }
 
 // found ends a look-up, with or without success.

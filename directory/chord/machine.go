@@ -67,7 +67,7 @@ func NewMachine(s *Settings, self Peer) *Machine {
 
 const never = time.Duration(1<<63 - 1)
 
-// Create makes the node a ring of its own.
+// Create begins a new ring with this node as the only member.
 func (m *Machine) Create(now time.Duration) {
 	m.succ = append(m.succ[:0], m.self)
 	m.pred = m.self
@@ -168,7 +168,7 @@ func (m *Machine) closest(list []Peer, key ID) []Peer {
 	return m.preceding(list, key, alternatives, n)
 }
 
-// NextDeadline is when Tick is to be called, unless something arrives before.
+// NextDeadline returns the time of the next call of Tick. It changes with every call of the other methods.
 func (m *Machine) NextDeadline() time.Duration {
 	next := m.round
 	for i := range m.calls {

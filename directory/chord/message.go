@@ -3,7 +3,7 @@ package chord
 import "net/netip"
 
 // A Peer stands for another node in a [Machine]: whoever drives the machine chooses the numbers
-// and says what they stand for. 0 is no node.
+// and says what they stand for. 0 means none.
 type Peer uint32
 
 // A Kind says what a message is for.

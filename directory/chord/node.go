@@ -39,7 +39,7 @@ type Node struct {
 	Observe bool
 
 	// Successors is the length of the successor list: as many nodes less one may fail at once.
-	// Every publication is kept by so many. 0 means DefaultSuccessors; 16 at most.
+	// Every publication is kept by that many nodes. 0 means DefaultSuccessors; 16 at most.
 	Successors int
 	// Period is the mean time between two rounds of maintenance. 0 means DefaultPeriod.
 	Period time.Duration

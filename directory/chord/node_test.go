@@ -123,7 +123,7 @@ func TestFindEverything(t *testing.T) {
 		time.Sleep(time.Minute)
 		check(v.nodes[3])
 
-		// What is withdrawn is gone.
+		// A name that was withdrawn is not found.
 		if err := v.nodes[3].Withdraw(context.Background(), netip.AddrPortFrom(v.nodes[3].addr.Addr(), 8080)); err != nil {
 			t.Error(err)
 		}
@@ -160,7 +160,7 @@ func TestObserver(t *testing.T) {
 	})
 }
 
-// TestNoRing: nobody answers.
+// TestNoRing: the only known node does not answer.
 func TestNoRing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newTown(t)

@@ -41,7 +41,7 @@ const (
 //	PUT                     key (20), token (8), port (2)
 //	NOTIFY                  token (8)
 //	answers                 token (8), the predecessor if flag 2 is set (18),
-//	                        a count (1), so many addresses (18 each)
+//	                        a count (1), and that many addresses (18 each)
 //
 // All numbers are big-endian. An address is 16 bytes, IPv4-mapped for IPv4, and the port. Flag 1
 // is Done, flag 4 is Remove. A kind or flag that is not known, and bytes beyond the

@@ -8,8 +8,7 @@ import (
 	"net/netip"
 )
 
-// A prover makes the tokens that prove that a node receives at its address, without remembering
-// whom it gave one.
+// A prover makes the tokens that prove that a node receives at its address. It keeps no state per node.
 type prover struct{ block cipher.Block }
 
 func newProver() *prover {

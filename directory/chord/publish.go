@@ -14,8 +14,8 @@ import (
 const maxAnswers = maxAddrs + 1
 
 // Holders yields the addresses that are registered under a name, as the nodes that keep them answer.
-// It yields an error last, if there is one: ErrNoAnswer if no node answered. It is not an error if
-// there is no holder.
+// It yields an error last, if there is one: ErrNoAnswer if no node answered. A name without
+// holders is not an error.
 func (n *Node) Holders(ctx context.Context, name string) iter.Seq2[netip.AddrPort, error] {
 	return func(yield func(netip.AddrPort, error) bool) {
 		found, done := make(chan []netip.AddrPort, maxAnswers), make(chan int, 1)
@@ -72,8 +72,8 @@ type renewals struct {
 const maxPublishing = 16
 
 // Publish registers this host, with an HTTP server at peer's port, as a holder of files, in place of those that
-// it registered before. Other nodes take the IP address from the packets: they believe nobody about
-// another host's. Publish is called again and again; it registers what is new at once, and the rest each
+// it registered before. Other nodes take the IP address from the packets, so a node can
+// register only its own host. Publish is called again and again; it registers what is new at once, and the rest each
 // time that a third of Expiry has passed.
 //
 // The error joins those of the names that no node has accepted, and wraps ErrNoAnswer or ErrRefused.

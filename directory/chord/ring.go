@@ -45,8 +45,8 @@ func (m *Machine) joined(now time.Duration, l *lookup, out Out) {
 	m.fixFinger(now, out)
 }
 
-// orphaned is what becomes of a node whose successors have all failed at once, more than the
-// list is made for: it looks for its place again, and is alone if it knows nobody.
+// orphaned handles the failure of all successors at once, more than the list can bear. The node
+// joins again through the nodes that it remembers. If it remembers none, it begins a ring.
 func (m *Machine) orphaned(now time.Duration, out Out) {
 	m.remember(m.pred)
 	m.pred = 0

@@ -101,7 +101,7 @@ func (s *server) begin() {
 	s.deliver(0)
 }
 
-// turn handles what has arrived, what was asked for, and what is due.
+// turn handles the packets that arrived, the requests of other goroutines, and the timers.
 func (s *server) turn(pkts []datagram.Packet) {
 	now, was := time.Since(s.begun), s.m.Member()
 	received, malformed := 0, 0
@@ -252,8 +252,8 @@ func (s *server) count(received, malformed int) {
 	}
 }
 
-// random is a rand.Source of numbers that nobody can guess: an answer with a forged address must carry
-// the nonce of its request.
+// random is a rand.Source from the system's generator: a forged answer must guess the
+// nonce of the request.
 type random struct{}
 
 func (random) Uint64() uint64 {

@@ -11,7 +11,7 @@ import (
 type Trace struct {
 	// Joined is called when the node has become a member of a ring.
 	Joined func(predecessor, successor netip.AddrPort)
-	// Published is called when a name has been registered at so many nodes.
+	// Published is called when a name has been registered, with the number of nodes that keep it.
 	Published func(name string, nodes int)
 	// Malformed is called for a packet that is ignored.
 	Malformed func(from netip.AddrPort, err error)
@@ -35,8 +35,8 @@ func (t *Trace) published(name string, nodes int) {
 	}
 }
 
-// LogTrace returns a Trace that logs to l: a node that joins and what it publishes at
-// slog.LevelInfo, and what was ignored at slog.LevelDebug.
+// LogTrace returns a Trace that logs to l: joining and publishing at slog.LevelInfo, malformed
+// packets at slog.LevelDebug.
 func LogTrace(l *slog.Logger) *Trace {
 	log := func(level slog.Level, text string, args ...any) { l.Log(context.Background(), level, text, args...) }
 	return &Trace{
