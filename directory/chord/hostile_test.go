@@ -118,8 +118,8 @@ func TestNoAmplification(t *testing.T) {
 	})
 }
 
-// TestLiar: a node that claims every key, and names nodes that do not exist, is believed only
-// for what it may own.
+// TestLiar: a node that claims every key, and names nodes that do not exist, hides the keys just
+// before and after it, and no others.
 func TestLiar(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newTown(t, lossy.Delay(time.Millisecond))
@@ -161,14 +161,44 @@ func TestLiar(t *testing.T) {
 				c.WriteToUDPAddrPort(out, from)
 			}
 		}()
+		hidden := 0
 		for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
+			if key := HashName(name); v.successor(key) == liar.addr || v.predecessor(key) == liar.addr {
+				hidden++
+				continue
+			}
 			if got := v.holders(v.nodes[2], name); !got[netip.AddrPortFrom(v.nodes[4].addr.Addr(), 80)] {
 				t.Errorf("%s: holders %v", name, got)
 			}
 		}
+		if hidden > 3 {
+			t.Errorf("the test shows little: the liar has %d of 6 names", hidden)
+		}
 		c.Close()
 		<-stop
 	})
+}
+
+// predecessor is the last of all addresses before key.
+func (v *town) predecessor(key ID) netip.AddrPort {
+	best := v.nodes[0].addr
+	for _, r := range v.nodes {
+		if closer(key, HashAddr(r.addr), HashAddr(best)) {
+			best = r.addr
+		}
+	}
+	return best
+}
+
+// successor is the first of all addresses at or after key.
+func (v *town) successor(key ID) netip.AddrPort {
+	best := v.nodes[0].addr
+	for _, r := range v.nodes {
+		if Compare(distance(key, HashAddr(r.addr)), distance(key, HashAddr(best))) < 0 {
+			best = r.addr
+		}
+	}
+	return best
 }
 
 // TestPartition: two halves that were apart become one ring again.

@@ -162,7 +162,11 @@ func (l *lookup) name(m *Machine, p Peer) {
 func (m *Machine) lookupAnswered(now time.Duration, l *lookup, asked ID, from Peer, a *Message, out Out) {
 	l.Hops++
 	id := m.Names.ID(from)
-	if a.Done && len(a.Peers) > 0 && upTo(id, l.Key, m.Names.ID(a.Peers[0])) && l.credible(from, a.Peers[0]) {
+	if a.Done && (len(a.Peers) == 0 || !l.credible(from, a.Peers[0])) {
+		m.advance(now, l, out)
+		return
+	}
+	if a.Done && upTo(id, l.Key, m.Names.ID(a.Peers[0])) {
 		l.Predecessor, l.Successors = from, slices.Clone(a.Peers)
 		m.found(now, l, out)
 		return
