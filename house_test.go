@@ -24,6 +24,9 @@ type room struct {
 var rooms = []room{
 	{"the root", is(""), []string{module + "/internal/"}},
 	{"checksum", is("checksum"), nil},
+	{"the simulator of rings", is("internal/chordsim"), []string{
+		module + "/directory/chord", module + "/internal/",
+	}},
 	{"internal", under("internal"), []string{
 		module + "/internal/", module + "/checksum",
 		"golang.org/x/net/", "golang.org/x/sync/", "golang.org/x/sys/",
@@ -39,6 +42,9 @@ var rooms = []room{
 	}},
 	{"directory", is("directory"), []string{
 		module, module + "/directory/fetch", module + "/checksum", module + "/internal/", "golang.org/x/net/", "golang.org/x/sync/",
+	}},
+	{"the overlays", is("directory/chord"), []string{
+		module, module + "/directory", module + "/directory/fetch", module + "/internal/", "golang.org/x/net/", "golang.org/x/sync/",
 	}},
 	{"the protocols", is("p2mp", "octoput", "tftp", "relay"), []string{
 		module, module + "/checksum", module + "/internal/", "golang.org/x/net/", "golang.org/x/sync/",

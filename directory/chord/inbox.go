@@ -1,7 +1,6 @@
 package chord
 
 import (
-	"context"
 	"sync"
 	"time"
 )
@@ -44,16 +43,4 @@ func (b *inbox) take() []request {
 	list := b.pending
 	b.pending = nil
 	return list
-}
-
-// wait waits for done, the end of ctx, or that of Serve.
-func (b *inbox) wait(ctx context.Context, done <-chan int) (int, error) {
-	select {
-	case v := <-done:
-		return v, nil
-	case <-ctx.Done():
-		return 0, context.Cause(ctx)
-	case <-b.end():
-		return 0, ErrClosed
-	}
 }

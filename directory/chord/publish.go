@@ -8,6 +8,9 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/ferrygo/ferry/directory"
+	"github.com/ferrygo/ferry/directory/fetch"
 )
 
 // maxAnswers is more than the nodes that are asked for the holders of a name.
@@ -55,6 +58,22 @@ func (n *Node) Holders(ctx context.Context, name string) iter.Seq2[netip.AddrPor
 				return
 			case <-n.calls.end():
 				yield(netip.AddrPort{}, ErrClosed)
+				return
+			}
+		}
+	}
+}
+
+var (
+	_ fetch.Locator       = (*Node)(nil)
+	_ directory.Publisher = (*Node)(nil)
+)
+
+// Locate implements [fetch.Locator]: the sources are the Holders of the name.
+func (n *Node) Locate(ctx context.Context, name string) iter.Seq2[fetch.Source, error] {
+	return func(yield func(fetch.Source, error) bool) {
+		for addr, err := range n.Holders(ctx, name) {
+			if !yield(fetch.Source{Addr: addr}, err) {
 				return
 			}
 		}

@@ -15,27 +15,12 @@ func settings() chord.Settings {
 
 // TestPathLength: 1/2 log2 N - 0.14 nodes are asked, by fingers and the first successor alone.
 func TestPathLength(t *testing.T) {
-	for _, bits := range []int{10, 11} {
-		n := 1 << bits
-		s := settings()
-		s.Period, s.FirstSuccessor = 24*time.Hour, true
-		w := chordsim.New(1, s)
-		w.Stable(n)
-		sum, count := 0, 0
-		for range 4000 {
-			p := chord.Peer(w.Rand.IntN(n) + 1)
-			w.Do(p, func(m *chord.Machine, out chord.Out) {
-				m.Lookup(w.Now, w.RandomID(), func(r chord.Result) {
-					sum += r.Hops
-					count++
-				}, out)
-			})
-			w.Run(w.Now + time.Second)
-		}
-		mean, want := float64(sum)/float64(count), float64(bits)/2-0.14
-		t.Logf("%d nodes: %.3f, want %.3f", n, mean, want)
-		if count != 4000 || math.Abs(mean/want-1) > 0.03 {
-			t.Errorf("%d nodes: %d look-ups, %.3f hops, want %.3f", n, count, mean, want)
+	for _, bits := range []int{10, 12} {
+		l := chordsim.PathLength(1, 1<<bits, size(40000))
+		mean, want := chordsim.Mean(l.Hops), chordsim.WantPath(1<<bits)
+		t.Logf("2^%d nodes: %.3f, want %.3f", bits, mean, want)
+		if l.Failed > 0 || math.Abs(mean/want-1) > 0.03 {
+			t.Errorf("2^%d nodes: %d look-ups failed, %.3f hops, want %.3f", bits, l.Failed, mean, want)
 		}
 	}
 }

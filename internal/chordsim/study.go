@@ -48,15 +48,15 @@ func successor(w *World, members []chord.Peer, key chord.ID) chord.Peer {
 	return members[i%len(members)]
 }
 
-// lookup begins a look-up at a random member; right says whether it ended at the successor
-// that the key had then.
-func (w *World) lookup(members []chord.Peer, l *Lookups) {
+// lookup begins a look-up at a random member. It succeeds if the first node of the result that is
+// alive is the key's successor among the members, or, while nodes come and go, if any is alive.
+func (w *World) lookup(members []chord.Peer, stable bool, l *Lookups) {
 	key := w.RandomID()
 	from := members[w.Rand.IntN(len(members))]
 	w.Do(from, func(m *chord.Machine, out chord.Out) {
 		m.Lookup(w.Now, key, func(r chord.Result) {
-			right := slices.ContainsFunc(r.Successors, func(p chord.Peer) bool { return w.Node(p) != nil })
-			l.add(r, right)
+			i := slices.IndexFunc(r.Successors, func(p chord.Peer) bool { return w.Node(p) != nil })
+			l.add(r, i >= 0 && (!stable || r.Successors[i] == successor(w, members, key)))
 		}, out)
 	})
 }
@@ -68,7 +68,7 @@ func PathLength(seed uint64, nodes, lookups int) Lookups {
 	members := w.Alive()
 	var l Lookups
 	for range lookups {
-		w.lookup(members, &l)
+		w.lookup(members, true, &l)
 		w.Run(w.Now + time.Second)
 	}
 	return l
@@ -88,7 +88,7 @@ func Failures(seed uint64, nodes, successors, lookups int, fraction float64) Loo
 		// A node learns from its own look-ups which of its entries are dead, so each ring
 		// is used for few.
 		for range min(lookups, nodes/10) {
-			w.lookup(members, &l)
+			w.lookup(members, true, &l)
 			w.Run(w.Now + 10*time.Second)
 			lookups--
 		}
@@ -114,7 +114,7 @@ func Churn(seed uint64, nodes, successors int, rate float64, lasts time.Duration
 		w.Run(next)
 		switch next {
 		case look:
-			w.lookup(members, &l)
+			w.lookup(members, false, &l)
 			look += time.Duration(w.Rand.ExpFloat64() * float64(time.Second))
 		case join:
 			members = append(members, w.Join(w.RandomID(), members[w.Rand.IntN(len(members))]))
