@@ -93,10 +93,11 @@ func (t *sending) reported(now time.Time, i int, s *status) error {
 	}
 	before := p.flight.cum
 	p.aside = false
-	if p.grouped {
+	if p.flight.grouped {
 		t.crowd.broken(t.peers)
+		t.crowd.heard = now
 	}
-	if m, ok := p.flight.answer(now, s); ok && p.grouped && t.crowd.answered(now, t.peers, m) {
+	if m, ok := p.flight.answer(now, s); ok && p.flight.grouped && t.crowd.answered(now, t.peers, m) {
 		t.crowd.lack(t.peers, false)
 	}
 	if p.flight.cum == before && !p.flight.finished {
@@ -139,7 +140,7 @@ func (t *sending) joined(now time.Time, i int, s *status) error {
 	p.flight.begin(now, s.cum, max(1, window), max(2, int(min(s.burst, maxWindow))), p.join.measured(now))
 	p.stage, p.id, p.resumed = extended, s.id, s.cum > 0
 	if t.crowd.open() && s.cum == 0 {
-		p.grouped = true
+		p.flight.grouped = true
 		t.crowd.members = append(t.crowd.members, i)
 	}
 	r.State, r.Extended = Receiving, true

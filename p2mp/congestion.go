@@ -20,12 +20,14 @@ import (
 //
 // All quantities are in packets. It is told the time.
 type congestion struct {
+	backoff
 	// slack is what may be under way beyond the path's own content, because receivers
 	// answer in intervals.
-	slack  int
-	phase  phase
-	minRTT time.Duration // of the last minRTTMemory
-	minAt  time.Time
+	slack    int
+	phase    phase
+	minRTT   time.Duration // of the last minRTTMemory
+	minAt    time.Time
+	answered bool // a poll was
 
 	best     [rateMemory]float64 // highest delivery rate of each of the last rounds, in packets/s
 	measured float64             // the highest of them
@@ -94,7 +96,7 @@ func (c *congestion) content() float64 { return c.rate() * c.minRTT.Seconds() }
 // pace is how many packets to send in a second; 0 while nothing is known.
 func (c *congestion) pace() float64 {
 	if c.rate() == 0 {
-		return 0
+		return c.initialPace()
 	}
 	gain := 1.0
 	switch {
@@ -112,6 +114,15 @@ func (c *congestion) pace() float64 {
 	return max(leastPace, gain*c.rate()/(1-min(c.loss, 0.5)))
 }
 
+// initialPace is the pace while no rate is known. The first window bounds what is under way;
+// when the data were stopped, it is spread over a round trip, halved for each stop.
+func (c *congestion) initialPace() float64 {
+	if c.stops == 0 {
+		return 0
+	}
+	return max(leastPace, firstWindow/c.minRTT.Seconds()/float64(uint64(1)<<min(c.stops, 32)))
+}
+
 // excess is by how much probing exceeds the rate: a quarter, or four packets in a round
 // trip, where that is more, so that who has a small share finds a larger one soon.
 func (c *congestion) excess() float64 {
@@ -126,16 +137,27 @@ func (c *congestion) window() int {
 	return int(2*c.content()) + c.slack
 }
 
-// room is how many packets may be under way, two at least.
-func (c *congestion) room() int { return max(2, c.window()) }
+// room is how many packets may be under way, two at least, or one probe.
+func (c *congestion) room() int {
+	if c.stopped {
+		return 1
+	}
+	return max(2, c.window())
+}
 
 // interval is how many chunks are sent between polls: fewer where the window is small, or
 // where they take long.
 func (c *congestion) interval() int {
+	if c.stopped {
+		return 1
+	}
 	n := pollEvery
 	if pace := c.pace(); pace > 0 {
 		n = max(n, min(pollMost, int(pace*pollSoon.Seconds())))
 		n = min(n, max(pollLeast, int(pace*max(2*c.minRTT, pollTime).Seconds())))
+	}
+	if c.suspect {
+		n = min(n, suspectPoll)
 	}
 	return max(4, min(n, c.room()/2))
 }
@@ -153,12 +175,20 @@ type sample struct {
 	limited   bool    // there was too little to send for the rate to tell anything
 	probed    bool    // it was sent at more than the rate
 	underWay  int
+	run       int  // the latest chunks before the poll that were lost, in a row
+	silent    bool // several polls before this one were not answered in time
 }
 
 // update takes a sample.
 func (c *congestion) update(now time.Time, s sample) {
 	if c.minRTT == 0 || s.rtt <= c.minRTT || now.Sub(c.minAt) > minRTTMemory {
 		c.minRTT, c.minAt = max(s.rtt, time.Microsecond), now
+	}
+	if c.judge(now, s.run, c.minRTT, s.silent) {
+		c.resume(s)
+	}
+	if c.stopped {
+		return // what arrives of one packet at a time tells nothing of the rate
 	}
 	c.roundGot += s.delivered
 	c.roundOut += s.lost
@@ -175,6 +205,15 @@ func (c *congestion) update(now time.Time, s sample) {
 	c.advance(now, s)
 }
 
+// resume goes on after the data were stopped, at half the rate.
+func (c *congestion) resume(s sample) {
+	if rate := c.rate(); rate > 0 {
+		c.cap, c.rise = keepRate*rate, 1
+	}
+	c.ends = s.nextPoll
+	c.roundGot, c.roundOut, c.roundAll, c.roundOf = 0, 0, 0, 0
+}
+
 // delivers notes the highest delivery rate of this round.
 func (c *congestion) delivers(rate float64) {
 	c.best[c.round%rateMemory] = rate
@@ -183,10 +222,10 @@ func (c *congestion) delivers(rate float64) {
 
 // learnLoss learns what is lost whatever the rate: from what was sent at no more than the
 // rate that the path carries. While there is a queue losses may be its doing, and lower
-// the estimate sooner than they raise it.
+// the estimate sooner than they raise it. A run of losses is not random, and not counted.
 func (c *congestion) learnLoss(s sample) {
 	total := s.delivered + s.lost
-	if total == 0 || s.probed || c.phase != probing {
+	if total == 0 || s.probed || c.phase != probing || s.run >= lostRun/3 {
 		return
 	}
 	d := float64(s.lost)/float64(total) - c.loss
@@ -233,7 +272,7 @@ func (c *congestion) endRound(s sample) {
 		}
 	}
 	c.round++
-	if !s.limited { // what is known does not grow old while nothing is sent
+	if !s.limited && s.run < lostRun/3 { // what is known does not grow old while nothing is sent, or arrives
 		rate = 0
 	}
 	c.delivers(rate)
@@ -244,12 +283,12 @@ func (c *congestion) endRound(s sample) {
 
 // raise lifts the cap after a round in which nothing overflowed: by one packet in a round
 // trip, then two, four, eight. All who share the queue gain alike, whatever they have, so
-// that they come to have alike (Chiu and Jain's additive increase).
+// that they come to have alike (Chiu and Jain's additive increase). It at most doubles.
 func (c *congestion) raise() {
 	if c.cap == 0 {
 		return
 	}
-	c.cap += c.rise / c.minRTT.Seconds()
+	c.cap += min(c.cap, c.rise/c.minRTT.Seconds())
 	c.rise *= 2
 	if c.cap >= c.measured {
 		c.cap = 0

@@ -31,6 +31,11 @@ type crowd struct {
 	limited   bool // as in a flight
 	starved   bool // the source is too slow to tell whether a member is
 
+	heard  time.Time // when a member answered last,
+	polled time.Time // and when the group was asked
+	scout  int       // the member that left a crowd to which nothing arrives; noScout: none
+	had    int       // and what it held then
+
 	rounds    [pollMemory]round
 	concluded uint32 // the latest round that is
 	repairs   []repair
@@ -80,6 +85,8 @@ type repair struct {
 
 const everybody = -1
 
+const noScout = -1
+
 // open reports whether the crowd still takes members.
 func (c *crowd) open() bool { return c.addr.IsValid() && c.state == gatheringCrowd }
 
@@ -93,7 +100,7 @@ func (c *crowd) parts(window int) int {
 // asked notes that a poll with the next number was sent, to which want members are to
 // answer.
 func (c *crowd) asked(now time.Time, number uint32, want int) {
-	c.number, c.sincePoll = number, 0
+	c.number, c.sincePoll, c.polled = number, 0, now
 	c.rounds[number%pollMemory] = round{number: number, want: want, probed: c.cc.asked(now)}
 }
 
@@ -132,6 +139,7 @@ func (r *round) add(s sample) {
 		w.lost, w.delivered = s.lost, s.delivered
 	}
 	w.lostByAll = min(w.lostByAll, s.lostByAll)
+	w.run, w.silent = min(w.run, s.run), w.silent && s.silent
 	w.rtt = max(w.rtt, s.rtt)
 	w.underWay = max(w.underWay, s.underWay)
 }
@@ -140,10 +148,32 @@ func (r *round) add(s sample) {
 func (c *crowd) conclude(now time.Time, peers []peer, r *round) {
 	s := r.worst
 	s.rate = c.lowest(peers)
-	s.of = r.got
+	if s.of = r.got; r.got < r.want {
+		s.run = min(s.run, c.leastRun(peers))
+	}
 	s.nextPoll, s.limited, s.probed = c.number+1, c.limited || c.starved, r.probed
 	c.cc.update(now, s)
 	c.concluded, c.limited = r.number, false
+}
+
+// leastRun is how many of the latest chunks every member lost, as far as is known.
+func (c *crowd) leastRun(peers []peer) int {
+	least := math.MaxInt
+	for _, i := range c.members {
+		least = min(least, peers[i].flight.run)
+	}
+	return least
+}
+
+// mute reports whether no member has answered the latest poll to the group.
+func (c *crowd) mute() bool { return c.heard.Before(c.polled) }
+
+// longestTimer is the timer of the member that may take the longest to answer.
+func (c *crowd) longestTimer(peers []peer) (rto time.Duration) {
+	for _, i := range c.members {
+		rto = max(rto, peers[i].flight.timer.RTO())
+	}
+	return rto
 }
 
 // lowest is the rate of the slowest member, each one's being the best of some rounds: the
@@ -214,6 +244,9 @@ func (c *crowd) lack(peers []peer, now bool) {
 // pick returns the chunk to send next, and to whom: one that is lacking first. ok is
 // false if there is none; full says that a member's window is the reason.
 func (c *crowd) pick(peers []peer, available uint32) (seq uint32, to int, ok, full bool) {
+	if c.cc.stopped {
+		c.repairForAll()
+	}
 	for len(c.repairs) > 0 {
 		r := c.repairs[0]
 		for _, i := range c.members {
@@ -232,6 +265,19 @@ func (c *crowd) pick(peers []peer, available uint32) (seq uint32, to int, ok, fu
 		}
 	}
 	return c.next, everybody, true, false
+}
+
+// repairForAll puts a repair first that goes to the group: a probe of the path to all.
+func (c *crowd) repairForAll() {
+	for k := range c.repairs {
+		if c.repairs[k].to == everybody {
+			c.repairs[0], c.repairs[k] = c.repairs[k], c.repairs[0]
+			return
+		}
+	}
+	if len(c.repairs) > 0 {
+		c.repairs[0].to = everybody
+	}
 }
 
 // posted notes that a chunk was sent, to the group or to one.
@@ -322,10 +368,30 @@ func (f *flight) absent(now time.Time) (absent bool, until time.Time) {
 }
 
 // deaf reports whether a member answers and nothing that it lacks arrives, though it was
-// sent again and again: the group may carry polls, and no chunks.
+// sent again and again: the group may carry polls, and no chunks. A member that the others
+// have waiting, so that it is sent nothing, is not deaf.
 func (f *flight) deaf(now time.Time) bool {
 	since, stalls := f.stalled()
-	return stalls && !now.Before(since.Add(max(patience, 4*f.timer.RTO())))
+	return stalls && f.run >= suspectRun && !now.Before(since.Add(max(patience, 4*f.timer.RTO())))
+}
+
+// leavesDeaf reports whether a deaf member leaves. While nothing arrives at any of them it
+// need not be the group's fault: then one leaves late, as a scout, and the others follow if
+// something arrives there.
+func (c *crowd) leavesDeaf(now time.Time, peers []peer, i int, late time.Duration) bool {
+	f := &peers[i].flight
+	switch {
+	case !f.deaf(now):
+		return false
+	case !c.cc.stopped:
+		return true
+	case c.scout != noScout:
+		return peers[c.scout].flight.delivered > c.had
+	case now.Before(f.owed.Add(late)):
+		return false
+	}
+	c.scout, c.had = i, f.delivered
+	return true
 }
 
 // lacks reports whether a chunk is known to be lost.

@@ -346,7 +346,7 @@ func TestCrowdSlack(t *testing.T) {
 	now := time.Unix(1000, 0)
 	c, peers := newCrowd(now, 100, 100, 100)
 	for i, slack := range []int{150, 100, 192} {
-		peers[i].stage, peers[i].grouped = extended, true
+		peers[i].stage, peers[i].flight.grouped = extended, true
 		peers[i].flight.cc.slack, peers[i].flight.answered = slack, 1
 	}
 	c.state, c.asks = askingCrowd, 1

@@ -22,6 +22,8 @@ const (
 	// asideAfter is how many polls in a row a receiver leaves unanswered before it is
 	// set aside: only polled, until it answers.
 	asideAfter = 4
+	// maxSlack is how many chunks may be under way beyond what the path holds.
+	maxSlack = 2 * pollEvery
 	// keepAlive is how often a receiver is asked while there is nothing to send it: it
 	// would give the sender up otherwise.
 	keepAlive = 3 * time.Second
@@ -70,12 +72,16 @@ type flight struct {
 	owed     time.Time     // since when chunks, or the end, are under way without progress; zero: not
 	heard    time.Time     // when it answered last
 
-	packets   int  // chunks sent to it, each time that they were,
-	toGroup   int  // and to the group, which it may hear
-	delivered int  // chunks known to be held
-	limited   bool // there was nothing to send since the rate was measured last
+	order     uint32 // chunks sent to it, alone or through the group,
+	arrived   uint32 // and the latest of them that is known to have arrived
+	run       int    // the latest chunks that were lost in a row
+	packets   int    // chunks sent to it, each time that they were,
+	toGroup   int    // and to the group, which it may hear
+	delivered int    // chunks known to be held
+	limited   bool   // there was nothing to send since the rate was measured last
 	pacer
 
+	grouped  bool // it is sent to with the crowd
 	finished bool // the receiver said that it keeps the file
 }
 
@@ -89,6 +95,7 @@ type pacer struct {
 type slot struct {
 	state slotState
 	poll  uint32        // the first poll after the chunk was sent last
+	order uint32        // how many chunks had been sent then, with this one
 	sent  time.Duration // when that was, since the flight began
 }
 
@@ -107,6 +114,7 @@ type polled struct {
 	sent     time.Time
 	answered time.Time
 	packets  int    // sent before
+	order    uint32 // likewise, of those that are meant for the receiver
 	clock    uint32 // the receiver's when it answered, in microseconds
 	received int    // packets that had arrived there
 	probed   bool   // what was sent before it was sent at more than the rate
@@ -118,7 +126,7 @@ func (f *flight) begin(now time.Time, cum uint32, window, burst int, rtt time.Du
 	f.cum, f.next, f.scan = cum, cum+1, cum+1
 	f.slots = make([]slot, window)
 	// What the path itself does not hold waits in the receiver's socket.
-	f.cc.slack = min(2*pollEvery, burst)
+	f.cc.slack = min(maxSlack, burst)
 	f.start, f.nextSend = now, now
 	f.resting, f.pollDue = true, now.Add(keepAlive)
 	if rtt > 0 {
@@ -165,6 +173,8 @@ func (f *flight) act(now time.Time, available uint32, all bool) (a act, seq uint
 		}
 	case f.underWay >= f.room():
 		a = nothing
+	case f.cc.waits(now):
+		return nothing, 0, f.earliest(f.cc.due)
 	case f.holds(now):
 		return nothing, 0, f.earliest(f.nextSend)
 	default:
@@ -223,7 +233,8 @@ func (f *flight) noted(now time.Time, seq, poll uint32) {
 	} else {
 		f.next++
 	}
-	*s = slot{flying, poll, now.Sub(f.start)}
+	f.order++
+	*s = slot{flying, poll, f.order, now.Sub(f.start)}
 	if f.owed.IsZero() {
 		f.owed = now
 	}
@@ -268,7 +279,7 @@ func (f *flight) asked(now time.Time) uint32 {
 // askedAs notes that a poll was sent that has a number above all before.
 func (f *flight) askedAs(now time.Time, number uint32) {
 	f.lastPoll = number
-	f.polls[number%pollMemory] = polled{number: number, sent: now, packets: f.packets + f.toGroup, probed: f.cc.asked(now)}
+	f.polls[number%pollMemory] = polled{number: number, sent: now, packets: f.packets + f.toGroup, order: f.order, probed: f.cc.asked(now)}
 	f.sincePoll = 0
 	if f.waiting, f.resting = true, false; f.askedAt.IsZero() {
 		f.askedAt = now
@@ -341,12 +352,18 @@ func (f *flight) answer(now time.Time, s *status) (_ sample, ok bool) {
 	if outage { // what was between says nothing of the path
 		f.mark = polled{}
 	}
+	f.run = f.lostInARow(p)
 	m := sample{
 		poll: s.number, nextPoll: f.lastPoll + 1, rtt: took,
 		delivered: f.delivered - before, lost: lost, lostByAll: lost, of: 1,
 		rate: f.rate(p), limited: f.limited, probed: p.probed, underWay: f.underWay,
+		run: f.run, silent: outage,
 	}
-	f.cc.update(now, m)
+	own := m
+	if f.grouped { // what is sent to it is not for it to stop
+		own.run = 0
+	}
+	f.cc.update(now, own)
 	f.limited = false
 	return m, true
 }
@@ -446,8 +463,27 @@ func (f *flight) learnOrder(s *status) {
 	f.copies, f.lastHeld = max(copies, f.copies), f.delivered
 }
 
+// lostInARow is how many of the chunks that were sent last before p, just answered, were
+// lost, none between them having arrived. Chunks that may only be late do not count.
+func (f *flight) lostInARow(p polled) int {
+	order := p.order
+	for n := p.number; f.disorder > 0; n-- {
+		e := &f.polls[n%pollMemory]
+		if n == 0 || e.number != n {
+			return 0
+		}
+		if order = e.order; p.sent.Sub(e.sent) >= f.disorder {
+			break
+		}
+	}
+	return int(order) - int(min(order, f.arrived))
+}
+
 // hold notes that the receiver has a chunk.
 func (f *flight) hold(s *slot) {
+	if s.state != held {
+		f.arrived = max(f.arrived, s.order)
+	}
 	switch s.state {
 	case flying:
 		f.underWay--

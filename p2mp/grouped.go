@@ -108,9 +108,9 @@ func (t *sending) askAround(now time.Time) (wake time.Time, err error) {
 	case silent > 0 && now.Before(c.due):
 		return c.due, nil
 	}
-	c.state, c.next = sendingCrowd, 1
-	t.thin(now, func(p *peer) bool { return p.flight.answered > 0 })
-	c.cc.slack = 2 * pollEvery
+	c.state, c.next, c.scout = sendingCrowd, 1, noScout
+	t.thin(now, func(i int) bool { return t.peers[i].flight.answered > 0 })
+	c.cc.slack = maxSlack
 	for _, i := range c.members {
 		p := &t.peers[i]
 		t.report.Peers[i].Multicast = true
@@ -121,16 +121,19 @@ func (t *sending) askAround(now time.Time) (wake time.Time, err error) {
 }
 
 // thin has all those leave the crowd who are not to stay.
-func (t *sending) thin(now time.Time, stays func(*peer) bool) {
+func (t *sending) thin(now time.Time, stays func(int) bool) {
 	c := &t.crowd
 	kept := c.members[:0]
 	for _, i := range c.members {
 		p := &t.peers[i]
-		if p.stage == extended && stays(p) {
+		if p.stage == extended && stays(i) {
 			kept = append(kept, i)
 			continue
 		}
-		p.grouped = false
+		p.flight.grouped = false
+		if p.flight.cc.backoff = c.cc.backoff; !c.cc.stopped {
+			p.flight.cc.judge(now, p.flight.run, p.flight.cc.minRTT, false)
+		}
 		p.flight.nextSend = now
 	}
 	c.members = kept
@@ -138,7 +141,7 @@ func (t *sending) thin(now time.Time, stays func(*peer) bool) {
 
 // disperse ends the crowd: each member is sent to by itself.
 func (t *sending) disperse(now time.Time) {
-	t.thin(now, func(*peer) bool { return false })
+	t.thin(now, func(int) bool { return false })
 	t.crowd.state = crowdOver
 }
 
@@ -147,12 +150,17 @@ func (t *sending) sendToCrowd(now time.Time) (wake time.Time, err error) {
 	c := &t.crowd
 	total, known := t.store.chunks()
 	silence := c.silence(t.peers)
-	t.thin(now, func(p *peer) bool {
-		f := &p.flight
+	if !c.cc.stopped {
+		c.scout = noScout
+	}
+	t.thin(now, func(i int) bool {
+		f := &t.peers[i].flight
 		since, owes := f.unanswered()
+		owed, stalls := f.stalled()
 		absent, _ := f.absent(now)
-		gone := absent && f.silent >= asideAfter && silence == 0 || owes && !now.Before(since.Add(t.giveUp))
-		return !gone && !f.deaf(now) && !(known && f.cum == total)
+		gone := absent && f.silent >= asideAfter && silence == 0 || owes && !now.Before(since.Add(t.giveUp)) ||
+			stalls && !now.Before(owed.Add(t.giveUp))
+		return !gone && !c.leavesDeaf(now, t.peers, i, t.giveUp/2) && !(known && f.cum == total)
 	})
 	t.shed(now)
 	wake, err = t.remind(now)
@@ -189,6 +197,8 @@ func (t *sending) sendToCrowd(now time.Time) (wake time.Time, err error) {
 				continue
 			}
 			return wake, nil
+		case c.cc.waits(now):
+			return earlier(wake, c.cc.due), nil
 		case c.holds(now):
 			return earlier(wake, c.nextSend), nil
 		case t.rate > 0 && t.rateNext.After(now):
@@ -222,36 +232,71 @@ func (t *sending) shed(now time.Time) {
 		t.tell(slowest, ReasonGivenUp)
 		t.drop(slowest, &PeerError{Peer: p.addr, Seq: p.flight.cum + 1, Err: ErrSlow})
 	}
-	t.thin(now, func(q *peer) bool { return q != p })
+	t.thin(now, func(i int) bool { return i != slowest })
 }
 
-// remind asks members that owe an answer, one by one, and says when the next one will.
+// remind asks members that owe an answer, one by one, and says when the next one will. If
+// no member has answered the latest poll, the group is asked again, with one packet.
 func (t *sending) remind(now time.Time) (wake time.Time, err error) {
-	for _, i := range t.crowd.members {
+	c := &t.crowd
+	again := c.polled.Add(c.longestTimer(t.peers))
+	mute := c.mute() && len(c.members) > 1
+	if mute && !now.Before(again) {
+		t.askMute(now)
+		again = now.Add(c.longestTimer(t.peers))
+	}
+	for _, i := range c.members {
 		f := &t.peers[i].flight
 		if !f.waiting && !f.resting {
 			continue
 		}
-		if !now.Before(f.pollDue) {
-			if f.waiting {
-				f.timer.TimedOut()
-				f.silent++
-				t.setAside(i)
-			}
-			if err := t.ask(now, i, false); err != nil {
+		if f.waiting && mute {
+			wake = earlier(wake, again)
+		} else if !now.Before(f.pollDue) {
+			if err := t.remindOne(now, i); err != nil {
 				return wake, err
 			}
-			// Others wait for it: it is asked often.
-			if due := now.Add(max(reminding, 2*f.timer.SRTT())); due.Before(f.pollDue) {
-				f.pollDue = due
-			}
 		}
-		wake = earlier(wake, f.pollDue)
+		if !f.waiting || !mute {
+			wake = earlier(wake, f.pollDue)
+		}
 		if since, owes := f.unanswered(); owes {
 			wake = earlier(wake, since.Add(t.giveUp))
 		}
 	}
 	return wake, nil
+}
+
+// askMute asks a group again of which no member has answered the latest poll.
+func (t *sending) askMute(now time.Time) {
+	c := &t.crowd
+	for _, i := range c.members {
+		if f := &t.peers[i].flight; f.waiting {
+			f.timer.TimedOut()
+			f.silent++
+			t.setAside(i)
+			f.pollDue = now.Add(f.timer.RTO())
+		}
+	}
+	t.pollCrowd(now)
+}
+
+// remindOne asks one member again, or for company.
+func (t *sending) remindOne(now time.Time, i int) error {
+	f := &t.peers[i].flight
+	if f.waiting {
+		f.timer.TimedOut()
+		f.silent++
+		t.setAside(i)
+	}
+	if err := t.ask(now, i, false); err != nil {
+		return err
+	}
+	// Others wait for it: it is asked often.
+	if due := now.Add(max(reminding, 2*f.timer.SRTT())); due.Before(f.pollDue) {
+		f.pollDue = due
+	}
+	return nil
 }
 
 // leaveBehind has members leave that hold up the others, who have to wait until there is
@@ -261,8 +306,8 @@ func (t *sending) leaveBehind(now time.Time) {
 	if c.silence(t.peers) > 0 {
 		return
 	}
-	t.thin(now, func(p *peer) bool {
-		f := &p.flight
+	t.thin(now, func(i int) bool {
+		f := &t.peers[i].flight
 		full := c.next-f.cum > uint32(len(f.slots))
 		absent, _ := f.absent(now)
 		return !full || !absent && (f.owed.IsZero() || now.Before(f.owed.Add(patience)))

@@ -67,15 +67,13 @@ type sending struct {
 
 // A peer is one receiver. Its flight is in use in stage extended.
 type peer struct {
-	addr   netip.AddrPort
-	id     uint32 // that it chose for itself
-	stage  stage
-	join   join
-	timer  rtt.Config
-	flight flight
-	aside  bool
-	// grouped: it is sent to with the crowd.
-	grouped bool
+	addr    netip.AddrPort
+	id      uint32 // that it chose for itself
+	stage   stage
+	join    join
+	timer   rtt.Config
+	flight  flight
+	aside   bool
 	unsent  error // the last failure to write to it
 	resumed bool  // it held the beginning of the file
 	again   bool  // it begins again, because what it held was wrong
@@ -291,7 +289,7 @@ func (t *sending) work(now time.Time) (wake time.Time, err error) {
 	t.turn++
 	for k := range t.peers {
 		i := (k + t.turn) % len(t.peers)
-		if t.peers[i].stage == extended && !t.peers[i].grouped {
+		if t.peers[i].stage == extended && !t.peers[i].flight.grouped {
 			w, err := t.stream(now, i)
 			if err != nil {
 				return wake, err
