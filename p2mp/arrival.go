@@ -15,8 +15,12 @@ import (
 func (t *sending) arrived(now time.Time, d datagram.Packet) {
 	i, known := t.index[d.Addr]
 	p, err := ParsePacket(d.Data)
-	if !known && err == nil && t.welcome(now, d.Addr, p) {
-		i, known = t.index[d.Addr], true
+	if !known && err == nil {
+		joins, taken := t.invited(now, d.Addr, p, len(d.Data))
+		if taken && !joins {
+			return
+		}
+		i, known = t.index[d.Addr]
 	}
 	if !known {
 		t.report.Foreign++
@@ -97,8 +101,15 @@ func (t *sending) reported(now time.Time, i int, s *status) error {
 		t.crowd.broken(t.peers)
 		t.crowd.heard = now
 	}
+	stopped, whole, groupStopped := p.flight.cc.stopped, p.flight.sizes.lost > 0 || p.flight.sizes.whole, t.crowd.cc.stopped
 	if m, ok := p.flight.answer(now, s); ok && p.flight.grouped && t.crowd.answered(now, t.peers, m) {
 		t.crowd.lack(t.peers, false)
+	}
+	switch known := p.flight.sizes.lost > 0 || p.flight.sizes.whole; {
+	case !groupStopped && t.crowd.cc.stopped:
+		t.stalled(t.crowd.addr, nil)
+	case !stopped && p.flight.cc.stopped, !whole && known:
+		t.stalled(p.addr, &p.flight)
 	}
 	if p.flight.cum == before && !p.flight.finished {
 		return nil
@@ -126,7 +137,7 @@ func (t *sending) ended(f *flight, s *status) bool {
 func (t *sending) joined(now time.Time, i int, s *status) error {
 	p, r := &t.peers[i], &t.report.Peers[i]
 	total, known := t.store.chunks()
-	if !t.mayJoin(s) {
+	if !t.mayJoin(s, p.proof) {
 		return ErrSequence
 	}
 	if p.stage == classic {
@@ -138,6 +149,7 @@ func (t *sending) joined(now time.Time, i int, s *status) error {
 	}
 	p.flight.timer.Config = p.timer
 	p.flight.begin(now, s.cum, max(1, window), max(2, int(min(s.burst, maxWindow))), p.join.measured(now))
+	p.flight.lastPoll = p.proof
 	p.stage, p.id, p.resumed = extended, s.id, s.cum > 0
 	if t.crowd.open() && s.cum == 0 {
 		p.flight.grouped = true
@@ -151,11 +163,13 @@ func (t *sending) joined(now time.Time, i int, s *status) error {
 	return nil
 }
 
-// mayJoin reports whether a status can be the answer to a HELLO.
-func (t *sending) mayJoin(s *status) bool {
+// mayJoin reports whether a status can be the answer to a HELLO, or to an applicant's POLL:
+// then it may hold what has gone to the group meanwhile.
+func (t *sending) mayJoin(s *status, proof uint32) bool {
 	total, known := t.store.chunks()
 	resumes := known && s.cum <= total && t.store.src.SHA256 != nil
-	return s.number == 0 && s.space > 0 && (s.cum == 0 || resumes)
+	overheard := proof != 0 && s.cum < max(t.crowd.next, 1)
+	return s.number == proof && s.space > 0 && (s.cum == 0 || resumes || overheard)
 }
 
 // leaveClassic takes a receiver out of the lock-step that was taken for one of the
@@ -221,19 +235,52 @@ func (t *sending) aborted(i int, reason Reason) error {
 	return nil
 }
 
-// dropSilent gives up a receiver of the extended mode.
-func (t *sending) dropSilent(i int, why error) {
+// giveUpOn gives up a receiver of the extended mode, which had so much time.
+func (t *sending) giveUpOn(i int, why error, after time.Duration) {
 	p := &t.peers[i]
-	e := &PeerError{Peer: p.addr, Seq: p.flight.cum + 1, Silence: t.giveUp, Err: why}
+	e := &PeerError{Peer: p.addr, Seq: p.flight.cum + 1, Silence: after, Err: why}
 	if total, known := t.store.chunks(); known && p.flight.cum == total {
-		e.Seq, e.Err = total, ferry.ErrUnconfirmed
+		if e.Seq = total; why != errChecking {
+			e.Err = ferry.ErrUnconfirmed
+		}
+	}
+	if why == ErrStalled {
+		e.Length, e.Fits = t.lengths(&p.flight)
 	}
 	t.tell(i, ReasonGivenUp) // should it hear that much
 	t.drop(i, e)
 }
 
+// lengths returns how long the packets are of which none arrives, and how long those are
+// that do, as far as is known; 0 if the length is not the reason.
+func (t *sending) lengths(f *flight) (length, fits int) {
+	if f.run < suspectRun || f.sizes.whole {
+		return 0, 0
+	}
+	return headerLen + t.mss, max(f.sizes.fits, helloMin)
+}
+
+// stalled tells the trace that nothing arrives at a receiver, or in the group, any more.
+func (t *sending) stalled(to netip.AddrPort, f *flight) {
+	if t.trace.Stalled == nil {
+		return
+	}
+	e := Stall{Addr: to, Length: headerLen + t.mss, Fits: helloMin}
+	if f != nil {
+		e.Length, e.Fits = t.lengths(f)
+	}
+	t.trace.Stalled(e)
+}
+
 // drop records that a receiver will not have the file, as far as is known.
 func (t *sending) drop(i int, e *PeerError) {
+	t.dropped(i, e)
+	if t.policy == Fail && t.failure == nil {
+		t.failure = fmt.Errorf("p2mp: stopped for all: %w", e)
+	}
+}
+
+func (t *sending) dropped(i int, e *PeerError) {
 	p, r := &t.peers[i], &t.report.Peers[i]
 	if p.unsent != nil {
 		e.Err = errors.Join(e.Err, p.unsent)
@@ -242,9 +289,6 @@ func (t *sending) drop(i int, e *PeerError) {
 	r.State, r.Err = Dropped, e
 	if t.trace.Dropped != nil {
 		t.trace.Dropped(p.addr, e)
-	}
-	if t.policy == Fail && t.failure == nil {
-		t.failure = fmt.Errorf("p2mp: stopped for all: %w", e)
 	}
 }
 

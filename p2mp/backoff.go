@@ -14,6 +14,7 @@ type backoff struct {
 	stopped bool
 	suspect bool          // the latest few chunks were lost: the next poll is sent soon
 	stops   int           // how often the data were stopped
+	probes  int           // how many probes were lost since then
 	gap     time.Duration // until the next probe after one that was lost
 	due     time.Time     // when the next probe may be sent
 }
@@ -47,9 +48,11 @@ func (b *backoff) judge(now time.Time, run int, rtt time.Duration, silent bool) 
 		b.stopped, b.due = true, now
 		b.gap = min(max(minProbeGap, 2*rtt), maxProbeGap)
 		b.stops++
+		b.probes = 0
 	case b.stopped && silent:
 		b.due = now
 	case b.stopped:
+		b.probes++
 		b.due = now.Add(b.gap)
 		b.gap = min(2*b.gap, maxProbeGap)
 	}

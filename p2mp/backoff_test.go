@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -66,7 +67,7 @@ func nothingArrives(t *testing.T, h hole, n int, rate, link float64, opens time.
 		}
 		return p.sender.WriteTo(b, to)
 	}}
-	_, err := s.Send(t.Context(), conn, p.to, Source{R: zeros{}, Size: 1 << 30})
+	_, err := s.Send(t.Context(), conn, p.to, ferry.Source{R: zeros{}, Size: 1 << 30})
 	p.stop()
 	total := 0
 	for _, k := range sent[:10] {

@@ -12,15 +12,16 @@ import (
 // A classicSending is the part of a transfer that serves the receivers of the classic
 // protocol, in lock-step.
 type classicSending struct {
-	steps  lockstep
-	peers  []int // of steps.peers: their index in sending.peers
-	begun  bool
-	over   bool
-	first  int    // length of chunk 1
-	length int    // of the chunk in flight
-	packet []byte // the chunk in flight
-	shots  []shot // that are due,
-	buffer []shot // in a buffer that is used again and again
+	steps   lockstep
+	peers   []int // of steps.peers: their index in sending.peers
+	deficit int   // of their share of the rate
+	begun   bool
+	over    bool
+	first   int    // length of chunk 1
+	length  int    // of the chunk in flight
+	packet  []byte // the chunk in flight
+	shots   []shot // that are due,
+	buffer  []shot // in a buffer that is used again and again
 }
 
 // active reports whether chunks are still needed here.
@@ -49,8 +50,8 @@ func (t *sending) workClassic(now time.Time) (wake time.Time, err error) {
 	}
 	for {
 		if c.shootSome(t, now); len(c.shots) > 0 {
-			if t.rate > 0 && t.rateNext.After(now) {
-				return t.rateNext, nil
+			if !t.share.may(now, c.deficit) {
+				return t.share.next, nil
 			}
 			return now, nil // answers first: they must find room in the socket
 		}
@@ -86,12 +87,12 @@ func (c *classicSending) shootSome(t *sending, now time.Time) {
 			c.shots = c.shots[1:]
 			continue
 		}
-		if t.rate > 0 && t.rateNext.After(now) {
+		if !t.share.may(now, c.deficit) {
 			return
 		}
 		c.shots = c.shots[1:]
 		t.shoot(s)
-		t.spend(now, len(c.packet))
+		t.share.spend(now, &c.deficit, len(c.packet))
 		c.steps.sent(now, s)
 	}
 }

@@ -29,6 +29,7 @@ type crowd struct {
 	asks      int    // polls sent while asking
 	due       time.Time
 	limited   bool // as in a flight
+	deficit   int  // of its share of the rate
 	starved   bool // the source is too slow to tell whether a member is
 
 	heard  time.Time // when a member answered last,
@@ -65,8 +66,6 @@ const (
 	absence = 300 * time.Millisecond
 	// reminding is how often it is asked meanwhile, or each two round trips.
 	reminding = 50 * time.Millisecond
-	// mostJoining bounds those who join without being on the sender's list.
-	mostJoining = 4096
 )
 
 // A round is the answers to one poll to the group.
@@ -83,9 +82,12 @@ type repair struct {
 	to  int // everybody: the group
 }
 
-const everybody = -1
-
-const noScout = -1
+// Who a packet goes to, or what it is about, where that is no member.
+const (
+	everybody = -1 // the group
+	nobody    = -2 // an applicant
+	noScout   = -1
+)
 
 // open reports whether the crowd still takes members.
 func (c *crowd) open() bool { return c.addr.IsValid() && c.state == gatheringCrowd }
@@ -284,6 +286,7 @@ func (c *crowd) repairForAll() {
 func (c *crowd) posted(now time.Time, peers []peer, seq uint32, to int) {
 	again := seq != c.next
 	for _, i := range c.members {
+		peers[i].flight.endWait(now)
 		if f := &peers[i].flight; !again || (to == everybody || to == i) && f.lacks(seq) {
 			f.noted(now, seq, max(c.number, f.lastPoll)+1)
 		}

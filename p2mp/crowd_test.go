@@ -336,8 +336,8 @@ func TestFlightOverhears(t *testing.T) {
 		t.Errorf("sent %s", got)
 	}
 	f.overheard = 0
-	if s := holding(15, 0); f.plausible(&s) {
-		t.Error("believed, though nobody has sent so much")
+	if s := holding(15, 0); !f.plausible(&s) || s.cum != 10 {
+		t.Errorf("it holds %d, want what was sent", s.cum)
 	}
 }
 

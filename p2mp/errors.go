@@ -27,8 +27,11 @@ var (
 	// ErrStalled: the receiver answers, and yet nothing that is sent to it arrives:
 	// the chunks may be too long for the path.
 	ErrStalled = errors.New("p2mp: stalled")
-	// ErrSlow: the receiver held up the others in the group; see Sender.MinRate.
+	// ErrSlow: the receiver held up the others in the group (see Sender.MinRate), or took
+	// next to nothing of what it was sent.
 	ErrSlow = errors.New("p2mp: slow")
+	// errChecking: the receiver has everything, and checks it for too long.
+	errChecking = fmt.Errorf("%w: still checking", ferry.ErrUnconfirmed)
 	// ErrTooManyChunks: the file has more chunks than there are sequence numbers. A
 	// larger MSS helps.
 	ErrTooManyChunks = errors.New("p2mp: more than 4294967295 chunks")
@@ -49,7 +52,11 @@ type PeerError struct {
 	Seq uint32
 	// Silence is how long the sender waited for an answer to its first try.
 	Silence time.Duration
-	// Err is ErrNoAnswer, ErrSilent, ErrStalled, ErrSlow or ErrUnconfirmed, or an *AbortError with what the
+	// Length is how long the packets are of which none arrived, where that may be the
+	// reason, and Fits how long those are that did arrive meanwhile; otherwise 0. A lower
+	// MSS then helps.
+	Length, Fits int
+	// Err is ErrNoAnswer, ErrSilent, ErrStalled, ErrSlow or ferry.ErrUnconfirmed, or an *AbortError with what the
 	// receiver said, joined with the last error of writing to it if there was one.
 	Err error
 }
@@ -63,12 +70,19 @@ func (e *PeerError) Error() string {
 		fmt.Fprintf(&b, "no answer in %v", e.Silence)
 	case errors.Is(e.Err, ferry.ErrUnconfirmed) && errors.Is(e.Err, ferry.ErrRestarted):
 		fmt.Fprintf(&b, "sent, not confirmed: after chunk %d, the last, it knows nothing of the transfer", e.Seq)
+	case errors.Is(e.Err, errChecking):
+		fmt.Fprintf(&b, "sent, not confirmed: it has been checking the file for %v", e.Silence)
 	case errors.Is(e.Err, ferry.ErrUnconfirmed):
 		fmt.Fprintf(&b, "sent, not confirmed: no answer to the end, after chunk %d, in %v", e.Seq, e.Silence)
+	case errors.Is(e.Err, ErrSlow) && e.Silence > 0:
+		fmt.Fprintf(&b, "too slow: it took next to nothing in %v, and lacks chunk %d and what follows", e.Silence, e.Seq)
 	case errors.Is(e.Err, ErrSlow):
 		fmt.Fprintf(&b, "too slow for the others, lacks chunk %d and what follows", e.Seq)
 	case errors.Is(e.Err, ErrStalled):
 		fmt.Fprintf(&b, "answers, but chunk %d and what follows did not arrive in %v", e.Seq, e.Silence)
+		if e.Length > 0 {
+			fmt.Fprintf(&b, ": packets of %d bytes do not arrive, packets of %d do: path MTU?", e.Length, e.Fits)
+		}
 	case errors.Is(e.Err, ferry.ErrSilent):
 		fmt.Fprintf(&b, "silent for %v, lacks chunk %d and what follows", e.Silence, e.Seq)
 	default:

@@ -1,7 +1,6 @@
 package p2mp
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/ferrygo/ferry/internal/rtt"
@@ -39,6 +38,7 @@ const (
 type flight struct {
 	timer rtt.Estimator
 	cc    congestion
+	sizes sizeSearch // while nothing arrives
 
 	cum  uint32 // the receiver holds all chunks up to this one
 	next uint32 // the lowest chunk that was never sent
@@ -70,7 +70,10 @@ type flight struct {
 	lastHeld int           // delivered, when copies were counted
 	firstFin uint32        // number of the first FIN; 0: none yet
 	owed     time.Time     // since when chunks, or the end, are under way without progress; zero: not
-	heard    time.Time     // when it answered last
+	floor    floor
+	waits    time.Time // since when the next chunk waits for the sender's rate; zero: it does not
+	checkAt  time.Time // when the receiver said first that it checks
+	heard    time.Time // when it answered last
 
 	order     uint32 // chunks sent to it, alone or through the group,
 	arrived   uint32 // and the latest of them that is known to have arrived
@@ -233,6 +236,8 @@ func (f *flight) noted(now time.Time, seq, poll uint32) {
 	} else {
 		f.next++
 	}
+	f.endWait(now)
+	f.floor.begin(now, f.delivered)
 	f.order++
 	*s = slot{flying, poll, f.order, now.Sub(f.start)}
 	if f.owed.IsZero() {
@@ -303,15 +308,70 @@ func (f *flight) unanswered() (since time.Time, owes bool) { return f.askedAt, !
 // stalled returns since when the receiver answers and nothing that it lacks arrives, and
 // whether that is so. Without an answer since then it may rather be silent.
 func (f *flight) stalled() (since time.Time, stalls bool) {
-	return f.owed, !f.owed.IsZero() && f.heard.After(f.owed)
+	return f.owed, !f.owed.IsZero() && f.waits.IsZero() && f.heard.After(f.owed)
 }
 
-// plausible reports whether a status can be true: of what was sent and asked.
+// wait notes that the next chunk waits for the rate that all receivers share. That is no
+// fault of the receiver.
+func (f *flight) wait(now time.Time) {
+	if f.waits.IsZero() {
+		f.waits = now
+	}
+}
+
+// endWait takes the time that a chunk had to wait for the rate off what the receiver owes.
+func (f *flight) endWait(now time.Time) {
+	if f.waits.IsZero() {
+		return
+	}
+	d := now.Sub(f.waits)
+	if f.waits = (time.Time{}); !f.owed.IsZero() {
+		f.owed = f.owed.Add(d)
+	}
+	f.floor.since = f.floor.since.Add(d)
+}
+
+// slow reports whether the receiver takes less than it must.
+func (f *flight) slow(now time.Time, period time.Duration, least int) bool {
+	return f.waits.IsZero() && f.floor.below(now, period, f.delivered, least)
+}
+
+// A floor is the least that a receiver must take of what it is sent. It begins when there
+// is something to take, and again after each period.
+type floor struct {
+	begun bool
+	since time.Time
+	had   int // chunks delivered then
+}
+
+func (l *floor) begin(now time.Time, delivered int) {
+	if !l.begun {
+		*l = floor{true, now, delivered}
+	}
+}
+
+// below reports whether fewer than least chunks were delivered in a period.
+func (l *floor) below(now time.Time, period time.Duration, delivered, least int) bool {
+	if !l.begun || now.Before(l.since.Add(period)) {
+		return false
+	}
+	if delivered-l.had < least {
+		return true
+	}
+	*l = floor{true, now, delivered}
+	return false
+}
+
+// plausible reports whether a status answers what was asked. A receiver may say that it
+// holds chunks that were never sent, because somebody forged one: of that, and of what it
+// says of later ones, no notice is taken.
 func (f *flight) plausible(s *status) bool {
 	high := max(f.next-1, f.overheard) // the highest chunk sent
-	held := len(bytes.TrimRight(s.held, "\x00"))
-	last := uint64(s.cum) + 1 + 8*uint64(held)
-	return s.number <= f.lastPoll && s.cum <= high && last < uint64(high)+8+1
+	if s.number > f.lastPoll || uint64(s.cum) > uint64(high)+maxWindow {
+		return false
+	}
+	s.cum = min(s.cum, high)
+	return true
 }
 
 // answer takes the receiver's answer to a poll, and returns what it tells of the path; ok
@@ -323,6 +383,10 @@ func (f *flight) answer(now time.Time, s *status) (_ sample, ok bool) {
 	f.askedAt = time.Time{}
 	f.heard = now
 	f.finished = f.finished || s.progress == kept
+	f.sizes.answered(s.number)
+	if f.checkAt.IsZero() && s.progress == checking {
+		f.checkAt = now
+	}
 	before := f.delivered
 	lost := f.merge(s)
 	f.settle(now, f.delivered > before || s.progress == checking)
@@ -378,7 +442,8 @@ func (f *flight) believed(received uint32) int {
 
 // rate measures from the last poll that served for it to p, just answered: how many
 // packets arrived, over the time that it took to send them or to receive them, whichever
-// is longer. By the receiver's clock, because answers may queue, too. 0 where that is
+// is longer. By the receiver's clock, because answers may queue, too; but it is believed
+// only as far as the sender's own clock allows. 0 where that is
 // too short to tell. Some that were sent earlier may arrive then, but not more of them
 // than were sent meanwhile: what a receiver says must not raise the rate at will.
 func (f *flight) rate(p polled) float64 {
@@ -386,7 +451,11 @@ func (f *flight) rate(p polled) float64 {
 		f.mark = p
 		return 0
 	}
-	d := max(p.sent.Sub(f.mark.sent), time.Duration(int32(p.clock-f.mark.clock))*time.Microsecond)
+	took := time.Duration(int32(p.clock-f.mark.clock)) * time.Microsecond
+	if !p.answered.IsZero() { // it has answered the first poll after that was sent, and this one by now
+		took = min(took, p.answered.Sub(f.mark.sent))
+	}
+	d := max(p.sent.Sub(f.mark.sent), took)
 	if d < max(f.cc.minRTT/2, 100*time.Microsecond) {
 		return 0
 	}
@@ -437,7 +506,7 @@ func (f *flight) overhear(s *status) {
 func (f *flight) settle(now time.Time, progress bool) {
 	switch {
 	case f.underWay == 0 && f.missing == 0 && f.firstFin == 0:
-		f.owed = time.Time{}
+		f.owed, f.floor = time.Time{}, floor{}
 	case progress:
 		f.owed = now
 	}

@@ -2,7 +2,7 @@ package p2mp
 
 import (
 	"errors"
-	"net/netip"
+	"fmt"
 	"time"
 )
 
@@ -25,7 +25,7 @@ func (t *sending) invite(now time.Time) (wake time.Time, err error) {
 	if t.inviting() && !now.Before(j.until) {
 		j.until, j.due = t.start, now.Add(lateHello) // begin without the rest
 		if len(t.peers) == 0 {
-			return now, ErrNobody
+			return now, t.nobody()
 		}
 	}
 	if !t.inviting() && t.store.at == nil {
@@ -43,19 +43,13 @@ func (t *sending) invite(now time.Time) (wake time.Time, err error) {
 	return j.due, nil
 }
 
-// welcome makes a receiver that answers an invitation one of the peers.
-func (t *sending) welcome(now time.Time, from netip.AddrPort, p Packet) bool {
-	if !t.listless || p.Category != CategoryReport || len(t.peers) >= mostJoining {
-		return false
+// nobody returns the error for a transfer without receivers, with the reason why the
+// invitation did not leave if it did not.
+func (t *sending) nobody() error {
+	if t.invitation.unsent != nil {
+		return fmt.Errorf("%w: %w", ErrNobody, t.invitation.unsent)
 	}
-	s, err := parseStatus(p.Payload)
-	if err != nil || s.session != t.session || !t.mayJoin(&s) || !t.inviting() && t.store.at == nil {
-		return false
-	}
-	t.index[from] = len(t.peers)
-	t.peers = append(t.peers, peer{addr: from, timer: t.timer, join: join{until: now.Add(t.join / 2), due: now.Add(t.join)}})
-	t.report.Peers = append(t.report.Peers, PeerReport{Addr: from})
-	return true
+	return ErrNobody
 }
 
 // workCrowd does what is due in the group.
@@ -120,6 +114,10 @@ func (t *sending) askAround(now time.Time) (wake time.Time, err error) {
 	return now, nil
 }
 
+// leftNumbers is by how much the numbers of the polls to a member that has left exceed those
+// of the polls to the group.
+const leftNumbers = 1 << 24
+
 // thin has all those leave the crowd who are not to stay.
 func (t *sending) thin(now time.Time, stays func(int) bool) {
 	c := &t.crowd
@@ -131,6 +129,9 @@ func (t *sending) thin(now time.Time, stays func(int) bool) {
 			continue
 		}
 		p.flight.grouped = false
+		if c.state == sendingCrowd { // it still hears the group's polls, which have other numbers
+			p.flight.lastPoll += leftNumbers
+		}
 		if p.flight.cc.backoff = c.cc.backoff; !c.cc.stopped {
 			p.flight.cc.judge(now, p.flight.run, p.flight.cc.minRTT, false)
 		}
@@ -141,8 +142,8 @@ func (t *sending) thin(now time.Time, stays func(int) bool) {
 
 // disperse ends the crowd: each member is sent to by itself.
 func (t *sending) disperse(now time.Time) {
-	t.thin(now, func(int) bool { return false })
 	t.crowd.state = crowdOver
+	t.thin(now, func(int) bool { return false })
 }
 
 // sendToCrowd sends what the crowd says, a batch at a time.
@@ -160,7 +161,7 @@ func (t *sending) sendToCrowd(now time.Time) (wake time.Time, err error) {
 		absent, _ := f.absent(now)
 		gone := absent && f.silent >= asideAfter && silence == 0 || owes && !now.Before(since.Add(t.giveUp)) ||
 			stalls && !now.Before(owed.Add(t.giveUp))
-		return !gone && !c.leavesDeaf(now, t.peers, i, t.giveUp/2) && !(known && f.cum == total)
+		return !gone && !c.leavesDeaf(now, t.peers, i, t.giveUp*3/4) && !(known && f.cum == total)
 	})
 	t.shed(now)
 	wake, err = t.remind(now)
@@ -201,9 +202,12 @@ func (t *sending) sendToCrowd(now time.Time) (wake time.Time, err error) {
 			return earlier(wake, c.cc.due), nil
 		case c.holds(now):
 			return earlier(wake, c.nextSend), nil
-		case t.rate > 0 && t.rateNext.After(now):
+		case !t.share.may(now, c.deficit):
 			c.limited = true
-			return earlier(wake, t.rateNext), nil
+			for _, i := range c.members {
+				t.peers[i].flight.wait(now)
+			}
+			return earlier(wake, t.share.next), nil
 		}
 		again := seq != c.next
 		if err := t.postChunk(now, to, seq, again); err != nil {

@@ -121,8 +121,8 @@ func TestWelcome(t *testing.T) {
 		{"late, read once", once, nil, func(t *sending, _ *status) { t.invitation.until = t.start }, false},
 		{"there is a list", again, []netip.AddrPort{testGroup}, nil, false},
 		{"of another session", again, nil, func(_ *sending, s *status) { s.session++ }, false},
-		{"too many", again, nil, func(t *sending, _ *status) { t.peers = make([]peer, mostJoining) }, false},
-		{"one less", again, nil, func(t *sending, _ *status) { t.peers = make([]peer, mostJoining-1) }, true},
+		{"too many", again, nil, func(t *sending, _ *status) { t.peers = make([]peer, maxApplicants) }, false},
+		{"one less", again, nil, func(t *sending, _ *status) { t.peers = make([]peer, maxApplicants-1) }, true},
 	} {
 		u, err := (&Sender{Group: testGroup}).newSending(tt.to, tt.src)
 		if err != nil {
@@ -132,11 +132,27 @@ func TestWelcome(t *testing.T) {
 		if tt.change != nil {
 			tt.change(u, &s)
 		}
-		p, err := ParsePacket(appendMessage(nil, CategoryReport, &s))
-		if err != nil {
-			t.Fatal(err)
+		answer := func() (joins bool) {
+			b := appendMessage(nil, CategoryReport, &s)
+			p, err := ParsePacket(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			joins, _ = u.invited(time.Now(), from, p, len(b))
+			return joins
 		}
-		if got := u.welcome(time.Now(), from, p); got != tt.want {
+		peers := len(u.peers)
+		if answer() || len(u.peers) != peers {
+			t.Errorf("%s: a receiver before it has answered a POLL", tt.name)
+		}
+		if a := u.invitation.applicants[from]; a != nil {
+			s.number = a.number + 1
+			if answer() {
+				t.Errorf("%s: a receiver by guessing", tt.name)
+			}
+			s.number--
+		}
+		if got := answer(); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
 	}

@@ -176,6 +176,7 @@ type poll struct {
 	// Receivers whose id leaves remainder when divided by modulus should answer; all,
 	// if modulus is 0 or 1.
 	modulus, remainder uint16
+	fill               int // bytes that follow, zeros
 }
 
 func (p *poll) append(b []byte) []byte {
@@ -183,11 +184,15 @@ func (p *poll) append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint32(b, p.number)
 	b = binary.BigEndian.AppendUint32(b, p.highest)
 	b = binary.BigEndian.AppendUint16(b, p.modulus)
-	return binary.BigEndian.AppendUint16(b, p.remainder)
+	b = binary.BigEndian.AppendUint16(b, p.remainder)
+	return append(b, make([]byte, p.fill)...)
 }
 
+// pollLen is how long a POLL is that is not filled up.
+const pollLen = 20
+
 func parsePoll(b []byte) (poll, error) {
-	if len(b) < 20 { // a later version may add to it
+	if len(b) < pollLen { // a later version may add to it, and it may be filled up
 		return poll{}, errMalformed
 	}
 	return poll{

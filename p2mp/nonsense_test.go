@@ -34,7 +34,7 @@ func TestSenderIgnoresNonsense(t *testing.T) {
 			conn := m.conn.(*lossy.Conn)
 			post(conn, CategoryReport, &status{session: session, id: v.peers[0].id, number: 1 << 31, cum: 50})                                  // not asked yet
 			post(conn, CategoryReport, &status{session: session, id: v.peers[0].id, number: 1, cum: 1 << 31})                                   // not sent yet
-			post(conn, CategoryReport, &status{session: session, id: v.peers[0].id, number: 1, cum: 50, held: bytes.Repeat([]byte{255}, 1000)}) // likewise
+			post(conn, CategoryReport, &status{session: session, id: v.peers[0].id, number: 1, cum: 20, held: bytes.Repeat([]byte{255}, 1000)}) // only of later ones no notice is taken
 			post(conn, CategoryReport, &status{session: session, id: v.peers[0].id, number: 1, cum: 20, progress: kept})                        // not at its end yet
 			post(conn, CategoryReport, &status{session: session + 1, number: 1, cum: 100, progress: kept})
 			post(conn, CategoryAbort, &abort{session: session + 1, reason: ReasonRefused})
@@ -58,7 +58,7 @@ func TestSenderIgnoresNonsense(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.check(data)
-		if report.Foreign != 2 || report.Bad != 9 || bad[ErrSession] != 2 || bad[ErrSequence] != 4 || bad[ErrCategory] != 3 {
+		if report.Foreign != 2 || report.Bad != 8 || bad[ErrSession] != 2 || bad[ErrSequence] != 3 || bad[ErrCategory] != 3 {
 			t.Errorf("%d foreign, %d bad: %v", report.Foreign, report.Bad, bad)
 		}
 	})

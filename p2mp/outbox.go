@@ -3,6 +3,7 @@ package p2mp
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -15,7 +16,7 @@ const outboxSize = 32
 
 // outgoing is what a packet in the outbox is, for the counters.
 type outgoing struct {
-	peer   int    // everybody: it goes to the group
+	peer   int    // everybody: it goes to the group; nobody: to an applicant
 	seq    uint32 // 0: no DATA
 	length int
 	again  bool
@@ -57,25 +58,16 @@ func (t *sending) postChunk(now time.Time, i int, seq uint32, again bool) error 
 	binary.BigEndian.PutUint32(b, seq)
 	binary.BigEndian.PutUint32(b[4:], uint32(CategoryData)) // and a checksum of zero
 	seal(b, t.session)
-	to := t.crowd.addr
+	to, deficit := t.crowd.addr, &t.crowd.deficit
 	if i != everybody {
 		to = t.peers[i].addr
+		if !t.peers[i].flight.grouped {
+			deficit = &t.peers[i].deficit
+		}
 	}
 	t.put(datagram.Packet{Data: b, Addr: to}, outgoing{peer: i, seq: seq, length: n, again: again})
-	t.spend(now, len(b))
+	t.share.spend(now, deficit, len(b))
 	return nil
-}
-
-// spend takes n bytes from what the rate allows.
-func (t *sending) spend(now time.Time, n int) {
-	if t.rate <= 0 {
-		return
-	}
-	// What was not used may be made up for, within bounds.
-	if floor := now.Add(-20 * time.Millisecond); t.rateNext.Before(floor) {
-		t.rateNext = floor
-	}
-	t.rateNext = t.rateNext.Add(time.Duration(float64(n) / t.rate * float64(time.Second)))
 }
 
 // buffer adds an entry to the outbox and returns its empty buffer. The outbox is
@@ -119,6 +111,9 @@ func (t *sending) flush() error {
 
 // sent counts a packet that left.
 func (t *sending) sent(o outgoing) {
+	if o.peer == everybody {
+		t.invitation.unsent = nil
+	}
 	if o.seq == 0 {
 		return
 	}
@@ -141,7 +136,11 @@ func (t *sending) writeFailed(i int, err error) error {
 	if datagram.Fatal(err) {
 		return fmt.Errorf("p2mp: sending: %w", err)
 	}
-	if i == everybody { // there may be no way to the group: then it reaches nobody
+	switch i {
+	case nobody:
+		return nil
+	case everybody: // there may be no way to the group: then it reaches nobody
+		t.invitation.unsent = err
 		if t.trace.WriteFailed != nil {
 			t.trace.WriteFailed(t.crowd.addr, err)
 		}
@@ -163,13 +162,21 @@ func (t *sending) writeFailed(i int, err error) error {
 }
 
 // goodbye tells receivers that are of the extended mode, or may be, that nothing more
-// will come.
-func (t *sending) goodbye(ctx context.Context) {
-	reason := ReasonCanceled
-	if ctx.Err() == nil && t.failure == nil {
+// will come; and all who heard an invitation, for their answers may have been lost.
+func (t *sending) goodbye(ctx context.Context, err error) {
+	reason := ReasonGivenUp
+	switch _, incomplete := err.(*IncompleteError); {
+	case ctx.Err() != nil || t.failure != nil:
+		reason = ReasonCanceled
+	case err != nil && !incomplete && !errors.Is(err, ErrNobody):
 		reason = ReasonSource
 	}
 	t.out, t.bulk = t.out[:0], t.bulk[:0]
+	if t.listless {
+		for range 2 { // one may be lost
+			t.postMessageTo(t.crowd.addr, everybody, CategoryAbort, &abort{t.session, reason})
+		}
+	}
 	for i := range t.peers {
 		switch t.peers[i].stage {
 		case extended:

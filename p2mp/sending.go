@@ -40,8 +40,8 @@ type sending struct {
 
 	noOffload  bool
 	timer      rtt.Config
-	listless   bool // whoever hears of the transfer through the group takes part
-	invitation join // to the group
+	listless   bool       // whoever hears of the transfer through the group takes part
+	invitation invitation // to the group
 	minRate    float64
 
 	session  uint64
@@ -56,13 +56,12 @@ type sending struct {
 	stranger netip.AddrPort // the last one that a packet came from
 	failure  error          // what ends the transfer for all
 
-	poll     poll
-	fin      fin
-	out      []datagram.Packet // to be written; each Data has a buffer of its own
-	bulk     []outgoing        // what each of out is
-	rate     float64           // bytes per second; 0: any
-	rateNext time.Time         // when the rate allows the next chunk
-	turn     int
+	poll  poll
+	fin   fin
+	out   []datagram.Packet // to be written; each Data has a buffer of its own
+	bulk  []outgoing        // what each of out is
+	share share
+	turn  int
 }
 
 // A peer is one receiver. Its flight is in use in stage extended.
@@ -74,9 +73,11 @@ type peer struct {
 	timer   rtt.Config
 	flight  flight
 	aside   bool
-	unsent  error // the last failure to write to it
-	resumed bool  // it held the beginning of the file
-	again   bool  // it begins again, because what it held was wrong
+	deficit int    // of its share of the rate, where it is served by unicast
+	proof   uint32 // the number of the POLL that it joined with; 0: it was on the list
+	unsent  error  // the last failure to write to it
+	resumed bool   // it held the beginning of the file
+	again   bool   // it begins again, because what it held was wrong
 }
 
 type stage uint8
@@ -101,7 +102,7 @@ func (s *Sender) newSending(to []netip.AddrPort, src ferry.Source) (*sending, er
 		mss:    mss,
 		window: orDefault(s.Window, defaultWindow(mss)),
 		index:  make(map[netip.AddrPort]int, len(to)),
-		rate:   s.Rate / 8,
+		share:  newShare(s.Rate, headerLen+mss),
 
 		noOffload: s.NoOffload,
 		minRate:   s.MinRate,
@@ -160,9 +161,7 @@ func (t *sending) send(ctx context.Context, conn net.PacketConn) (Report, error)
 	if err == nil {
 		err = t.run(ctx)
 	}
-	if err != nil {
-		t.goodbye(ctx)
-	}
+	t.goodbye(ctx, err)
 	t.report.Elapsed = time.Since(t.start)
 	for i := range t.peers {
 		r := &t.report.Peers[i]
@@ -263,12 +262,26 @@ func (t *sending) work(now time.Time) (wake time.Time, err error) {
 			undecided = undecided || t.peers[i].stage == joining
 		}
 	}
+	for {
+		w, err := t.workChannels(now, undecided)
+		if err != nil || !t.share.exhausted(now) {
+			return earlier(wake, w), err
+		}
+		t.share.refill(&t.classic.deficit)
+		t.share.refill(&t.crowd.deficit)
+		for i := range t.peers {
+			t.share.refill(&t.peers[i].deficit)
+		}
+	}
+}
+
+// workChannels does what is due in each channel: the lock-step, the group, and the receivers
+// that are served by unicast.
+func (t *sending) workChannels(now time.Time, undecided bool) (wake time.Time, err error) {
 	if !undecided {
-		w, err := t.workClassic(now)
-		if err != nil {
+		if wake, err = t.workClassic(now); err != nil {
 			return wake, err
 		}
-		wake = earlier(wake, w)
 	}
 	if t.store.at == nil {
 		if undecided {

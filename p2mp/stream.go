@@ -52,18 +52,9 @@ func (t *sending) lowest() uint32 {
 // stream sends an extended receiver what its flight says, a batch at a time.
 func (t *sending) stream(now time.Time, i int) (wake time.Time, err error) {
 	p := &t.peers[i]
-	if t.policy != Wait {
-		if since, silent := p.flight.unanswered(); silent {
-			wake = since.Add(t.giveUp)
-			if !now.Before(wake) {
-				t.dropSilent(i, ferry.ErrSilent)
-				return now, nil
-			}
-		}
-		if since, stalls := p.flight.stalled(); stalls && !now.Before(since.Add(t.giveUp)) {
-			t.dropSilent(i, ErrStalled)
-			return now, nil
-		}
+	gone, wake := t.givesUp(now, i)
+	if gone {
+		return now, nil
 	}
 	f := &p.flight
 	total, known := t.store.chunks()
@@ -72,9 +63,10 @@ func (t *sending) stream(now time.Time, i int) (wake time.Time, err error) {
 		switch {
 		case what == nothing:
 			return earlier(wake, w), nil
-		case what != askPoll && t.rate > 0 && t.rateNext.After(now):
+		case what != askPoll && !t.share.may(now, p.deficit):
 			f.limited = true
-			return earlier(wake, f.earliest(t.rateNext)), nil
+			f.wait(now)
+			return earlier(wake, f.earliest(t.share.next)), nil
 		}
 		switch what {
 		case askPoll:
@@ -90,6 +82,50 @@ func (t *sending) stream(now time.Time, i int) (wake time.Time, err error) {
 		}
 	}
 	return now, nil // there is more, after the others' turn
+}
+
+// givesUp gives up a receiver that is silent, to which nothing gets, that takes too little
+// or that checks the file for too long. wake says when it may be silent for too long.
+func (t *sending) givesUp(now time.Time, i int) (gone bool, wake time.Time) {
+	if t.policy == Wait {
+		return false, time.Time{}
+	}
+	f := &t.peers[i].flight
+	if since, silent := f.unanswered(); silent {
+		wake = since.Add(t.giveUp)
+		if !now.Before(wake) {
+			t.giveUpOn(i, ferry.ErrSilent, t.giveUp)
+			return true, wake
+		}
+	}
+	if since, stalls := f.stalled(); stalls && !now.Before(since.Add(t.giveUp)) {
+		t.giveUpOn(i, ErrStalled, t.giveUp)
+		return true, wake
+	}
+	if period := max(leastPeriod, 3*t.giveUp); f.slow(now, period, max(1, min(leastChunks, leastBytes/t.mss))) {
+		t.giveUpOn(i, ErrSlow, period)
+		return true, wake
+	}
+	if limit := t.checkLimit(); !f.checkAt.IsZero() && !now.Before(f.checkAt.Add(limit)) {
+		t.giveUpOn(i, errChecking, limit)
+		return true, wake
+	}
+	return false, wake
+}
+
+// A receiver that takes fewer than leastChunks, and less than leastBytes, in leastPeriod is
+// too slow, whatever the reason. Longer GiveUps make it three times of these.
+const (
+	leastPeriod = 30 * time.Second
+	leastChunks = 8
+	leastBytes  = 8 << 10
+)
+
+// checkLimit is how long a receiver may check and keep the file: slow disks write 10 MB in
+// a second.
+func (t *sending) checkLimit() time.Duration {
+	size := max(0, t.store.size)
+	return max(t.giveUp, 30*time.Second+time.Duration(size/10_000_000)*time.Second)
 }
 
 // setAside notes that a receiver is only polled, if it is so.
@@ -112,6 +148,7 @@ func (t *sending) ask(now time.Time, i int, all bool) error {
 	}
 	f.toGroup = t.crowd.packets
 	if !all {
+		t.searchSize(now, i)
 		number := f.asked(now)
 		t.poll = poll{session: t.session, number: number, highest: max(f.next-1, f.overheard)}
 		t.postMessage(i, CategoryPoll, &t.poll)
@@ -126,4 +163,20 @@ func (t *sending) ask(now time.Time, i int, all bool) error {
 	t.fin = fin{session: t.session, number: number, rto: f.timer.RTO(), size: t.store.size, digest: digest}
 	t.postMessage(i, CategoryFin, &t.fin)
 	return nil
+}
+
+// searchSize sends a POLL that is filled up, while no chunk arrives.
+func (t *sending) searchSize(now time.Time, i int) {
+	f := &t.peers[i].flight
+	if !f.cc.stopped || f.cc.probes < searchAfter {
+		return
+	}
+	length := f.sizes.next(headerLen + t.mss)
+	if length == 0 {
+		return
+	}
+	number := f.asked(now)
+	f.sizes.asked(number, length)
+	t.poll = poll{session: t.session, number: number, highest: f.next - 1, fill: length - headerLen - pollLen}
+	t.postMessage(i, CategoryPoll, &t.poll)
 }

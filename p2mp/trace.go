@@ -32,6 +32,9 @@ type Trace struct {
 	// SetAside: a receiver left several polls unanswered. It is only polled until it
 	// answers.
 	SetAside func(to netip.AddrPort)
+	// Stalled: nothing of what is sent arrives any more, though polls are answered. The data
+	// stop, but for a probe now and then. It is called again when more is known of the reason.
+	Stalled func(Stall)
 	// Acked: a receiver acknowledged seq (and, in the extended mode, all before it) for
 	// the first time and now has total bytes. rtt is the measured round trip, 0 if it
 	// could not be measured.
@@ -65,6 +68,14 @@ type Trace struct {
 	// ErrSequence, ErrLength, ErrSession, ErrForeign or ErrBusy, or says that a body is
 	// malformed.
 	Bad func(from netip.AddrPort, err error)
+}
+
+// A Stall is what is known when nothing of what is sent arrives any more.
+type Stall struct {
+	Addr netip.AddrPort // the receiver, or the group
+	// Length is how long the packets are of which none arrives, and Fits how long those are
+	// that do; 0 if the length is not the reason.
+	Length, Fits int
 }
 
 // smallBuffer says that a buffer is small, if it is; 0 is not known.
@@ -121,6 +132,9 @@ func LogTrace(l *slog.Logger) *Trace {
 		},
 		SetAside: func(to netip.AddrPort) {
 			l.LogAttrs(ctx, slog.LevelInfo, "receiver set aside", peerAttr(to))
+		},
+		Stalled: func(s Stall) {
+			l.LogAttrs(ctx, slog.LevelInfo, "nothing arrives", peerAttr(s.Addr), slog.Int("length", s.Length), slog.Int("fits", s.Fits))
 		},
 		Acked: func(from netip.AddrPort, seq uint32, total int64, rtt time.Duration) {
 			l.LogAttrs(ctx, LevelPacket, "acknowledged", peerAttr(from), seqAttr(seq), slog.Int64("total", total), slog.Duration("rtt", rtt))
