@@ -37,7 +37,8 @@ type invitation struct {
 	applicants map[netip.AddrPort]*applicant
 	hosts      map[netip.Addr]int // how many applicants and receivers have an address
 	refusals   int
-	unsent     error // the last failure to write to the group
+	busy       []netip.AddrPort // that were when they were invited, and may not be next time
+	unsent     error            // the last failure to write to the group
 }
 
 // mayApply reports whether there is room for one more from a host, and counts it.
@@ -60,7 +61,14 @@ func (t *sending) invited(now time.Time, from netip.AddrPort, p Packet, length i
 		return false, false
 	case p.Category == CategoryAbort:
 		a, err := parseAbort(p.Payload)
-		return false, err == nil && a.session == t.session && t.refuses(from, a.reason)
+		if err != nil || a.session != t.session {
+			return false, false
+		}
+		if v := &t.invitation; a.reason == ReasonBusy && t.inviting() && len(v.busy) < maxRefusals {
+			v.busy = append(v.busy, from)
+			return false, true
+		}
+		return false, t.refuses(from, a.reason)
 	case p.Category != CategoryReport:
 		return false, false
 	}
@@ -101,6 +109,16 @@ func (t *sending) welcome(now time.Time, from netip.AddrPort, a *applicant) {
 	j := join{until: now.Add(t.join / 2), due: now.Add(t.join), tries: a.polls, sent: a.asked}
 	t.peers = append(t.peers, peer{addr: from, timer: t.timer, join: j, proof: a.number})
 	t.report.Peers = append(t.report.Peers, PeerReport{Addr: from})
+}
+
+// refuseBusy ends the time in which those who were busy may join.
+func (t *sending) refuseBusy() {
+	for _, from := range t.invitation.busy {
+		if _, known := t.index[from]; !known && t.invitation.applicants[from] == nil {
+			t.refuses(from, ReasonBusy)
+		}
+	}
+	t.invitation.busy = nil
 }
 
 // refuses notes that somebody who heard the invitation has answered that he does not want the

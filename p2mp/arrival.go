@@ -207,7 +207,7 @@ func (t *sending) retries(now time.Time, i int, a *abort) bool {
 	case p.stage != extended || reason != ReasonDigest || !p.resumed || p.again || t.store.at == nil:
 		return false
 	}
-	p.stage, p.again = joining, true
+	p.stage, p.again, p.proof = joining, true, 0
 	p.join = join{until: now.Add(t.join / 2)}
 	p.flight = flight{}
 	r.State, r.Chunks, r.Bytes = Joining, 0, 0

@@ -24,6 +24,7 @@ func (t *sending) invite(now time.Time) (wake time.Time, err error) {
 	j := &t.invitation
 	if t.inviting() && !now.Before(j.until) {
 		j.until, j.due = t.start, now.Add(lateHello) // begin without the rest
+		t.refuseBusy()
 		if len(t.peers) == 0 {
 			return now, t.nobody()
 		}

@@ -174,7 +174,7 @@ func (t *sending) goodbye(ctx context.Context, err error) {
 	t.out, t.bulk = t.out[:0], t.bulk[:0]
 	if t.listless {
 		for range 2 { // one may be lost
-			t.postMessageTo(t.crowd.addr, everybody, CategoryAbort, &abort{t.session, reason})
+			t.postMessageTo(t.crowd.addr, everybody, CategoryAbort, &abort{session: t.session, reason: reason})
 		}
 	}
 	for i := range t.peers {

@@ -186,6 +186,9 @@ func (t *sending) run(ctx context.Context) error {
 		if err == nil {
 			err = t.failure
 		}
+		if err != nil && ctx.Err() != nil {
+			err = fmt.Errorf("p2mp: sending: %w", context.Cause(ctx))
+		}
 		if err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/examples/internal/printable"
 	"github.com/ferrygo/ferry/lossy"
+	"github.com/ferrygo/ferry/multicast"
 	"github.com/ferrygo/ferry/p2mp"
 )
 
@@ -80,7 +81,7 @@ func open() (net.PacketConn, error) {
 	if *group == "" {
 		return net.ListenPacket("udp", *listen)
 	}
-	conn, to, err := cli.ListenGroup(*group, *iface, *listen, true)
+	conn, to, err := cli.ListenGroup(multicast.Config{Interface: *iface}, *group, *listen, true)
 	if err == nil && conn.LocalAddr().(*net.UDPAddr).AddrPort().Port() != to.Port() {
 		conn.Close()
 		return nil, cli.Usagef("-listen %s: want the port of the group, %d", *listen, to.Port())

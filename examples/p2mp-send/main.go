@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"text/tabwriter"
@@ -15,6 +16,7 @@ import (
 	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/examples/internal/bars"
 	"github.com/ferrygo/ferry/examples/internal/cli"
+	"github.com/ferrygo/ferry/multicast"
 	"github.com/ferrygo/ferry/p2mp"
 )
 
@@ -22,6 +24,8 @@ var (
 	s       p2mp.Sender
 	group   = flag.String("group", "", "send each packet once, to the multicast group `ADDR:PORT`; without hosts, to those who join within five seconds")
 	iface   = flag.String("iface", "", "`name` of the interface to the group (default: the system's route decides)")
+	port    = flag.Uint("port", 0, "send from this `port`, to which the answers come (default: one that the system chooses)")
+	ttl     = flag.Int("ttl", 1, "with -group: how many `routers`, plus one, packets to the group may pass")
 	once    = flag.Bool("no-resume", false, "begin at once, and read the file once: a transfer that was cut off begins anew")
 	verbose = flag.Bool("v", false, "print every timeout, and no progress bars")
 )
@@ -40,10 +44,13 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	if flag.NArg() < 1 || flag.NArg() < 2 && *group == "" || *iface != "" && *group == "" {
-		return cli.Usagef("want a file and at least one receiver, or -group; -iface only with -group")
+	if flag.NArg() < 1 || flag.NArg() < 2 && *group == "" || *group == "" && (*iface != "" || *ttl != 1) {
+		return cli.Usagef("want a file and at least one receiver, or -group; -iface and -ttl only with -group")
 	}
-	f, err := os.Open(flag.Arg(0))
+	if *port > math.MaxUint16 || *ttl < 1 || *ttl > 255 {
+		return cli.Usagef("want a -port up to 65535 and a -ttl from 1 to 255")
+	}
+	f, err := cli.Open(ctx, flag.Arg(0))
 	if err != nil {
 		return err
 	}
@@ -68,22 +75,35 @@ func run(ctx context.Context) error {
 	wait := func() {}
 	if *verbose {
 		s.Trace = p2mp.PrintTrace(cli.Stderr)
+		s.Trace.Stalled = stalled
 	} else if bars.OnTerminal(os.Stderr) && source.Size > 0 {
 		b := bars.New(os.Stderr, receivers, source.Size)
 		s.Trace, wait = b.Trace(), b.Wait
 	}
 	report, err := s.Send(ctx, conn, receivers, source)
 	wait()
+	if errors.Is(err, p2mp.ErrNobody) && *port == 0 {
+		err = fmt.Errorf("%w (does a firewall here drop the answers? Let a port in, and name it with -port)", err)
+	}
 	return errors.Join(err, print(report))
 }
 
 // listen opens the conn to send through.
 func listen() (conn net.PacketConn, err error) {
 	if *group == "" {
-		return net.ListenPacket("udp", ":0")
+		return net.ListenPacket("udp", fmt.Sprintf(":%d", *port))
 	}
-	conn, s.Group, err = cli.ListenGroup(*group, *iface, ":0", false)
+	config := multicast.Config{Interface: *iface, TTL: *ttl}
+	conn, s.Group, err = cli.ListenGroup(config, *group, fmt.Sprintf(":%d", *port), false)
 	return conn, err
+}
+
+func stalled(e p2mp.Stall) {
+	if e.Length == 0 {
+		fmt.Fprintf(cli.Stderr, "Nothing arrives, receiver = %v\n", e.Addr)
+		return
+	}
+	fmt.Fprintf(cli.Stderr, "Packets of %d bytes do not arrive, packets of %d do: path MTU? receiver = %v\n", e.Length, e.Fits, e.Addr)
 }
 
 func print(r p2mp.Report) error {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/ferrygo/ferry/examples/internal/printable"
 	"github.com/ferrygo/ferry/multicast"
@@ -81,9 +82,36 @@ func Resolve(hosts []string) ([]netip.AddrPort, error) {
 	return addrs, nil
 }
 
-// ListenGroup opens a conn for a multicast group through an interface (empty: the system's
-// route decides) at an address of this host; joined or not.
-func ListenGroup(group, iface, at string, join bool) (*multicast.Conn, netip.AddrPort, error) {
+// Open opens a file to read. The end of ctx ends the wait for the other end of a pipe, and a
+// Read that waits for data from it.
+func Open(ctx context.Context, name string) (*os.File, error) {
+	info, err := os.Stat(name)
+	if err != nil || info.Mode().IsRegular() || info.IsDir() {
+		return os.Open(name)
+	}
+	type opened struct {
+		f   *os.File
+		err error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		f, err := os.Open(name)
+		done <- opened{f, err}
+	}()
+	select {
+	case o := <-done:
+		if o.err == nil {
+			context.AfterFunc(ctx, func() { o.f.SetReadDeadline(time.Unix(1, 0)) })
+		}
+		return o.f, o.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for a writer of %s: %w", name, context.Cause(ctx))
+	}
+}
+
+// ListenGroup opens a conn for a multicast group at an address of this host, joined or not.
+// Where config names no interface the system's route decides.
+func ListenGroup(config multicast.Config, group, at string, join bool) (*multicast.Conn, netip.AddrPort, error) {
 	to, err := netip.ParseAddrPort(group)
 	if err != nil || !to.Addr().IsMulticast() || to.Port() == 0 {
 		return nil, to, Usagef("-group %s: want ADDR:PORT of a multicast group", group)
@@ -105,6 +133,7 @@ func ListenGroup(group, iface, at string, join bool) (*multicast.Conn, netip.Add
 	if join {
 		groups = append(groups, multicast.Membership{Group: to.Addr()})
 	}
-	conn, err := (&multicast.Config{Interface: iface, Unicast: true}).Listen(local, groups...)
+	config.Unicast = true
+	conn, err := config.Listen(local, groups...)
 	return conn, to, err
 }
