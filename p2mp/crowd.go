@@ -397,6 +397,19 @@ func (c *crowd) leavesDeaf(now time.Time, peers []peer, i int, late time.Duratio
 	return true
 }
 
+// leftNumbers is by how much the numbers of the polls to a member that has left exceed those
+// of the polls to the group.
+const leftNumbers = 1 << 24
+
+// renumber separates the polls to a member that leaves from those to the group. It is asked
+// again at once, unless it is late with an answer.
+func (f *flight) renumber(now time.Time) {
+	f.lastPoll += leftNumbers
+	if f.silent == 0 {
+		f.waiting, f.resting, f.pollDue = false, true, now.Add(f.timer.RTO())
+	}
+}
+
 // lacks reports whether a chunk is known to be lost.
 func (f *flight) lacks(seq uint32) bool {
 	return f.missing > 0 && seq > f.cum && seq < f.next && f.slot(seq).state == missing

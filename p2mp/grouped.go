@@ -115,10 +115,6 @@ func (t *sending) askAround(now time.Time) (wake time.Time, err error) {
 	return now, nil
 }
 
-// leftNumbers is by how much the numbers of the polls to a member that has left exceed those
-// of the polls to the group.
-const leftNumbers = 1 << 24
-
 // thin has all those leave the crowd who are not to stay.
 func (t *sending) thin(now time.Time, stays func(int) bool) {
 	c := &t.crowd
@@ -131,7 +127,7 @@ func (t *sending) thin(now time.Time, stays func(int) bool) {
 		}
 		p.flight.grouped = false
 		if c.state == sendingCrowd { // it still hears the group's polls, which have other numbers
-			p.flight.lastPoll += leftNumbers
+			p.flight.renumber(now)
 		}
 		if p.flight.cc.backoff = c.cc.backoff; !c.cc.stopped {
 			p.flight.cc.judge(now, p.flight.run, p.flight.cc.minRTT, false)
