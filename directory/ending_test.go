@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -150,14 +151,14 @@ func TestPeerEndsHandlers(t *testing.T) {
 // TestPeerMaxConns: no more connections are accepted than may be served; another is when
 // one has ended.
 func TestPeerMaxConns(t *testing.T) {
-	p := sharing(t, map[string][]byte{"f": []byte("hello")})
+	p := sharing(t, map[string][]byte{"f": noise(1, 1<<20)})
 	p.MaxConns = 2
 	synctest.Test(t, func(t *testing.T) {
 		m := serveInMemory(t, p)
 		var conns []net.Conn
 		for range 2 {
 			c := m.dial()
-			m.get(c, "f").Body.Close()
+			m.get(c, "f")
 			conns = append(conns, c)
 			synctest.Wait()
 		}
@@ -171,6 +172,7 @@ func TestPeerMaxConns(t *testing.T) {
 			if c == nil {
 				t.Fatal("no other connection when one has ended")
 			}
+			m.get(c, "f")
 			conns = append(conns[1:], c)
 			synctest.Wait()
 		}
@@ -182,6 +184,121 @@ func TestPeerMaxConns(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestPeerIdleConns: a connection that has been idle for the longest time makes room, and
+// so does one that sends no request.
+func TestPeerIdleConns(t *testing.T) {
+	p := sharing(t, map[string][]byte{"f": []byte("hello")})
+	p.MaxConns = 3
+	synctest.Test(t, func(t *testing.T) {
+		m := serveInMemory(t, p)
+		var conns []net.Conn
+		for i := range 8 {
+			c := m.dial()
+			if c == nil {
+				t.Fatalf("connection %d is not accepted", i)
+			}
+			conns = append(conns, c)
+			if i%3 > 0 {
+				io.ReadAll(m.get(c, "f").Body)
+			}
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+		}
+		for i, c := range conns {
+			c.SetReadDeadline(time.Now())
+			_, err := c.Read(make([]byte, 1))
+			if open := errors.Is(err, os.ErrDeadlineExceeded); open != (i >= 5) {
+				t.Errorf("connection %d is open: %v (%v)", i, open, err)
+			}
+			c.Close()
+		}
+		m.cancel()
+		<-m.done
+	})
+}
+
+// TestPeerRefusesBodies: a request with a body ends its connection at once, whether the body
+// comes or not.
+func TestPeerRefusesBodies(t *testing.T) {
+	p := sharing(t, map[string][]byte{"f": []byte("hello")})
+	synctest.Test(t, func(t *testing.T) {
+		m := serveInMemory(t, p)
+		for _, request := range []string{
+			"GET /f HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n",
+			"GET /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n",
+			"POST /f HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+			"GET /f HTTP/1.1\r\nHo",
+		} {
+			start := time.Now()
+			c := m.dial()
+			io.WriteString(c, request)
+			io.ReadAll(c)
+			if took := time.Since(start); took > requestTimeout {
+				t.Errorf("%q holds a connection for %v", request, took)
+			}
+			c.Close()
+		}
+		m.cancel()
+		<-m.done
+	})
+}
+
+// TestPeerPrepares: while the digests of a large file are computed, clients hear when to
+// come back, and those that need no digest get the file.
+func TestPeerPrepares(t *testing.T) {
+	p := sharing(t, map[string][]byte{"f": nil})
+	if err := os.Truncate(filepath.Join(p.Root.Name(), "f"), cacheMin); err != nil {
+		t.Fatal(err)
+	}
+	p.preparing.Store(true) // Serve does, in principle
+	p.wake = make(chan struct{}, 1)
+	get := func(method, path string, header ...string) *http.Response {
+		r := httptest.NewRequest(method, path, nil)
+		for i := 0; i < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		w := httptest.NewRecorder()
+		p.ServeHTTP(w, r)
+		return w.Result()
+	}
+	for range 2 {
+		if r := get("GET", "/pieces/f"); r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
+			t.Errorf("the piece list: %v", r)
+		}
+		if r := get("GET", "/f", "If-Range", `"x"`, "Range", "bytes=1-2"); r.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("one version: %v", r)
+		}
+		if r := get("HEAD", "/f"); r.StatusCode != http.StatusOK || r.ContentLength != cacheMin || r.Header.Get("Etag") != "" || r.Header.Get("Last-Modified") == "" {
+			t.Errorf("any version: %v", r)
+		}
+	}
+	if len(p.wake) != 1 {
+		t.Error("Serve was not told")
+	}
+	settle(t, filepath.Join(p.Root.Name(), "f"))
+	p.digestShare(t.Context(), p.store.share("f"), "f")
+	if r := get("GET", "/pieces/f"); r.StatusCode != http.StatusOK {
+		t.Errorf("the piece list, when the digests are there: %v", r)
+	}
+}
+
+// TestPeerHugeFile: a file that is too large for a piece list is served without one.
+func TestPeerHugeFile(t *testing.T) {
+	p := sharing(t, map[string][]byte{"f": nil})
+	if err := os.Truncate(filepath.Join(p.Root.Name(), "f"), maxListed+1); err != nil {
+		t.Skip(err)
+	}
+	for path, want := range map[string]int{"/f": http.StatusPartialContent, "/pieces/f": http.StatusNotFound} {
+		r := httptest.NewRequest("GET", path, nil)
+		r.Header.Set("Range", "bytes=0-9")
+		w := httptest.NewRecorder()
+		p.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("%s: %d, want %d", path, w.Code, want)
+		}
+	}
 }
 
 // TestPeerSlowClients: one that takes its time gets the whole file, and one that takes

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -72,8 +73,25 @@ func sharing(t testing.TB, files map[string][]byte) *Peer {
 		if err := p.Share(name); err != nil {
 			t.Fatal(err)
 		}
+		settle(t, filepath.Join(p.Root.Name(), name))
 	}
 	return p
+}
+
+// settle waits until the digests of a file are kept: a few ticks of the file system's
+// clock.
+func settle(t testing.TB, path string) {
+	t.Helper()
+	for {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if versionOf(info).settled(time.Now()) {
+			return
+		}
+		runtime.Gosched()
+	}
 }
 
 // wrapping lets a handler do something before, or instead of, another.

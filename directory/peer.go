@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -39,9 +40,10 @@ type Peer struct {
 	Addr netip.AddrPort
 	// Period is how often the directory is told. 0 means DefaultPeriod.
 	Period time.Duration
-	// MaxConns bounds the connections that are served at once; others wait to be
-	// accepted. One that takes less than 64 KiB in two minutes is closed. 0 means
-	// DefaultMaxConns.
+	// MaxConns bounds the connections that are served at once. If there are more, the
+	// one that has been idle for the longest time is closed, or else one of a host with
+	// more than a quarter of them; otherwise the new one waits. A client that takes less
+	// than 64 KiB in two minutes loses its connection. 0 means DefaultMaxConns.
 	MaxConns int
 	// Grace is how long a download that is under way at the end may go on, and how long
 	// taking leave of the directory may take. 0 means DefaultGrace, negative no time at
@@ -50,11 +52,17 @@ type Peer struct {
 	// Trace observes the calls. Nil observes nothing.
 	Trace *Trace
 
-	shelf shelf
-	mu    sync.Mutex
-	wake  chan struct{}  // tells the loops of Serve that the shelf has changed
-	addr  netip.AddrPort // while Serve runs
-	trace sync.Mutex     // one hook at a time
+	// DigestCache is a directory in which Serve keeps the digests of files of 64 MiB and
+	// more, so that they need not be computed again after a restart. Nil means that they
+	// are not kept.
+	DigestCache *os.Root
+
+	store     shareStore
+	preparing atomic.Bool // Serve computes the digests of large files
+	mu        sync.Mutex
+	wake      chan struct{}  // tells the loops of Serve that the shares have changed
+	addr      netip.AddrPort // while Serve runs
+	trace     sync.Mutex     // one hook at a time
 }
 
 // errNotServing: there is no address to announce.
@@ -63,7 +71,7 @@ var errNotServing = errors.New("directory: the peer is not serving")
 // Share offers a file in Root to others, from now on. name is a file name, not a path.
 // The directory is told soon, or at once by [Peer.Announce].
 func (p *Peer) Share(name string) error {
-	if err := p.shelf.add(p.Root, name); err != nil {
+	if err := p.store.add(p.Root, name); err != nil {
 		return err
 	}
 	p.changed()
@@ -73,14 +81,14 @@ func (p *Peer) Share(name string) error {
 // Unshare stops offering a file. Downloads that are under way go on. It reports whether
 // the file was shared.
 func (p *Peer) Unshare(name string) bool {
-	ok := p.shelf.remove(name)
+	ok := p.store.remove(name)
 	p.changed()
 	return ok
 }
 
 // Files returns the names of the files that are shared, in the order in which they
 // were.
-func (p *Peer) Files() []string { return p.shelf.list() }
+func (p *Peer) Files() []string { return p.store.list() }
 
 // changed wakes the loops of Serve.
 func (p *Peer) changed() {
@@ -145,7 +153,7 @@ func (p *Peer) Serve(ctx context.Context, l net.Listener) error {
 	if err := p.begin(l); err != nil {
 		return err
 	}
-	limited := newLimited(l, orDefault(p.MaxConns, DefaultMaxConns))
+	limited := limitConns(l, orDefault(p.MaxConns, DefaultMaxConns))
 	base, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	srv := &http.Server{
@@ -153,10 +161,13 @@ func (p *Peer) Serve(ctx context.Context, l net.Listener) error {
 		ConnState:         limited.state,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       requestTimeout,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
+	p.preparing.Store(true)
+	defer p.preparing.Store(false)
 	running, halt := context.WithCancelCause(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { halt(srv.Serve(limited)) })
@@ -193,7 +204,7 @@ func (p *Peer) begin(l net.Listener) error {
 }
 
 // announceAll tells the directory, again and again, until ctx ends. It passes on that
-// the shelf has changed.
+// the shares have changed.
 func (p *Peer) announceAll(ctx context.Context, changed chan<- struct{}) {
 	period := orDefault(p.Period, DefaultPeriod)
 	tick := time.NewTicker(period)
@@ -217,8 +228,9 @@ func (p *Peer) announceAll(ctx context.Context, changed chan<- struct{}) {
 	}
 }
 
-// digestAll computes the digests of what is shared before somebody asks for them.
+// digestAll computes the digests of what is shared, before a client asks for them.
 func (p *Peer) digestAll(ctx context.Context, changed <-chan struct{}) {
+	p.cache().clean(time.Now())
 	for {
 		select {
 		case <-ctx.Done():
@@ -226,13 +238,29 @@ func (p *Peer) digestAll(ctx context.Context, changed <-chan struct{}) {
 		case <-changed:
 		}
 		for _, name := range p.Files() {
-			if it := p.shelf.item(name); it != nil && ctx.Err() == nil {
-				if f, _, _, err := it.open(ctx, p.Root, name, p.digested(name)); err == nil {
-					f.Close()
-				}
+			if s := p.store.share(name); s != nil && ctx.Err() == nil {
+				p.digestShare(ctx, s, name)
 			}
 		}
 	}
+}
+
+// digestShare computes the digests of one file, if they are not known. After an error a
+// request for the file starts it again.
+func (p *Peer) digestShare(ctx context.Context, s *share, name string) {
+	f, info, err := open(p.Root, name)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	_, _ = s.digests(ctx, f, info, p.cache(), p.digested(name))
+}
+
+func (p *Peer) cache() *digestCache {
+	if p.DigestCache == nil {
+		return nil
+	}
+	return &digestCache{p.DigestCache}
 }
 
 // digested returns the hook for a file's digests.

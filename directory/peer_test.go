@@ -352,6 +352,7 @@ func TestPeerHeaders(t *testing.T) {
 	os.WriteFile(path, []byte("HELLO, world"), 0o600)
 	other := time.Now().Add(-time.Minute)
 	os.Chtimes(path, other, other)
+	settle(t, path)
 	for range 2 {
 		if resp, body := do("/f"); resp.Header.Get("Etag") == etag || body != "HELLO, world" {
 			t.Errorf("another version: %v, %q", resp.Header, body)

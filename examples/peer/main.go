@@ -157,7 +157,10 @@ func servePeer(ctx context.Context, to netip.AddrPort) error {
 	}
 	defer root.Close()
 	client := &directory.Client{Conn: conn, Directory: to, Trace: logged()}
-	p := &directory.Peer{Root: root, Publisher: client, Addr: addr, Trace: told()}
+	p := &directory.Peer{Root: root, Publisher: client, Addr: addr, Trace: told(), DigestCache: digestCache()}
+	if p.DigestCache != nil {
+		defer p.DigestCache.Close()
+	}
 	for _, name := range flag.Args() {
 		if err := p.Share(name); err != nil {
 			return errors.Join(err, l.Close())
@@ -175,6 +178,23 @@ func servePeer(ctx context.Context, to netip.AddrPort) error {
 		err = e
 	}
 	return err
+}
+
+// digestCache opens the directory where digests are kept, nil if there is none.
+func digestCache() *os.Root {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return nil
+	}
+	dir = filepath.Join(dir, "ferry", "digests")
+	if os.MkdirAll(dir, 0o700) != nil {
+		return nil
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil
+	}
+	return root
 }
 
 // addresses returns the address that others reach l at, and a conn that sends from
