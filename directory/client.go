@@ -15,6 +15,8 @@ import (
 	"github.com/ferrygo/ferry/directory/fetch"
 	"github.com/ferrygo/ferry/internal/datagram"
 	"github.com/ferrygo/ferry/internal/wholefile"
+
+	"github.com/ferrygo/ferry"
 )
 
 // The defaults of a Client.
@@ -38,7 +40,9 @@ type Client struct {
 	Conn net.PacketConn
 	// Directory is the directory's address.
 	Directory netip.AddrPort
-	// GiveUp is how long a request may go without progress. 0 means DefaultGiveUp.
+	// GiveUp is how long a request may go without progress. 0 means DefaultGiveUp. A Peer
+	// gives up an update after [Peer.Period], if that is shorter, because the next one is
+	// due then.
 	GiveUp time.Duration
 	// Trace observes the calls. Nil observes nothing.
 	Trace *Trace
@@ -79,9 +83,15 @@ type Contents struct {
 // peer is the address of the peer's HTTP server. Its IP must be the one that Conn sends
 // from, unless the directory allows others; an unspecified one stands for it.
 //
-// The error is a [*RefusedError] where the directory says no, and wraps [ErrNoAnswer]
-// or [ErrSilent] where it says nothing.
+// The error is a [*RefusedError] where the directory says no, and wraps ferry.ErrNoAnswer
+// or ferry.ErrSilent where it says nothing.
 func (c *Client) Publish(ctx context.Context, peer netip.AddrPort, files []string) error {
+	return c.publish(ctx, peer, files, c.giveUp())
+}
+
+func (c *Client) giveUp() time.Duration { return orDefault(c.GiveUp, DefaultGiveUp) }
+
+func (c *Client) publish(ctx context.Context, peer netip.AddrPort, files []string, giveUp time.Duration) error {
 	body, err := peerBody(peer)
 	if err != nil {
 		return err
@@ -92,7 +102,7 @@ func (c *Client) Publish(ctx context.Context, peer netip.AddrPort, files []strin
 		}
 		body = append(AppendField(body, f), ' ')
 	}
-	_, err = c.ask(ctx, Update, "", body)
+	_, err = c.ask(ctx, Update, "", body, giveUp)
 	return err
 }
 
@@ -102,16 +112,17 @@ func (c *Client) Withdraw(ctx context.Context, peer netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.ask(ctx, Exit, "", body)
+	_, err = c.ask(ctx, Exit, "", body, c.giveUp())
 	return err
 }
 
 func peerBody(peer netip.AddrPort) ([]byte, error) {
 	peer = unmap(peer)
-	if !peer.IsValid() || peer.Port() == 0 || peer.Addr().Zone() != "" {
-		return nil, fmt.Errorf("directory: %v is no address of a peer", peer)
+	if !peer.IsValid() || peer.Port() == 0 {
+		return nil, fmt.Errorf("directory: invalid address of a peer: %v", peer)
 	}
-	return appendAddr(nil, peer), nil
+	// A zone has a meaning on its own host only (RFC 4007, section 6).
+	return appendAddr(nil, netip.AddrPortFrom(peer.Addr().WithZone(""), peer.Port())), nil
 }
 
 // Lookup returns the peers that have a file, at least one. If nobody has it the error
@@ -120,11 +131,18 @@ func (c *Client) Lookup(ctx context.Context, name string) ([]netip.AddrPort, err
 	if err := wholefile.CheckName(name); err != nil {
 		return nil, fmt.Errorf("directory: looking up: %w", err)
 	}
-	fields, err := c.ask(ctx, Lookup, name, append(AppendField(nil, name), ' '))
+	fields, err := c.ask(ctx, Lookup, name, append(AppendField(nil, name), ' '), c.giveUp())
 	if err != nil {
 		return nil, err
 	}
-	return parseFound(fields[1:])
+	found, err := parseFound(fields[1:])
+	for i, a := range found {
+		// A link-local peer is on the link over which the directory is reached.
+		if a.Addr().Is6() && a.Addr().IsLinkLocalUnicast() {
+			found[i] = netip.AddrPortFrom(a.Addr().WithZone(c.Directory.Addr().Zone()), a.Port())
+		}
+	}
+	return found, err
 }
 
 // View returns what the directory holds.
@@ -133,7 +151,7 @@ func (c *Client) View(ctx context.Context) (Contents, error) {
 	// it another request than the one before, and long enough for an answer that is
 	// proof against forgery; a directory does not look at it.
 	word := rand.Text()[:13]
-	fields, err := c.ask(ctx, View, word, []byte(word+" "))
+	fields, err := c.ask(ctx, View, word, []byte(word+" "), c.giveUp())
 	if err != nil {
 		return Contents{}, err
 	}
@@ -158,7 +176,7 @@ func (c *Client) Locate(ctx context.Context, name string) iter.Seq2[fetch.Source
 }
 
 // ask carries out a request when it is its turn. An answer's first field is the key.
-func (c *Client) ask(ctx context.Context, typ Type, key string, body []byte) (answer []string, err error) {
+func (c *Client) ask(ctx context.Context, typ Type, key string, body []byte, giveUp time.Duration) (answer []string, err error) {
 	c.once.Do(func() { c.turn = make(chan struct{}, 1) })
 	select {
 	case c.turn <- struct{}{}:
@@ -171,10 +189,10 @@ func (c *Client) ask(ctx context.Context, typ Type, key string, body []byte) (an
 	}
 	to := unmap(c.Directory)
 	if !to.IsValid() || to.Port() == 0 || to.Addr().IsUnspecified() {
-		return nil, fmt.Errorf("directory: %v is no address of a directory", c.Directory)
+		return nil, fmt.Errorf("directory: invalid address of the directory: %v", c.Directory)
 	}
 	start := time.Now()
-	x := newExchange(start, typ, key, body, &c.timer, orDefault(c.GiveUp, DefaultGiveUp))
+	x := newExchange(start, typ, key, body, &c.timer, giveUp)
 	x.latest, x.next = c.latest, c.after
 	err = c.run(ctx, x, to)
 	c.latest, c.after = x.latest, x.next
@@ -192,16 +210,28 @@ func (c *Client) run(ctx context.Context, x *exchange, to netip.AddrPort) error 
 	conn := datagram.Open(ctx, c.Conn, datagram.Config{ReadSize: readSize, Batch: 4})
 	defer conn.Release()
 	buf := make([]byte, 0, MaxDatagram)
+	warn := time.Now().Add(waitingAfter)
 	for {
 		out, wake := x.step(time.Now(), buf[:0])
 		if x.done {
 			return x.end(to)
+		}
+		if !x.heard && !warn.IsZero() {
+			if now := time.Now(); now.Before(warn) {
+				wake = earlier(wake, warn)
+			} else {
+				warn = time.Time{}
+				c.waiting(x.typ, to)
+			}
 		}
 		if err := c.write(conn, out, to); err != nil {
 			return err
 		}
 		packets, err := conn.Read(wake)
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			if ctx.Err() != nil && !x.heard {
+				return fmt.Errorf("directory: %v: %w from %v: %w", x.typ, ferry.ErrNoAnswer, to, err)
+			}
 			return fmt.Errorf("directory: %v at %v: %w", x.typ, to, err)
 		}
 		now := time.Now()
@@ -210,6 +240,15 @@ func (c *Client) run(ctx context.Context, x *exchange, to netip.AddrPort) error 
 				return err
 			}
 		}
+	}
+}
+
+// waitingAfter is how long a directory may be silent before the trace is told.
+const waitingAfter = 2 * time.Second
+
+func (c *Client) waiting(typ Type, to netip.AddrPort) {
+	if c.Trace != nil && c.Trace.Waiting != nil {
+		c.Trace.Waiting(typ, to)
 	}
 }
 
@@ -246,8 +285,11 @@ func (c *Client) write(conn *datagram.Conn, b []byte, to netip.AddrPort) error {
 
 // end returns the error that an exchange ended with.
 func (x *exchange) end(to netip.AddrPort) error {
-	if x.err == ErrNoAnswer || x.err == ErrSilent {
-		return fmt.Errorf("%w: %v, nothing for %v", x.err, to, x.giveUp)
+	switch x.err {
+	case ferry.ErrNoAnswer:
+		return fmt.Errorf("directory: %v: %w from %v for %v", x.typ, x.err, to, x.giveUp)
+	case ferry.ErrSilent:
+		return fmt.Errorf("directory: %v: %v answered and is %w for %v", x.typ, to, x.err, x.giveUp)
 	}
 	return x.err
 }

@@ -130,29 +130,41 @@ func (d *desk) fragment(now time.Time, from netip.AddrPort, p packet, b []byte) 
 		}
 		s = d.open(now, from, p)
 		s.opening = sum
-	case s == nil, p.seq != s.next, p.typ != s.typ, p.total != s.total:
+	case s == nil, s.refused, p.seq != s.next, p.typ != s.typ, p.total != s.total:
 		return ErrUnexpected
-	}
-	if len(s.body)+len(p.body) > d.limits.request {
-		d.close(s)
-		return ErrTooLong
 	}
 	s.budget.Received(len(b))
 	s.latest = sum
 	s.next++
 	d.moved(now, s)
+	if len(s.body)+len(p.body) > d.limits.request {
+		s.body = nil
+		d.refuse(now, s, CodeTooLong, p, len(b))
+		return nil
+	}
 	if s.total == 1 {
 		s.body = p.body // for the moment
 	} else {
 		s.body = append(s.body, p.body...)
 	}
 	if s.next <= s.total {
+		if s.typ == Update {
+			d.keepAlive(now, s)
+		}
 		d.reply(s, p)
 		return nil
 	}
 	d.complete(now, s, p, len(b))
 	s.body = nil
 	return nil
+}
+
+// keepAlive renews the peer of an update that is still arriving: a long one may take longer
+// than the expiry.
+func (d *desk) keepAlive(now time.Time, s *session) {
+	if peer, _, ok := d.subject(s.from, s.body); ok && d.maySpeakFor(s.from, peer) {
+		d.registry.keep(now, peer)
+	}
 }
 
 // repeated takes the fragment that was accepted last, once more: "If a duplicate packet

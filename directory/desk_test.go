@@ -368,8 +368,11 @@ func TestDeskSessionsAreBounded(t *testing.T) {
 			t.Fatalf("a body of %d bytes", len(s.body))
 		}
 	}
-	if len(y.d.sessions) != 0 {
-		t.Error("a request that is too long is still taken")
+	if s := y.d.sessions[netip.MustParseAddrPort(h2)]; s == nil || !s.refused || len(s.body) > 0 {
+		t.Errorf("a request that is too long is still taken: %+v", s)
+	}
+	if y.d.stats.Refused != 1 {
+		t.Errorf("refused %d times", y.d.stats.Refused)
 	}
 }
 

@@ -19,14 +19,6 @@ var (
 	ErrTooLong = errors.New("directory: too long")
 )
 
-// Why a request failed at the client.
-var (
-	// ErrNoAnswer: the directory acknowledged nothing.
-	ErrNoAnswer = errors.New("directory: no answer from the directory")
-	// ErrSilent: the directory answered and then fell silent.
-	ErrSilent = errors.New("directory: the directory fell silent")
-)
-
 // A Code says why a directory refuses a request. The numbers are those of HTTP, of
 // which the document shows one, "(404, 'file not found')" (CEN 502 project 2, part II,
 // 3, test 4).
@@ -37,7 +29,7 @@ const (
 	CodeMalformed Code = 400 // it cannot be understood
 	CodeForbidden Code = 403 // it is about another host's peer
 	CodeNotFound  Code = 404 // nobody has the file
-	CodeTooLong   Code = 413 // more files, or a longer name, than are allowed
+	CodeTooLong   Code = 413 // more files, or more bytes of names, than are allowed
 	CodeFull      Code = 503 // the directory has no room for another peer
 )
 
@@ -51,7 +43,7 @@ func (c Code) String() string {
 	case CodeNotFound:
 		return "nobody has the file"
 	case CodeTooLong:
-		return "too many files"
+		return "more files, or longer names, than the directory accepts"
 	case CodeFull:
 		return "directory full"
 	}

@@ -3,6 +3,8 @@ package directory
 import (
 	"bytes"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // An exchange is one request of a client, from its first fragment to the end of the
@@ -72,9 +74,9 @@ func (x *exchange) step(now time.Time, b []byte) (_ []byte, wake time.Time) {
 	case x.done:
 		return b, now
 	case !now.Before(end):
-		x.done, x.err = true, ErrNoAnswer
+		x.done, x.err = true, ferry.ErrNoAnswer
 		if x.heard {
-			x.err = ErrSilent
+			x.err = ferry.ErrSilent
 		}
 		return b, now
 	case now.Before(x.due):

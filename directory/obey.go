@@ -20,7 +20,7 @@ func (d *desk) obey(now time.Time, from netip.AddrPort, typ Type, body []byte) (
 	switch {
 	case !ok:
 		return nil, CodeMalformed, false
-	case !d.anyAddress && peer.Addr() != from.Addr().WithZone(""):
+	case !d.maySpeakFor(from, peer):
 		return nil, CodeForbidden, false
 	case typ == Exit:
 		d.exit(peer)
@@ -37,6 +37,11 @@ func (d *desk) obey(now time.Time, from netip.AddrPort, typ Type, body []byte) (
 		d.trace.Updated(peer, d.registry.files(peer))
 	}
 	return nil, 0, true
+}
+
+// maySpeakFor reports whether an address may register or remove a peer.
+func (d *desk) maySpeakFor(from, peer netip.AddrPort) bool {
+	return d.anyAddress || peer.Addr() == from.Addr().WithZone("")
 }
 
 // subject takes the address of the peer that an update or exit is about from its body.

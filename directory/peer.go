@@ -120,13 +120,22 @@ func (p *Peer) Announce(ctx context.Context) error {
 		return nil
 	}
 	files := p.Files()
-	err := p.Publisher.Publish(ctx, addr, files)
+	err := p.publish(ctx, addr, files)
 	p.hook(func(t *Trace) {
 		if t.Announced != nil {
 			t.Announced(len(files), err)
 		}
 	})
 	return err
+}
+
+// publish tells the directory. A Client gives up an update that makes no progress for a
+// period: the next one is due then, and may say more.
+func (p *Peer) publish(ctx context.Context, addr netip.AddrPort, files []string) error {
+	if c, ok := p.Publisher.(*Client); ok {
+		return c.publish(ctx, addr, files, min(c.giveUp(), orDefault(p.Period, DefaultPeriod)))
+	}
+	return p.Publisher.Publish(ctx, addr, files)
 }
 
 func (p *Peer) hook(call func(*Trace)) {
@@ -215,14 +224,15 @@ func (p *Peer) announceAll(ctx context.Context, changed chan<- struct{}) {
 		case changed <- struct{}{}:
 		default:
 		}
-		// One that is not answered in time gives way to the next, which may know more.
-		once, cancel := context.WithTimeout(ctx, period)
-		_ = p.Announce(once) // the Trace was told
-		cancel()
+		err := p.Announce(ctx) // the Trace was told of the error
+		again := tick.C
+		if refused, ok := errors.AsType[*RefusedError](err); ok && refused.Code == CodeTooLong {
+			again = nil // the same list would be refused again
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-again:
 		case <-waker:
 		}
 	}

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 // A quietListener accepts nobody: what is tested is what the directory is told.
@@ -190,7 +192,7 @@ func TestClientErrors(t *testing.T) {
 		}
 		v.shut()
 		start := time.Now()
-		if _, err := c.View(ctx); !errors.Is(err, ErrNoAnswer) || time.Since(start) != DefaultGiveUp {
+		if _, err := c.View(ctx); !errors.Is(err, ferry.ErrNoAnswer) || time.Since(start) != DefaultGiveUp {
 			t.Errorf("nobody there: %v after %v", err, time.Since(start))
 		}
 		short, cancel := context.WithTimeout(ctx, time.Second)
@@ -216,7 +218,7 @@ func TestClientErrors(t *testing.T) {
 				}
 			}
 		}()
-		if _, err := c.Lookup(ctx, "f"); !errors.Is(err, ErrSilent) {
+		if _, err := c.Lookup(ctx, "f"); !errors.Is(err, ferry.ErrSilent) {
 			t.Errorf("no answer: %v", err)
 		}
 		fake.Close()
@@ -242,7 +244,7 @@ func TestClientIgnoresStrangers(t *testing.T) {
 		time.AfterFunc(time.Second, func() {
 			stranger.WriteTo([]byte("3 10.0.0.2 80  2 1"), c.Conn.LocalAddr())
 		})
-		if err := c.Withdraw(t.Context(), httpAt("10.0.0.2")); !errors.Is(err, ErrNoAnswer) || foreign != 1 {
+		if err := c.Withdraw(t.Context(), httpAt("10.0.0.2")); !errors.Is(err, ferry.ErrNoAnswer) || foreign != 1 {
 			t.Errorf("%v, %d datagrams from strangers", err, foreign)
 		}
 		for _, conn := range v.conns {

@@ -27,6 +27,8 @@ type Trace struct {
 
 	// Client.
 
+	// Waiting: the directory has not answered a request for two seconds.
+	Waiting func(request Type, directory netip.AddrPort)
 	// Asked: a request is done, or failed.
 	Asked func(request Type, x Exchange, err error)
 
@@ -77,6 +79,9 @@ func LogTrace(l *slog.Logger) *Trace {
 		},
 		Refused: func(from netip.AddrPort, request Type, code Code) {
 			l.LogAttrs(ctx, slog.LevelInfo, "refused", peerAttr(from), slog.Any("request", request), slog.Any("code", code))
+		},
+		Waiting: func(request Type, directory netip.AddrPort) {
+			l.LogAttrs(ctx, slog.LevelWarn, "waiting for the directory", slog.Any("request", request), slog.String("addr", directory.String()))
 		},
 		Asked: func(request Type, x Exchange, err error) {
 			level := slog.LevelInfo

@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"io"
 	"time"
 
@@ -140,6 +141,9 @@ func (e plainEnded) apply(c *call) error {
 	s.busy = false
 	if e.err != nil {
 		c.plain = nil
+		if errors.Is(e.err, ferry.ErrTooLarge) {
+			c.part.discard() // nobody may have the rest
+		}
 		c.failed(time.Now(), s, e.err)
 		return nil
 	}

@@ -208,11 +208,11 @@ func addresses(l net.Listener, to netip.AddrPort) (netip.AddrPort, net.PacketCon
 		if err != nil {
 			return own, nil, err
 		}
-		ip = c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap().WithZone("")
+		ip = c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
 		c.Close()
 	}
 	conn, err := net.ListenPacket("udp", netip.AddrPortFrom(ip, 0).String())
-	return netip.AddrPortFrom(ip, own.Port()), conn, err
+	return netip.AddrPortFrom(ip.WithZone(""), own.Port()), conn, err
 }
 
 // lines sends the lines of r, and closes the channel at the end.
@@ -227,11 +227,14 @@ func lines(r io.Reader) <-chan string {
 	return c
 }
 
+// logged observes requests to the directory. It says if the directory does not answer.
 func logged() *directory.Trace {
-	if !*verbose {
-		return nil
+	if *verbose {
+		return directory.LogTrace(logger())
 	}
-	return directory.LogTrace(logger())
+	return &directory.Trace{Waiting: func(_ directory.Type, to netip.AddrPort) {
+		fmt.Fprintln(os.Stderr, "waiting for the directory at", to)
+	}}
 }
 
 func logger() *slog.Logger {
@@ -241,9 +244,6 @@ func logger() *slog.Logger {
 // told says when the directory stops answering, and when it is back.
 func told() *directory.Trace {
 	t := logged()
-	if t == nil {
-		t = &directory.Trace{}
-	}
 	lost := false
 	t.Announced = func(_ int, err error) {
 		switch {
