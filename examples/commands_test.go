@@ -284,6 +284,8 @@ func TestMistakes(t *testing.T) {
 		{"p2mp-recv -o " + dir, 1, "not a regular file"},
 		{"p2mp-recv -o /dev/null", 1, "not a regular file"},
 		{"p2mp-recv -o f -resume", 2, "-resume only with -dir"},
+		{"p2mp-recv -o f -overwrite", 2, "only with -dir"},
+		{"p2mp-recv -o f -max-size many", 2, "invalid value"},
 		{"p2mp-recv -o f -n x", 2, "invalid value"},
 		{"p2mp-recv -dir " + name, 1, "not a directory"},
 		{"p2mp-recv -loss 1.5 -o f", 2, "want a probability"},

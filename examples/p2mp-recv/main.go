@@ -7,9 +7,11 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 
 	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/examples/internal/cli"
@@ -23,18 +25,22 @@ var (
 	listen    = flag.String("listen", ":7735", "`address` to receive at")
 	group     = flag.String("group", "", "also receive what is sent to the multicast group `ADDR:PORT`, whose port must be that of -listen")
 	iface     = flag.String("iface", "", "`name` of the interface to join on (default: the system's route decides)")
-	noOffload = flag.Bool("no-offload", false, "have the system hand over each packet by itself")
-	file      = flag.String("o", "", "keep what arrives as `FILE`, which is replaced")
-	dir       = flag.String("dir", "", "keep what arrives as files in `DIR`, under their senders' names (a classic sender tells none: its address and the time serve)")
-	resume    = flag.Bool("resume", false, "with -dir: keep what arrives of a file that is cut off, and go on from there")
+	noOffload = flag.Bool("no-offload", false, "do not let the system join packets")
+	noClassic = flag.Bool("no-classic", false, "ignore senders that speak the classic mode only")
+	file      = flag.String("o", "", "keep the file as `FILE`, which is replaced")
+	dir       = flag.String("dir", "", "keep the files in `DIR`, under the names that the senders give (a file of a classic sender is named after the time and the sender's address)")
+	resume    = flag.Bool("resume", false, "with -dir: keep the part of a file whose transfer fails, and continue from there when the file is sent again")
+	overwrite = flag.Bool("overwrite", false, "with -dir: replace files that exist")
+	dotFiles  = flag.Bool("dotfiles", false, "with -dir: accept names that begin with a dot or a hyphen")
+	maxSize   = cli.MaxSize("largest file that is accepted, in `bytes` (default: no limit)")
 	loss      = flag.Float64("loss", 0, "drop arriving packets with this `probability`")
-	seed      = flag.Uint64("seed", 1, "seed of -loss")
-	verbose   = flag.Bool("v", false, "print the address, and every packet that -loss drops")
+	seed      = flag.Uint64("seed", 1, "random `seed` of -loss; the same seed drops the same packets")
+	verbose   = flag.Bool("v", false, "print the address to receive at, and every packet that -loss drops")
 	transfers = -1
 )
 
 func main() {
-	flag.Func("n", "end after so `many` completed transfers; 0: never (default: 1 with -o, 0 with -dir)", func(s string) (err error) {
+	flag.Func("n", "end after this `number` of completed transfers; 0: never (default: 1 with -o, 0 with -dir)", func(s string) (err error) {
 		transfers, err = strconv.Atoi(s)
 		return err
 	})
@@ -42,10 +48,12 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	if flag.NArg() > 0 || (*file == "") == (*dir == "") || *resume && *dir == "" {
-		return cli.Usagef("want either -o or -dir, -resume only with -dir, and no arguments")
-	}
-	if *iface != "" && *group == "" {
+	switch {
+	case flag.NArg() > 0 || (*file == "") == (*dir == ""):
+		return cli.Usagef("want either -o or -dir, and no arguments")
+	case *dir == "" && (*resume || *overwrite || *dotFiles):
+		return cli.Usagef("-resume only with -dir, like -overwrite and -dotfiles")
+	case *iface != "" && *group == "":
 		return cli.Usagef("-iface only with -group")
 	}
 	if err := cli.Probability("loss", *loss); err != nil {
@@ -65,11 +73,11 @@ func run(ctx context.Context) error {
 		fmt.Fprintln(os.Stderr, "receiving at", conn.LocalAddr())
 	}
 	serving, stop := context.WithCancelCause(ctx)
-	r := p2mp.Receiver{Transfers: count(), Trace: trace(stop), NoOffload: *noOffload}
+	r := p2mp.Receiver{Transfers: count(), Trace: trace(stop), NoOffload: *noOffload, NoClassic: *noClassic}
 	err = r.Serve(serving, lose(conn, r.Trace), handler)
 	switch {
 	case ctx.Err() != nil && r.Transfers == 0:
-		return nil // it was to go on until interrupted
+		return nil // an interrupt is the normal end
 	case serving.Err() != nil && err != nil:
 		return context.Cause(serving)
 	}
@@ -106,14 +114,14 @@ func keep() (ferry.Handler, *os.Root, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		return &ferry.Dir{Root: root, Resume: *resume}, root, nil
+		return &ferry.Dir{Root: root, Resume: *resume, Overwrite: *overwrite, DotFiles: *dotFiles, MaxSize: *maxSize}, root, nil
 	}
 	root, err := os.OpenRoot(filepath.Dir(*file))
 	if err != nil {
 		return nil, nil, err
 	}
-	handler := ferry.SaveAs(root, filepath.Base(*file))
-	// Better now than when a sender comes.
+	handler := (&ferry.Dir{Root: root, Overwrite: true, MaxSize: *maxSize}).SaveAs(filepath.Base(*file))
+	// An error is better now than when a sender comes.
 	sink, err := handler.Accept(ferry.Offer{Size: -1})
 	if err != nil {
 		root.Close()
@@ -137,8 +145,8 @@ func lose(conn net.PacketConn, trace *p2mp.Trace) net.PacketConn {
 	}))
 }
 
-// trace reports each transfer, and with -v each packet that was dropped. It stops
-// the program when FILE cannot be written: the next sender would fare no better.
+// trace reports each transfer, and with -v each packet that was dropped. It stops the
+// program when FILE cannot be written, because no other sender could succeed.
 func trace(stop context.CancelCauseFunc) *p2mp.Trace {
 	t := &p2mp.Trace{}
 	if *verbose {
@@ -154,16 +162,23 @@ func trace(stop context.CancelCauseFunc) *p2mp.Trace {
 			fmt.Fprintf(os.Stderr, "%s from %v: %s\n", printable.Quote(o.Name), o.Addr, printable.Error(err))
 		}
 	}
+	var short bool
+	t.Bad = func(_ netip.AddrPort, err error) {
+		if _, system := errors.AsType[syscall.Errno](err); system && !short {
+			short = true // it may come with every packet
+			fmt.Fprintf(os.Stderr, "offers are refused for now: %s\n", printable.Error(err))
+		}
+	}
 	return t
 }
 
-// local reports whether a transfer failed through this host's fault: not because of its
-// sender, nor because another transfer was whole before it.
+// local reports whether a transfer failed because of this host, and not because of its
+// sender, or of another transfer that was complete first.
 func local(err error) bool {
 	if _, sender := errors.AsType[*p2mp.AbortError](err); sender {
 		return false
 	}
-	for _, other := range []error{ferry.ErrSilent, ferry.ErrRestarted, ferry.ErrDigest, ferry.ErrBusy} {
+	for _, other := range []error{ferry.ErrSilent, ferry.ErrRestarted, ferry.ErrDigest, ferry.ErrBusy, ferry.ErrTooLarge, ferry.ErrDiskFull} {
 		if errors.Is(err, other) {
 			return false
 		}
