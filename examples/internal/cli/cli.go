@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/ferrygo/ferry/examples/internal/printable"
 	"github.com/ferrygo/ferry/multicast"
@@ -80,33 +79,6 @@ func Resolve(hosts []string) ([]netip.AddrPort, error) {
 		addrs[i] = netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), a.AddrPort().Port())
 	}
 	return addrs, nil
-}
-
-// Open opens a file to read. The end of ctx ends the wait for the other end of a pipe, and a
-// Read that waits for data from it.
-func Open(ctx context.Context, name string) (*os.File, error) {
-	info, err := os.Stat(name)
-	if err != nil || info.Mode().IsRegular() || info.IsDir() {
-		return os.Open(name)
-	}
-	type opened struct {
-		f   *os.File
-		err error
-	}
-	done := make(chan opened, 1)
-	go func() {
-		f, err := os.Open(name)
-		done <- opened{f, err}
-	}()
-	select {
-	case o := <-done:
-		if o.err == nil {
-			context.AfterFunc(ctx, func() { o.f.SetReadDeadline(time.Unix(1, 0)) })
-		}
-		return o.f, o.err
-	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting for a writer of %s: %w", name, context.Cause(ctx))
-	}
 }
 
 // ListenGroup opens a conn for a multicast group at an address of this host, joined or not.
