@@ -172,7 +172,7 @@ func (l *load) run(n int) (cpuTime, rate float64) {
 	return float64(cpu(l.b, l.server)-before) / float64(answered), float64(answered) / took.Seconds()
 }
 
-// read takes n answers, or what comes in time.
+// read takes up to n answers, as far as they arrive before the deadline.
 func (l *load) read(n int) (got int) {
 	for got < n {
 		in, err := l.conn.Read(time.Now().Add(time.Second))
@@ -205,8 +205,8 @@ func (l *load) connect() uint64 {
 	return 0
 }
 
-// appendAnnounce is the announce of peer i, who has one of a thousand torrents and
-// wants no peers.
+// appendAnnounce appends the announce of peer i. It has one of a thousand torrents and
+// asks for no peers.
 func appendAnnounce(b []byte, id uint64, i int) []byte {
 	b = binary.BigEndian.AppendUint64(b, id)
 	b = binary.BigEndian.AppendUint32(b, 1) // announce

@@ -82,7 +82,7 @@ func simnetPair(testing.TB) (a, z net.PacketConn, end func()) {
 		LatencyFunc: simnet.StaticLatency(networkDelay),
 		Logger:      slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
-	// As good as no limit: 100 Gbit/s.
+	// 100 Gbit/s, which never limits.
 	link := simnet.LinkSettings{BitsPerSecond: 100_000 * simnet.Mibps}
 	open := func(n *simnet.Simnet, i byte) net.PacketConn {
 		return n.NewEndpoint(&net.UDPAddr{IP: net.IPv4(10, 0, 0, i), Port: 5000}, simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link})
@@ -232,7 +232,7 @@ func BenchmarkDelay(b *testing.B) {
 	b.ReportMetric(float64(sinks[1].disorder.Load()), "afterfunc-disorder")
 }
 
-// inBubble runs f in virtual time, which a benchmark has none of by itself.
+// inBubble runs f in virtual time.
 func inBubble(b *testing.B, f func()) {
 	b.Helper()
 	ok := testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// sendsFile is set in the environment of a process that is to send a file to whoever
+// sendsFile is set in the environment of a process that sends a file to every client that
 // connects.
 const sendsFile = "FERRY_BENCH_SENDS_FILE"
 

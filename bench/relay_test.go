@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// copyTo is set in the environment of a process that is to be a bare pair of io.Copy.
+// copyTo is set in the environment of a process that runs a bare pair of io.Copy.
 const copyTo = "FERRY_BENCH_COPY_TO"
 
 // barePair forwards from listen to another host with nothing but io.Copy.
@@ -43,7 +43,7 @@ func barePair(listen, to string) {
 	}
 }
 
-// freeAddr is a TCP address that nobody listens at.
+// freeAddr is a TCP address without a listener.
 func freeAddr(b *testing.B) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

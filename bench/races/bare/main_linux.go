@@ -1,7 +1,6 @@
-// Command bare moves a file with the system calls that a protocol of windows cannot do
-// without, and does nothing else but to hash, if it is told to: no headers, timers or
-// retransmission. What it takes, the kernel takes, and Go's runtime a little, so the
-// races have it as a floor. Should a packet be lost, it hangs.
+// Command bare moves a file with the system calls that a windowed protocol needs. Except
+// for hashing, if it is asked for, it does nothing else: no headers, timers or retransmission. Nearly all of
+// its time is the kernel's, so the races use it as a floor. It hangs if a packet is lost.
 //
 //	bare [-packet N] [-window N] [-hash] serve ADDRESS FILE
 //	bare [-packet N] [-window N] [-hash] get ADDRESS COPY
