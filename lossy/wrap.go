@@ -148,6 +148,14 @@ func (w *wrapped) SetWriteBuffer(bytes int) error {
 	return w.inner.opError("set", nil, errors.ErrUnsupported)
 }
 
+// Overhead returns that of the wrapped conn: the number of bytes that it adds to a packet.
+func (w *wrapped) Overhead() int {
+	if c, ok := w.inner.pc.(interface{ Overhead() int }); ok {
+		return c.Overhead()
+	}
+	return 0
+}
+
 // newParcel returns a parcel of flow f for the heap of one direction, given
 // the packet's payload and the fate of this copy of it. The caller holds the
 // lock.

@@ -155,6 +155,9 @@ func (c *conn) SetWriteBuffer(bytes int) error {
 	return errors.ErrUnsupported
 }
 
+// Buffers returns the sizes of the buffers of the inner conn, 0 if they are not known.
+func (c *conn) Buffers() (read, write int) { return datagram.Buffers(c.inner.pc) }
+
 // Overhead returns the number of bytes by which a sealed packet is longer than its payload,
 // here and in the inner conn.
 func (c *conn) Overhead() int {

@@ -96,7 +96,7 @@ type Client struct {
 // the file was whole, and the error of the sink or conn when one of them failed. ctx's end
 // cuts the linger time short and is then no error. The Report is filled in every case.
 func (c *Client) Get(ctx context.Context, conn net.PacketConn, server netip.AddrPort, name string, h ferry.Handler) (Report, error) {
-	t, err := c.begin(RRQ, server, name, -1)
+	t, err := c.begin(RRQ, conn, server, name, -1)
 	if err != nil {
 		return Report{}, err
 	}
@@ -130,7 +130,7 @@ func (c *Client) Put(ctx context.Context, conn net.PacketConn, server netip.Addr
 	if c.Mode == Netascii {
 		size = -1
 	}
-	t, err := c.begin(WRQ, server, name, size)
+	t, err := c.begin(WRQ, conn, server, name, size)
 	switch {
 	case err != nil:
 		return Report{}, err
@@ -181,9 +181,9 @@ type asking struct {
 
 // begin checks the options and prepares a call. size is what is told to the server, -1
 // if there is nothing to tell.
-func (c *Client) begin(op Opcode, server netip.AddrPort, name string, size int64) (*asking, error) {
+func (c *Client) begin(op Opcode, conn net.PacketConn, server netip.AddrPort, name string, size int64) (*asking, error) {
 	server = datagram.Canonical(server)
-	want, err := c.wants(op, size)
+	want, err := c.wants(op, size, datagram.Overhead(conn))
 	switch {
 	case err != nil:
 		return nil, err
@@ -216,15 +216,16 @@ func (c *Client) begin(op Opcode, server netip.AddrPort, name string, size int64
 // 1122, section 3.3.2), its options included.
 const longestName = 400
 
-// wants are the settings that the client asks for.
-func (c *Client) wants(op Opcode, size int64) (Settings, error) {
+// wants are the settings that the client asks for, over a conn that adds overhead bytes to
+// each packet.
+func (c *Client) wants(op Opcode, size int64, overhead int) (Settings, error) {
 	s := plain()
 	s.Timeout = c.Timeout
 	switch {
 	case c.BlockSize > 0:
 		s.BlockSize = c.BlockSize
 	case c.BlockSize == 0 && !c.Wide:
-		s.BlockSize = DefaultBlockSize
+		s.BlockSize = DefaultBlockSize - overhead
 	}
 	switch {
 	case c.Wide || c.WindowSize < 0:

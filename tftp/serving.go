@@ -382,6 +382,7 @@ func (v *serving) blockLimit(client netip.AddrPort, local netip.Addr, asked []Op
 		if _, ok := wishes(asked)[optBlockSize]; ok {
 			mtu = pathMTU(v.conn, local, client)
 		}
+		mtu -= v.conn.Overhead()
 	}
 	return fitting(mtu, client.Addr(), v.server.Wide)
 }

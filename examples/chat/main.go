@@ -15,6 +15,7 @@ import (
 
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/examples/internal/printable"
+	"github.com/ferrygo/ferry/examples/internal/seal"
 	"github.com/ferrygo/ferry/relay"
 )
 
@@ -23,6 +24,7 @@ var (
 	listen  = flag.String("listen", "", "UDP `address` to receive at")
 	peer    = flag.String("peer", "", "UDP `HOST:PORT` of the other chat")
 	verbose = flag.Bool("v", false, "print the address, and what the server sends")
+	key     = seal.New("chat")
 )
 
 func main() { cli.Main("chat [flags] -server HOST:PORT -listen UDPADDR -peer UDPADDR", run) }
@@ -35,7 +37,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	udp, err := net.ListenPacket("udp", *listen)
+	udp, err := key.ListenPacket("udp", *listen)
 	if err != nil {
 		return err
 	}
@@ -48,6 +50,9 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer tcp.Close()
+	if on, _ := key.On(); on {
+		fmt.Fprintln(os.Stderr, "only UDP is sealed: what goes to the server is not")
+	}
 	if *verbose {
 		fmt.Fprintln(os.Stderr, "chatting at", udp.LocalAddr())
 	}

@@ -6,12 +6,12 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 
 	"github.com/ferrygo/ferry/directory"
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/examples/internal/printable"
+	"github.com/ferrygo/ferry/examples/internal/seal"
 )
 
 var (
@@ -19,6 +19,7 @@ var (
 	expiry     = flag.Duration("expiry", directory.DefaultExpiry, "silence after which a peer is forgotten")
 	anyAddress = flag.Bool("any-address", false, "let a peer register an address other than its own")
 	verbose    = flag.Bool("v", false, "log peers that come and go, look-ups, and datagrams that are ignored")
+	key        = seal.New("directory")
 )
 
 func main() { cli.Main("directoryd [flags]", run) }
@@ -27,7 +28,7 @@ func run(ctx context.Context) error {
 	if flag.NArg() > 0 || *expiry <= 0 {
 		return cli.Usagef("want a positive -expiry, and no arguments")
 	}
-	conn, err := net.ListenPacket("udp", *listen)
+	conn, err := key.ListenPacket("udp", *listen)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/examples/internal/printable"
+	"github.com/ferrygo/ferry/examples/internal/seal"
 	"github.com/ferrygo/ferry/multicast"
 )
 
@@ -20,6 +21,7 @@ var (
 	source  = flag.String("source", "", "receive from this `address` only (source-specific multicast)")
 	count   = flag.Int("n", 0, "end after this many packets; 0: no end")
 	verbose = flag.Bool("v", false, "print sender, group, interface and TTL of each packet, what is ignored, and warnings")
+	key     = seal.New("multicast")
 )
 
 func main() { cli.Main("mcast-recv [flags]", run) }
@@ -47,20 +49,43 @@ func run(ctx context.Context) error {
 		fmt.Fprintln(os.Stderr, "receiving at", conn.LocalAddr())
 	}
 	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Now()) })()
+	read, err := reader(conn)
+	if err != nil {
+		return err
+	}
 	buf := make([]byte, 1<<16)
 	for received := 0; *count == 0 || received < *count; received++ {
-		n, info, err := conn.ReadInfo(buf)
+		n, from, err := read(buf)
 		switch {
 		case ctx.Err() != nil:
 			return nil // it was to go on until interrupted
 		case err != nil:
 			return err
 		case *verbose:
-			fmt.Fprintf(os.Stderr, "from %v to %v on %s, TTL %d\n", info.Source, info.Destination, info.Interface, info.TTL)
+			fmt.Fprintln(os.Stderr, "from", from)
 		}
 		fmt.Println(printable.Text(string(buf[:n])))
 	}
 	return nil
+}
+
+// reader returns a function that reads a packet and tells where it is from: with a key, only
+// its source.
+func reader(conn *multicast.Conn) (read func([]byte) (int, string, error), err error) {
+	if on, err := key.On(); !on {
+		return func(b []byte) (int, string, error) {
+			n, info, err := conn.ReadInfo(b)
+			return n, fmt.Sprintf("%v to %v on %s, TTL %d", info.Source, info.Destination, info.Interface, info.TTL), err
+		}, err
+	}
+	sealed, err := key.Wrap(conn)
+	if err != nil {
+		return nil, err
+	}
+	return func(b []byte) (int, string, error) {
+		n, from, err := sealed.ReadFrom(b)
+		return n, fmt.Sprint(from), err
+	}, nil
 }
 
 // arguments returns where to listen and what to join; no group for broadcasts.

@@ -12,6 +12,7 @@ import (
 	"os"
 
 	"github.com/ferrygo/ferry/examples/internal/cli"
+	"github.com/ferrygo/ferry/examples/internal/seal"
 	"github.com/ferrygo/ferry/multicast"
 )
 
@@ -21,6 +22,7 @@ var (
 	ttl      = flag.Int("ttl", 1, "how many `hops` a packet may take; 0: none, it does not leave this host")
 	loopback = flag.Bool("loopback", true, "let programs on this host hear what is sent")
 	verbose  = flag.Bool("v", false, "print what is sent, and a warning if the group is reserved")
+	key      = seal.New("multicast")
 )
 
 func main() { cli.Main("mcast-send [flags] [TEXT...]", run) }
@@ -51,8 +53,12 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	return send(ctx, conn, net.UDPAddrFromAddrPort(to))
+	sealed, err := key.Wrap(conn)
+	if err != nil {
+		return err
+	}
+	defer sealed.Close()
+	return send(ctx, sealed, net.UDPAddrFromAddrPort(to))
 }
 
 // send sends the texts until there are no more, or ctx ends.

@@ -14,6 +14,7 @@ import (
 	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/examples/internal/printable"
+	"github.com/ferrygo/ferry/examples/internal/seal"
 	"github.com/ferrygo/ferry/lossy"
 	"github.com/ferrygo/ferry/octoput"
 )
@@ -27,6 +28,7 @@ var (
 	seed      = flag.Uint64("seed", 1, "seed of -loss")
 	verbose   = flag.Bool("v", false, "print the address, and every packet, with bitmaps of eight digits")
 	alone     = flag.Bool("no-offload", false, "have the system hand over each packet by itself")
+	key       = seal.New("octoput")
 )
 
 func main() { cli.Main("octoput-recv [flags] -o FILE | -dir DIR", run) }
@@ -43,7 +45,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer root.Close()
-	conn, err := net.ListenPacket("udp", *listen)
+	conn, err := key.ListenPacket("udp", *listen)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/examples/internal/cli"
+	"github.com/ferrygo/ferry/examples/internal/seal"
 	"github.com/ferrygo/ferry/lossy"
 	"github.com/ferrygo/ferry/octoput"
 )
@@ -21,6 +22,7 @@ var (
 	seed    = flag.Uint64("seed", 1, "seed of -loss")
 	verbose = flag.Bool("v", false, "print every packet, with bitmaps of eight digits")
 	alone   = flag.Bool("no-offload", false, "hand each packet to the system by itself")
+	key     = seal.New("octoput")
 )
 
 func main() { cli.Main("octoput-send [flags] FILE HOST:PORT", run) }
@@ -45,7 +47,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	conn, err := net.ListenPacket("udp", ":0")
+	conn, err := key.ListenPacket("udp", ":0")
 	if err != nil {
 		return err
 	}

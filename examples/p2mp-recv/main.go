@@ -16,6 +16,7 @@ import (
 	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/examples/internal/printable"
+	"github.com/ferrygo/ferry/examples/internal/seal"
 	"github.com/ferrygo/ferry/lossy"
 	"github.com/ferrygo/ferry/multicast"
 	"github.com/ferrygo/ferry/p2mp"
@@ -37,6 +38,7 @@ var (
 	seed      = flag.Uint64("seed", 1, "random `seed` of -loss; the same seed drops the same packets")
 	verbose   = flag.Bool("v", false, "print the address to receive at, and every packet that -loss drops")
 	transfers = -1
+	key       = seal.New("p2mp")
 )
 
 func main() {
@@ -87,14 +89,17 @@ func run(ctx context.Context) error {
 // open opens the conn to receive at.
 func open() (net.PacketConn, error) {
 	if *group == "" {
-		return net.ListenPacket("udp", *listen)
+		return key.ListenPacket("udp", *listen)
 	}
 	conn, to, err := cli.ListenGroup(multicast.Config{Interface: *iface}, *group, *listen, true)
 	if err == nil && conn.LocalAddr().(*net.UDPAddr).AddrPort().Port() != to.Port() {
 		conn.Close()
 		return nil, cli.Usagef("-listen %s: want the port of the group, %d", *listen, to.Port())
 	}
-	return conn, err
+	if err != nil {
+		return nil, err
+	}
+	return key.Wrap(conn)
 }
 
 func count() int {

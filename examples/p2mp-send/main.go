@@ -16,6 +16,7 @@ import (
 	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/examples/internal/bars"
 	"github.com/ferrygo/ferry/examples/internal/cli"
+	"github.com/ferrygo/ferry/examples/internal/seal"
 	"github.com/ferrygo/ferry/multicast"
 	"github.com/ferrygo/ferry/p2mp"
 )
@@ -28,6 +29,7 @@ var (
 	ttl     = flag.Int("ttl", 1, "with -group: how many `routers`, plus one, packets to the group may pass")
 	once    = flag.Bool("no-resume", false, "begin at once, and read the file once: a transfer that was cut off begins anew")
 	verbose = flag.Bool("v", false, "print every timeout, and no progress bars")
+	key     = seal.New("p2mp")
 )
 
 func main() {
@@ -91,11 +93,13 @@ func run(ctx context.Context) error {
 // listen opens the conn to send through.
 func listen() (conn net.PacketConn, err error) {
 	if *group == "" {
-		return net.ListenPacket("udp", fmt.Sprintf(":%d", *port))
+		return key.ListenPacket("udp", fmt.Sprintf(":%d", *port))
 	}
 	config := multicast.Config{Interface: *iface, TTL: *ttl}
-	conn, s.Group, err = cli.ListenGroup(config, *group, fmt.Sprintf(":%d", *port), false)
-	return conn, err
+	if conn, s.Group, err = cli.ListenGroup(config, *group, fmt.Sprintf(":%d", *port), false); err != nil {
+		return nil, err
+	}
+	return key.Wrap(conn)
 }
 
 func stalled(e p2mp.Stall) {

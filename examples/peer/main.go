@@ -23,6 +23,7 @@ import (
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/examples/internal/fetchbar"
 	"github.com/ferrygo/ferry/examples/internal/printable"
+	"github.com/ferrygo/ferry/examples/internal/seal"
 )
 
 var (
@@ -36,6 +37,7 @@ var (
 	sum     = flag.String("sha256", "", "with -get, the digest that the file must have, in `HEX`adecimal digits")
 	maxSize = cli.MaxSize("refuse files of more than this many `BYTES`")
 	verbose = flag.Bool("v", false, "log requests, files served and failures")
+	key     = seal.New("directory")
 )
 
 func main() { cli.Main("peer [flags] [NAME...]", run) }
@@ -58,6 +60,11 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if on, err := key.On(); err != nil {
+		return err
+	} else if on && !*view && *find == "" {
+		fmt.Fprintln(os.Stderr, "only UDP is sealed: files travel over HTTP in the clear")
+	}
 	if once == 1 {
 		return askOnce(ctx, to[0])
 	}
@@ -66,7 +73,7 @@ func run(ctx context.Context) error {
 
 // askOnce does what one flag says.
 func askOnce(ctx context.Context, to netip.AddrPort) error {
-	conn, err := net.ListenPacket("udp", ":0")
+	conn, err := key.ListenPacket("udp", ":0")
 	if err != nil {
 		return err
 	}
@@ -211,7 +218,7 @@ func addresses(l net.Listener, to netip.AddrPort) (netip.AddrPort, net.PacketCon
 		ip = c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
 		c.Close()
 	}
-	conn, err := net.ListenPacket("udp", netip.AddrPortFrom(ip, 0).String())
+	conn, err := key.ListenPacket("udp", netip.AddrPortFrom(ip, 0).String())
 	return netip.AddrPortFrom(ip.WithZone(""), own.Port()), conn, err
 }
 

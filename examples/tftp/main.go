@@ -16,6 +16,7 @@ import (
 	"github.com/ferrygo/ferry/examples/internal/bars"
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/examples/internal/printable"
+	"github.com/ferrygo/ferry/examples/internal/seal"
 	"github.com/ferrygo/ferry/tftp"
 )
 
@@ -28,6 +29,7 @@ var (
 	maxSize    = cli.MaxSize("get: refuse a file of more than this many `bytes` (1500000, 1.5MB, 4GiB)")
 	ignoreSize = flag.Bool("ignore-size", false, "get: accept a file whose length differs from the one that the server announced")
 	verbose    = flag.Bool("v", false, "log the agreed options, every packet, and a summary")
+	key        = seal.New("tftp")
 )
 
 func main() {
@@ -53,7 +55,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	conn, err := net.ListenPacket("udp", ":0")
+	conn, err := key.ListenPacket("udp", ":0")
 	if err != nil {
 		return err
 	}

@@ -6,12 +6,12 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 
 	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/examples/internal/printable"
+	"github.com/ferrygo/ferry/examples/internal/seal"
 	"github.com/ferrygo/ferry/tftp"
 )
 
@@ -26,6 +26,7 @@ var (
 	singlePort   = flag.Bool("single-port", false, "send everything from the -listen port, for firewalls and NAT; clients' addresses are not proved then")
 	mtu          = flag.Int("mtu", 0, "longest IP packet in `bytes`, which bounds the block size (default that of the path, at most 1500)")
 	verbose      = flag.Bool("v", false, "log the address, each transfer, and what is lost")
+	key          = seal.New("tftp")
 )
 
 func main() { cli.Main("tftpd [flags] DIR", run) }
@@ -47,7 +48,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer root.Close()
-	conn, err := net.ListenPacket("udp", *listen)
+	conn, err := key.ListenPacket("udp", *listen)
 	if err != nil {
 		return err
 	}
@@ -55,6 +56,7 @@ func run(ctx context.Context) error {
 
 	dir := &ferry.Dir{Root: root, Subdirectories: true, Overwrite: *overwrite, DotFiles: *dotFiles, MaxSize: *maxSize}
 	s := tftp.Server{Opener: dir, Wide: *wide, MaxTransfers: *maxTransfers, SinglePort: *singlePort, MTU: *mtu}
+	s.ListenPacket = key.Listener()
 	if *write {
 		s.Handler = dir
 	}

@@ -1,6 +1,9 @@
 package datagram
 
-import "errors"
+import (
+	"errors"
+	"net"
+)
 
 // SetBuffers raises the sizes of the conn's receive and send buffers to at least read
 // and write bytes, where the conn can (through methods SetReadBuffer and
@@ -20,6 +23,25 @@ const (
 	receiveBuffer direction = iota
 	sendBuffer
 )
+
+// Buffers returns the sizes of the receive and send buffers of a conn, in the units in which
+// they are set, or 0 for a size that the conn or the system does not tell. A conn that
+// decorates another has a method Buffers for it.
+func Buffers(pc net.PacketConn) (read, write int) {
+	return bufferSize(pc, receiveBuffer), bufferSize(pc, sendBuffer)
+}
+
+// bufferSize returns the size of one buffer of a conn.
+func bufferSize(pc net.PacketConn, d direction) int {
+	if b, ok := pc.(interface{ Buffers() (read, write int) }); ok {
+		read, write := b.Buffers()
+		if d == receiveBuffer {
+			return read
+		}
+		return write
+	}
+	return systemBufferSize(pc, d)
+}
 
 func (c *Conn) setBuffer(d direction, want int) (got int, err error) {
 	pc := c.watch.pc

@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bufferSize asks the system for a buffer's size, 0 if there is no system to ask. Linux
+// systemBufferSize asks the system for a buffer's size, 0 if there is no system to ask. Linux
 // doubles what one asks for, to have room for what it keeps with each packet, and reads
 // the double back (socket(7)): half of it is comparable with the request.
-func bufferSize(pc net.PacketConn, d direction) int {
+func systemBufferSize(pc net.PacketConn, d direction) int {
 	sc, ok := pc.(syscall.Conn)
 	if !ok {
 		return 0

@@ -4,5 +4,5 @@ package datagram
 
 import "net"
 
-// bufferSize is 0: nothing here asks the system.
-func bufferSize(net.PacketConn, direction) int { return 0 }
+// systemBufferSize is 0: nothing here asks the system.
+func systemBufferSize(net.PacketConn, direction) int { return 0 }
