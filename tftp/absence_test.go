@@ -3,7 +3,6 @@ package tftp
 import (
 	"bytes"
 	"io"
-	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,13 +41,13 @@ func TestRoundTripGrows(t *testing.T) {
 	data := noise(1, 400*512+1)
 	for _, write := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			p := newStage(t, lossy.Delay(5*ms))
+			p := newTestNet(t, lossy.Delay(5*ms))
 			p.files.files["file"] = data
 			var server Report
-			p.server.Trace = &Trace{Finished: func(_ *Request, r Report, _ error) { server = r }}
+			p.server.Trace = &Trace{Finished: func(e TransferEvent) { server = e.Report }}
 			p.start()
 			blocks := 0
-			slower := func(netip.AddrPort, int64, int, bool, int64) {
+			slower := func(PacketEvent) {
 				if blocks++; blocks == 100 {
 					p.net.SetModels(lossy.Delay(40 * ms))
 				}

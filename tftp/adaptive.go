@@ -23,11 +23,11 @@ import "time"
 type Adaptive struct{}
 
 // Begin makes the plan of one transfer.
-func (Adaptive) Begin() Plan { return &adaptivePlan{n: unprovenPackets, yield: 1} }
+func (Adaptive) Begin() Plan { return &adaptivePlan{n: unverifiedPackets, yield: 1} }
 
 const (
 	adaptiveSecond = 14 // blocks of the second round, when the other side has answered
-	adaptiveLeast  = 12 // and of any after it,
+	adaptiveMin    = 12 // and of any after it,
 	adaptiveSilent = 2  // unless nothing came back
 	adaptiveFlow   = 64 // from this n on, whole rounds become a window
 	adaptiveHold   = 8  // rounds without an attempt at more
@@ -155,7 +155,7 @@ func (p *adaptivePlan) assess(now time.Time, f *Flight) {
 	case full && p.yield >= 0.5:
 		p.n = min(p.n+p.n/2, wideWindow)
 	case p.yield < 0.2:
-		p.n = min(p.n, max(p.n*3/4, adaptiveLeast))
+		p.n = min(p.n, max(p.n*3/4, adaptiveMin))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -56,7 +55,7 @@ func (r notingReader) Read(b []byte) (int, error) {
 func TestReadAhead(t *testing.T) {
 	for _, pipe := range []bool{false, true} {
 		h := &notingHandler{pipe: pipe}
-		onStage(t, 100*40000, func(p *stage) { h.memory = p.files; p.server.Opener, p.server.MTU = h, 65535 }, func(p *stage, u *puppet) {
+		withServer(t, 100*40000, func(p *testNet) { h.memory = p.files; p.server.Opener, p.server.MTU = h, 65535 }, func(p *testNet, u *manualPeer) {
 			u.packet(p.addr, rrq(Option{"blksize", "40000"}, Option{"windowsize", "3"}))
 			said, from := u.within(ms, false)
 			if len(said) != 1 {
@@ -82,7 +81,7 @@ func TestReadAhead(t *testing.T) {
 func TestReadAheadFails(t *testing.T) {
 	broken := errors.New("broken")
 	h := &notingHandler{fail: 4 * 40000, err: broken}
-	onStage(t, 100*40000, func(p *stage) { h.memory = p.files; p.server.Opener, p.server.MTU = h, 65535 }, func(p *stage, u *puppet) {
+	withServer(t, 100*40000, func(p *testNet) { h.memory = p.files; p.server.Opener, p.server.MTU = h, 65535 }, func(p *testNet, u *manualPeer) {
 		u.packet(p.addr, rrq(Option{"blksize", "40000"}, Option{"windowsize", "2"}))
 		_, from := u.within(ms, false)
 		u.packet(from, Packet{Op: ACK})
@@ -106,7 +105,7 @@ func TestWriteBehind(t *testing.T) {
 	var mu sync.Mutex
 	var acks []uint32
 	synctest.Test(t, func(t *testing.T) {
-		p := newStage(t, lossy.Delay(ms), lossy.DropIf(func(k lossy.Packet) bool {
+		p := newTestNet(t, lossy.Delay(ms), lossy.DropIf(func(k lossy.Packet) bool {
 			if q, err := ParsePacket(k.Payload, false); err == nil && q.Op == ACK {
 				mu.Lock()
 				defer mu.Unlock()
@@ -146,14 +145,14 @@ func TestLingerTime(t *testing.T) {
 		want   time.Duration
 	}{
 		{blocks: 10, want: 8},
-		{blocks: smooth, want: 2},
-		{blocks: 2 * smooth, want: 2},
-		{blocks: 2 * smooth, lose: 150, want: 8},
-		{blocks: 2 * smooth, lose: 2 * smooth, want: 8},
+		{blocks: lossFreeBlocks, want: 2},
+		{blocks: 2 * lossFreeBlocks, want: 2},
+		{blocks: 2 * lossFreeBlocks, lose: 150, want: 8},
+		{blocks: 2 * lossFreeBlocks, lose: 2 * lossFreeBlocks, want: 8},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			lost := false
-			p := newStage(t, lossy.Delay(20*ms), lossy.DropIf(func(k lossy.Packet) bool {
+			p := newTestNet(t, lossy.Delay(20*ms), lossy.DropIf(func(k lossy.Packet) bool {
 				q, err := ParsePacket(k.Payload, false)
 				drop := err == nil && q.Op == DATA && q.Block == tt.lose && !lost
 				lost = lost || drop
@@ -162,7 +161,7 @@ func TestLingerTime(t *testing.T) {
 			p.files.files["file"] = noise(1, 512*tt.blocks-1)
 			p.start()
 			var last time.Time
-			c := Client{BlockSize: 512, WindowSize: 10, Trace: &Trace{Received: func(_ netip.AddrPort, _ int64, _ int, _ bool, _ int64) { last = time.Now() }}}
+			c := Client{BlockSize: 512, WindowSize: 10, Trace: &Trace{Received: func(PacketEvent) { last = time.Now() }}}
 			_, r, err := p.get(c, "file")
 			if err != nil {
 				t.Fatal(err)
@@ -183,7 +182,7 @@ func TestSlowSinkIsNoRoundTrip(t *testing.T) {
 	data := noise(1, 200*40000+1)
 	for _, slow := range []time.Duration{ms, 4 * ms, 20 * ms, 100 * ms} {
 		synctest.Test(t, func(t *testing.T) {
-			p := newStage(t, lossy.Delay(ms))
+			p := newTestNet(t, lossy.Delay(ms))
 			p.server.MTU = 65535
 			p.files.files["file"] = data
 			p.start()
@@ -217,7 +216,7 @@ func (s slowSeeker) Read(b []byte) (int, error) { time.Sleep(s.d); return s.Read
 
 // TestCutOffSource: a source that says that it was cut off has not ended.
 func TestCutOffSource(t *testing.T) {
-	onStage(t, 0, nil, func(p *stage, _ *puppet) {
+	withServer(t, 0, nil, func(p *testNet, _ *manualPeer) {
 		conn := p.client()
 		defer conn.Close()
 		src := ferry.Source{R: io.MultiReader(strings.NewReader("a part"), iotest.ErrReader(io.ErrUnexpectedEOF)), Size: -1}

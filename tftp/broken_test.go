@@ -76,7 +76,7 @@ func TestBrokenHandlers(t *testing.T) {
 	gate := make(chan struct{})
 	synctest.Test(t, func(t *testing.T) {
 		gate = make(chan struct{})
-		p := newStage(t)
+		p := newTestNet(t)
 		p.server.Opener, p.server.Handler = brokenHandler{gate}, brokenHandler{gate}
 		p.start()
 		check := func(err error, code Code) {
@@ -146,7 +146,7 @@ func (s ledgerSink) Abort(error) { s.l.aborted.Add(1) }
 // either committed or aborted, however the transfer ends; even where it cannot begin.
 func TestHandlersHearOfTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newStage(t)
+		p := newTestNet(t)
 		l := new(ledger)
 		p.server.Opener, p.server.Handler = l, l
 		listen := p.server.ListenPacket
@@ -165,7 +165,7 @@ func TestHandlersHearOfTheEnd(t *testing.T) {
 			t.Error(err)
 		}
 		for _, r := range []Packet{rrq(), {Op: WRQ, Name: "x", Mode: "octet"}} {
-			u := p.puppet()
+			u := p.manualPeer()
 			u.packet(p.addr, r)
 			_, from := u.within(ms, false)
 			u.packet(from, Packet{Op: ERROR})

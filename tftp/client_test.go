@@ -15,8 +15,8 @@ import (
 // again at once.
 func TestRepeatedOACK(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newStage(t)
-		server := &puppet{t, p.conn}
+		p := newTestNet(t)
+		server := &manualPeer{t, p.conn}
 		done := make(chan error)
 		go func() {
 			got, _, err := p.get(Client{BlockSize: -1, WindowSize: 2}, "file")
@@ -44,10 +44,10 @@ func TestRepeatedOACK(t *testing.T) {
 // nothing from another: the stranger is told so, once for each packet.
 func TestOneServerPort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newStage(t)
-		server := &puppet{t, p.conn}
-		other := &puppet{t, p.listen(netip.MustParseAddrPort("10.0.0.1:70"))}
-		elsewhere := &puppet{t, p.listen(netip.MustParseAddrPort("10.0.0.3:69"))}
+		p := newTestNet(t)
+		server := &manualPeer{t, p.conn}
+		other := &manualPeer{t, p.listen(netip.MustParseAddrPort("10.0.0.1:70"))}
+		elsewhere := &manualPeer{t, p.listen(netip.MustParseAddrPort("10.0.0.3:69"))}
 		done := make(chan error)
 		var r Report
 		go func() {
@@ -68,23 +68,23 @@ func TestOneServerPort(t *testing.T) {
 		server.expect(ms, false, "ERROR 5")
 		other.packet(client, Packet{Op: DATA, Block: 2, Payload: []byte("x")})
 		other.expect(ms, false, "ACK 2")
-		if err := <-done; err != nil || r.Peer.Port() != 70 || r.Foreign != 2 {
+		if err := <-done; err != nil || r.Addr.Port() != 70 || r.Unsolicited != 2 {
 			t.Errorf("%v, %+v", err, r)
 		}
-		for _, u := range []*puppet{server, other, elsewhere} {
+		for _, u := range []*manualPeer{server, other, elsewhere} {
 			u.conn.Close()
 		}
 	})
 }
 
-// withPuppet runs call as a client, and f as the server that it talks to.
-func withPuppet(t *testing.T, call func(p *stage) error, f func(server *puppet)) (err error) {
+// withManualServer runs call as a client, and f as the server that it talks to.
+func withManualServer(t *testing.T, call func(p *testNet) error, f func(server *manualPeer)) (err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		p := newStage(t)
+		p := newTestNet(t)
 		done := make(chan error)
 		go func() { done <- call(p) }()
-		f(&puppet{t, p.conn})
+		f(&manualPeer{t, p.conn})
 		err = <-done
 		p.conn.Close()
 	})
@@ -94,13 +94,13 @@ func withPuppet(t *testing.T, call func(p *stage) error, f func(server *puppet))
 // TestAskedWindow: no more is asked for than a receive buffer takes.
 func TestAskedWindow(t *testing.T) {
 	c := Client{BlockSize: 8192, WindowSize: 64, GiveUp: 100 * ms}
-	get := func(p *stage) error { _, _, err := p.get(c, "file"); return err }
-	put := func(p *stage) error { _, err := p.put(c, "file", []byte("text")); return err }
-	for want, call := range map[string]func(*stage) error{
+	get := func(p *testNet) error { _, _, err := p.get(c, "file"); return err }
+	put := func(p *testNet) error { _, err := p.put(c, "file", []byte("text")); return err }
+	for want, call := range map[string]func(*testNet) error{
 		"RRQ[{tsize 0} {blksize 8192} {windowsize 12}]": get,
 		"WRQ[{tsize 4} {blksize 8192} {windowsize 12}]": put,
 	} {
-		err := withPuppet(t, call, func(server *puppet) { server.expect(ms, false, want) })
+		err := withManualServer(t, call, func(server *manualPeer) { server.expect(ms, false, want) })
 		if !errors.Is(err, ferry.ErrNoAnswer) {
 			t.Error(err)
 		}
@@ -109,8 +109,8 @@ func TestAskedWindow(t *testing.T) {
 
 // TestWhatIsNotAsked fails before anything is sent.
 func TestWhatIsNotAsked(t *testing.T) {
-	for _, name := range []string{strings.Repeat("x", longestName+1), "a\x00b"} {
-		err := withPuppet(t, func(p *stage) error { _, _, err := p.get(Client{}, name); return err }, func(server *puppet) {
+	for _, name := range []string{strings.Repeat("x", maxName+1), "a\x00b"} {
+		err := withManualServer(t, func(p *testNet) error { _, _, err := p.get(Client{}, name); return err }, func(server *manualPeer) {
 			server.expect(ms, false)
 		})
 		if err == nil || errors.Is(err, ferry.ErrNoAnswer) {
@@ -121,13 +121,13 @@ func TestWhatIsNotAsked(t *testing.T) {
 
 // TestWideInAnyOrder: the first block that comes need not be block 1.
 func TestWideInAnyOrder(t *testing.T) {
-	err := withPuppet(t, func(p *stage) error {
+	err := withManualServer(t, func(p *testNet) error {
 		got, _, err := p.get(Client{Wide: true}, "file")
 		if err == nil && string(got[512:]) != "text" {
 			err = errBroken
 		}
 		return err
-	}, func(server *puppet) {
+	}, func(server *manualPeer) {
 		client := server.expect(ms, true, "RRQ[]")
 		server.packet(client, Packet{Op: DATA, Wide: true, Block: 2, Payload: []byte("text")})
 		server.expect(ms, true, "ACK 2")
@@ -142,12 +142,12 @@ func TestWideInAnyOrder(t *testing.T) {
 // TestClientLingers by itself: for a few timeouts, and no longer.
 func TestClientLingers(t *testing.T) {
 	var took time.Duration
-	err := withPuppet(t, func(p *stage) error {
+	err := withManualServer(t, func(p *testNet) error {
 		start := time.Now()
 		_, _, err := p.get(Client{BlockSize: -1, WindowSize: -1}, "file")
 		took = time.Since(start)
 		return err
-	}, func(server *puppet) {
+	}, func(server *manualPeer) {
 		client := server.expect(10*ms, false, "RRQ[]") // so long is the round trip
 		last := Packet{Op: DATA, Block: 1, Payload: []byte("text")}
 		for range 2 {

@@ -31,12 +31,12 @@ func TestCodesOfTheFileSystem(t *testing.T) {
 		"nonsuch": CodeNotFound, "file/x": CodeNotFound, "loop": CodeAccess, "up": CodeAccess, "out": CodeAccess, "../file": CodeAccess,
 	} {
 		_, err := (&ferry.Dir{Root: root}).Open(context.Background(), ferry.Request{Name: name})
-		if err == nil || tell(err).Code != want {
-			t.Errorf("%s: told as %+v, want code %d: %v", name, tell(err), want, err)
+		if err == nil || errorPacket(err).Code != want {
+			t.Errorf("%s: told as %+v, want code %d: %v", name, errorPacket(err), want, err)
 		}
 	}
 	for errno, want := range map[syscall.Errno]Code{syscall.ENOSPC: CodeDiskFull, syscall.EDQUOT: CodeDiskFull, syscall.EACCES: CodeAccess, syscall.EIO: CodeUndefined} {
-		if p := tell(&os.PathError{Op: "write", Path: "x", Err: errno}); p.Code != want {
+		if p := errorPacket(&os.PathError{Op: "write", Path: "x", Err: errno}); p.Code != want {
 			t.Errorf("%v: told as %+v, want code %d", errno, p, want)
 		}
 	}

@@ -41,27 +41,27 @@ func TestDamagedPacketsAtServer(t *testing.T) {
 		rrq(),
 	}
 	for _, single := range []bool{false, true} {
-		onStage(t, 3000, func(p *stage) {
+		withServer(t, 3000, func(p *testNet) {
 			p.server.SinglePort = single
 			p.server.MaxPerAddress = 4096
-			p.server.Trace = &Trace{Finished: func(_ *Request, _ Report, err error) {
-				if err != nil && strings.Contains(err.Error(), "panic") {
-					t.Error(err)
+			p.server.Trace = &Trace{Finished: func(e TransferEvent) {
+				if e.Err != nil && strings.Contains(e.Err.Error(), "panic") {
+					t.Error(e.Err)
 				}
 			}}
-		}, func(p *stage, u *puppet) {
-			alone := func(f func(u *puppet)) {
-				u := p.puppet()
+		}, func(p *testNet, u *manualPeer) {
+			alone := func(f func(u *manualPeer)) {
+				u := p.manualPeer()
 				f(u)
 				u.conn.Close()
 			}
 			for _, r := range requests {
 				for _, b := range damaged(r) {
-					alone(func(u *puppet) { u.send(p.addr, b) })
+					alone(func(u *manualPeer) { u.send(p.addr, b) })
 				}
 				for _, k := range talk {
 					for _, b := range damaged(k) {
-						alone(func(u *puppet) {
+						alone(func(u *manualPeer) {
 							u.packet(p.addr, r)
 							_, from := u.within(ms, false)
 							u.send(from, b)
@@ -87,8 +87,8 @@ func TestDamagedPacketsAtClient(t *testing.T) {
 		{Op: ERROR, Code: CodeAccess, Message: "no"},
 	}
 	synctest.Test(t, func(t *testing.T) {
-		p := newStage(t)
-		server := &puppet{t, p.conn}
+		p := newTestNet(t)
+		server := &manualPeer{t, p.conn}
 		for _, wide := range []bool{false, true} {
 			c := Client{Wide: wide, BlockSize: 600, GiveUp: 3 * time.Second}
 			for _, first := range answers {

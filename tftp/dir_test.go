@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net/netip"
 	"os"
 	"testing"
 	"testing/synctest"
@@ -31,7 +30,7 @@ func TestNoPartialFile(t *testing.T) {
 		return names
 	}
 	synctest.Test(t, func(t *testing.T) {
-		p := newStage(t, lossy.Delay(ms))
+		p := newTestNet(t, lossy.Delay(ms))
 		p.server.Handler = &ferry.Dir{Root: root}
 		p.start()
 		conn := p.client()
@@ -41,13 +40,13 @@ func TestNoPartialFile(t *testing.T) {
 			t.Error(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		c.Trace = &Trace{Acked: func(_ netip.AddrPort, block, _ int64, _ time.Duration) { cancel() }}
+		c.Trace = &Trace{Acked: func(PacketEvent) { cancel() }}
 		src = ferry.Source{R: bytes.NewReader(noise(1, 100_000)), Size: 100_000}
 		if _, err := c.Put(ctx, conn, p.addr, "cancelled", src); !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
 		conn.Close()
-		u := p.puppet()
+		u := p.manualPeer()
 		u.packet(p.addr, Packet{Op: WRQ, Name: "silent", Mode: "octet"})
 		u.expect(ms*5, false, "ACK 0")
 		if names := left(); len(names) != 1 || names[0] == "silent" {

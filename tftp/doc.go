@@ -1,33 +1,34 @@
-// Package tftp is a TFTP client and server: RFC 1350 with octet and netascii, reads and
-// writes, the options of RFC 2347, 2348 (blksize), 2349 (timeout, tsize) and 7440
-// (windowsize), and the protocol of the UDP file delivery assignment, whose block
-// numbers have four bytes (Wide).
+// Package tftp is a TFTP client and server. It implements RFC 1350 with the modes octet and
+// netascii, reads and writes, and the options of RFC 2347: blksize (RFC 2348), timeout and
+// tsize (RFC 2349) and windowsize (RFC 7440). It also implements the protocol of the UDP file
+// delivery assignment, whose block numbers have four bytes (Wide).
 //
-// # A server in three lines
+// A server:
 //
 //	root, err := os.OpenRoot("/srv/tftp")
 //	conn, err := net.ListenPacket("udp", ":69")
-//	err = (&tftp.Server{Opener: &ferry.Dir{Root: root}}).Serve(ctx, conn)
+//	dir := &ferry.Dir{Root: root, Subdirectories: true}
+//	err = (&tftp.Server{Opener: dir, Handler: dir}).Serve(ctx, conn)
 //
-// A [ferry.Dir] serves a directory, [ferry.FS] any fs.FS. The field Handler, such as the
-// same Dir, takes files that clients write.
+// Without Handler the server accepts no files. [ferry.FS] serves any fs.FS, and a
+// [ferry.Opener] of your own can make files up.
 //
-// # A client
+// A client:
 //
 //	var c tftp.Client
-//	report, err := c.Get(ctx, conn, server, "pxelinux.0", ferry.To(w))
+//	report, err := c.Get(ctx, conn, server, "pxelinux.0", ferry.SaveAs(root, "pxelinux.0"))
 //	report, err = c.Put(ctx, conn, server, "config", ferry.Source{R: r, Size: size})
 //
-// The caller makes the conns and closes them. All calls return when their goroutines
-// are gone.
+// The caller makes the conns and closes them. All calls return after their goroutines have
+// returned.
 //
 // # The protocol
 //
-// A client asks at the server's well-known port; the server answers from a new port,
-// and the rest is between these two. Options, if any were asked for, are answered
-// first, by an OACK. Then one side sends blocks, and the other acknowledges: each, or
-// with windowsize the last of so many. A block that is shorter than all others is the
-// last. [Packet] has the layout.
+// A client sends its request to the well-known port of the server. The server answers from a
+// new port, and the transfer is between these two ports. If the client asked for options the
+// server first answers them with an OACK. Then one side sends blocks, and the other
+// acknowledges each of them, or the last of each window if there is a windowsize. The last
+// block is shorter than all others. [Packet] shows the layout.
 //
 //	client                    server
 //	  |---- RRQ, options --------->| port 69
@@ -38,79 +39,95 @@
 //	  |---- ACK 2 ---------------->|
 //	  :                            :
 //	  |<--- DATA n, short ---------|
-//	  |---- ACK n ---------------->|   and lingers, should DATA n come again
+//	  |---- ACK n ---------------->|   the client lingers, in case DATA n is repeated
 //
-// # Where the code does what
-//
-// The wire is packet.go, option.go, numbering.go and netascii.go. The state machines,
-// which read no socket and no clock, are flight.go and strategy.go (what to send,
-// when), inbound.go (what to keep and acknowledge) and knock.go (requests and their
-// answers). The loops around them are sending.go and receiving.go. client.go,
-// server.go, serving.go and serve.go are the two sides.
-//
-// # Strategies
-//
-// To a Wide sender the other side acknowledges each block by itself, and a [Strategy]
-// decides what to send next and when. [Adaptive] is the default; docs/tftp-delivery.md
-// compares them all. A plain client says by windowsize how it wants its blocks, and
-// gets them so ([Window]).
+// A Wide receiver acknowledges each block separately, and a [Strategy] decides what the sender
+// sends next, and when. [Adaptive] is the default; docs/tftp-delivery.md compares the
+// strategies. A client that is not Wide decides by its windowsize.
 //
 // # Limits
 //
-// Blocks are counted in 64 bits and roll over on the wire, so files have any size. A
-// sender keeps a window of blocks in memory, or two of a source that can seek; a
-// receiver at most one, and 64 to 256 KiB more to be written; a Wide one up to 1024
-// blocks. A server has MaxTransfers of those. Before a client has answered, at most
-// three packets and 4096 bytes go to its address, and three more if it asks again
-// later. That it answers a port which nobody can guess is the proof that it is there. With
-// SinglePort there is no such port: whoever can send with somebody else's address can have
-// a server send to that address what it serves.
+// Files have any size: blocks are counted in 64 bits, and roll over on the wire.
 //
-// TFTP knows no passwords and no checksums: run it where you trust the network.
+// A sender keeps one window of blocks in memory, or two if the source can seek. A receiver
+// keeps at most one window, and 64 to 256 KiB that are not yet written; a Wide receiver keeps
+// up to 1024 blocks. All writes of a server together keep at most 256 MiB of blocks that
+// arrived before a missing one. The numbers of transfers are bounded by MaxTransfers and
+// MaxPerAddress.
+//
+// Before a client has answered, at most three packets and 4096 bytes are sent to its address,
+// and as many again if it repeats the request later. The client proves its address by an
+// answer to a port that it could not guess. With SinglePort there is no such port: an
+// attacker who forges a victim's address can make the server send a file to the victim.
+//
+// TFTP has neither passwords nor checksums. Run it only in networks that you trust.
 //
 // # Choices
 //
-// Where the documents are silent, or this package goes its own way:
+// Where the documents are silent, or this package differs:
 //
-//   - Timers follow the measured round trip (RFC 6298): 250 ms at first, then at least
-//     5 ms, doubled while nothing is heard, up to a second, or up to the timeout that
-//     the client asked for (RFC 2349), which is no fixed timer here but a bound.
-//   - A receiver repeats its ACK, too, when nothing arrives, but later than a sender
-//     would lose patience.
-//   - A window's missing block is acknowledged as a gap after 1 ms, or as much longer
-//     as blocks have been seen to come late; what came behind it is kept. A repeated
-//     ACK restarts the sender's window if it can be an answer to it: if the window's
-//     first block was sent a round trip ago, the shortest that was measured.
-//   - A packet that cannot be read ends a transfer if it comes from the other side's
-//     own port (the UDP file delivery assignment wants it so). One of a kind or with a
-//     number that has no place is ignored and counted.
-//   - An option's value that makes no sense is as if the option were not there; in an
-//     OACK it is error 8.
-//   - Where there is no room for another transfer the request is not answered: clients
-//     ask again, and an ERROR would end a boot.
-//   - A request from a port that has a transfer under way, or lingering, is the same
-//     one if its bytes are, unless the client has been silent in it for two seconds; if
-//     they differ, the client began anew, and the transfer before ends.
-//     A Handler that is still at work on it counts among the transfers until it returns.
-//   - Zeros behind an ACK are padding: there are clients that send each packet from one
-//     long buffer. Six bytes are an ACK of the other width.
-//   - A receiver that lets block 1 follow block 65535 ends a transfer in which it gets a
-//     block 0: it would miss that one without a trace.
-//   - The time that a source or a sink takes does not count as the other side's
-//     silence.
-//   - A window is acknowledged when the receiver holds it, and written while the next
-//     is on its way; the last one when the sink has committed.
-//   - A source that can seek is read ahead, by a window, while an ACK is on its way.
-//   - On Linux, [Client.Get] with a window looks for blocks for 50 us before it sleeps,
-//     as long as that is of use.
-//   - An ERROR that refuses a request comes from the server's port, not one of its own.
-//   - A windowsize is lowered so that the window fits 208 KiB, the receive buffer of
-//     most systems, or the own one.
-//   - Adaptive never has fewer than 12 blocks in two round trips while anything comes
-//     back: on the assignment's network a tenth or more is always lost, and a sender
-//     that took it for congestion would stand still.
-//   - Only the IP address of a server is compared before its port is known. It must
-//     answer from the address that it was asked at. On a host with several addresses the
-//     system chooses the one that a socket bound to none answers from, so a server there
-//     should have a conn for each address that it is asked at, and a call of Serve.
+//   - Timers follow the measured round trip (RFC 6298). The first timeout is 250 ms, later
+//     ones are at least 5 ms. They double while nothing is heard, up to one second.
+//   - The timeout option is not granted, because the timers do not obey it. A client that sets
+//     [Client.Timeout] asks other servers for it.
+//   - A receiver also repeats its ACK when nothing arrives, but later than the sender would
+//     retransmit.
+//   - A receiver acknowledges a gap in a window after 1 ms, or after the longer time by which
+//     blocks have been seen to arrive out of order. It keeps the blocks after the gap.
+//   - A repeated ACK restarts the sender's window only if it can be the answer to the window's
+//     first block: that block must have been sent at least the shortest measured round trip
+//     ago. Otherwise a duplicate would double the traffic (RFC 1123, section 4.2.3.1).
+//   - A packet that cannot be decoded ends the transfer if it comes from the other side's port
+//     (UDP file delivery assignment). A packet of the wrong kind, or with the wrong number, is
+//     counted and ignored.
+//   - An option with an invalid value is ignored, as is everything after a malformed option.
+//     In an OACK both are error 8. A blksize or windowsize above the maximum is lowered.
+//   - A client whose request with options is answered by error 8, 4 or 0 asks once more
+//     without options.
+//   - A file whose size differs from the announced size (tsize, or [ferry.Source]) is an error
+//     at both ends. A tsize of 0 in a write means that the client does not know the size: some
+//     clients send it then.
+//   - A server without room, descriptors or memory for a transfer does not answer the request:
+//     clients ask again, and an ERROR would end a boot.
+//   - A request from a port that has a transfer in progress is a repetition if its bytes are
+//     the same, unless the client was silent in the transfer for two seconds. Otherwise the
+//     client has begun another transfer, and the old one ends. After the last ACK the same
+//     request is a new one.
+//   - Zeros after an ACK are padding: some clients send each packet from one long buffer. An
+//     ACK of six bytes is one of the other width.
+//   - A receiver with RollToOne ends a transfer in which it gets a block 0, because it would
+//     otherwise lose that block silently.
+//   - The time that a source or a sink needs does not count as silence of the other side.
+//   - A window is acknowledged when the receiver has it, and written while the next window
+//     arrives. The last window is acknowledged after Commit.
+//   - A source that can seek is read ahead by one window while an ACK is on its way.
+//   - On Linux, [Client.Get] with a window polls for 50 us before it sleeps, while that proves
+//     useful.
+//   - An ERROR that refuses a request comes from the server's well-known port.
+//   - A windowsize is lowered so that the window fits the receiver's buffer: the usual 208 KiB,
+//     or this side's own.
+//   - A blksize is lowered so that datagrams are not fragmented on the path, as far as the
+//     system knows its MTU.
+//   - [Adaptive] sends at least 12 blocks in two round trips while anything is acknowledged. On
+//     the assignment's network at least a tenth of all packets is lost, and a sender that took
+//     this for congestion would stop.
+//   - A client compares only the IP address of the server until it knows the port. A server
+//     answers from the address that it was asked at (RFC 1123, section 2.3), where the system
+//     reports that address (Linux). Elsewhere a server with several addresses needs a conn,
+//     and a call of Serve, for each.
+//
+// # Where the code does what
+//
+//   - The wire: packet.go, option.go, numbering.go, netascii.go.
+//   - What to send, and when: flight.go (what is known of the blocks), strategy.go (the
+//     interface), window.go (plain TFTP) and adaptive.go (Wide). The strategies that are only
+//     compared are in study_*.go.
+//   - What to keep and acknowledge: inbound.go.
+//   - Requests and their retransmission: handshake.go.
+//   - Block sizes and the path: mtu.go.
+//   - The loops: sender.go and receiver.go, on transfer.go, which both sides share. The state
+//     machines above read no socket and no clock.
+//   - A client's call: client.go. A server: server.go; which requests are accepted:
+//     dispatcher.go; who has a place, and who yields it: places.go; one transfer at a server:
+//     session.go, and its share of a single port: connshare.go.
 package tftp

@@ -21,7 +21,7 @@ func TestLinger(t *testing.T) {
 		for _, write := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
 				lost := 0
-				p := newStage(t, lossy.Delay(ms), lossy.DropIf(func(k lossy.Packet) bool {
+				p := newTestNet(t, lossy.Delay(ms), lossy.DropIf(func(k lossy.Packet) bool {
 					q, err := ParsePacket(k.Payload, wide)
 					drop := err == nil && q.Op == ACK && q.Block == 3 && lost < 3
 					if drop {
@@ -31,7 +31,7 @@ func TestLinger(t *testing.T) {
 				}))
 				p.server.Wide = wide
 				var failed error
-				p.server.Trace = &Trace{Finished: func(_ *Request, _ Report, err error) { failed = err }}
+				p.server.Trace = &Trace{Finished: func(e TransferEvent) { failed = e.Err }}
 				p.files.files["file"] = noise(1, 1100)
 				p.start()
 				c := Client{Wide: wide, BlockSize: -1, WindowSize: -1, Linger: 3 * time.Second}
@@ -54,7 +54,7 @@ func TestLinger(t *testing.T) {
 // confirmed.
 func TestUnconfirmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newStage(t, lossy.DropIf(func(k lossy.Packet) bool {
+		p := newTestNet(t, lossy.DropIf(func(k lossy.Packet) bool {
 			q, err := ParsePacket(k.Payload, false)
 			return err == nil && q.Op == ACK && q.Block == 2
 		}))
@@ -91,7 +91,7 @@ func TestAbsentServer(t *testing.T) {
 
 // TestClientErrors: errors.Is knows the server's codes.
 func TestClientErrors(t *testing.T) {
-	onStage(t, 10, nil, func(p *stage, _ *puppet) {
+	withServer(t, 10, nil, func(p *testNet, _ *manualPeer) {
 		if _, _, err := p.get(Client{}, "nonsuch"); !errors.Is(err, fs.ErrNotExist) {
 			t.Error(err)
 		}
@@ -107,13 +107,13 @@ func TestClientErrors(t *testing.T) {
 
 // TestLingeringEnds, also for somebody who never stops asking.
 func TestLingeringEnds(t *testing.T) {
-	onStage(t, 0, nil, func(p *stage, u *puppet) {
+	withServer(t, 0, nil, func(p *testNet, u *manualPeer) {
 		u.packet(p.addr, Packet{Op: WRQ, Name: "new", Mode: "octet"})
 		from := u.expect(ms, false, "ACK 0")
 		last := Packet{Op: DATA, Block: 1, Payload: []byte("x")}
 		u.packet(from, last)
 		u.expect(ms, false, "ACK 1")
-		answers, asked := 0, 2*mostLingers*int(DefaultServerLinger/time.Second)
+		answers, asked := 0, 2*maxLingers*int(DefaultServerLinger/time.Second)
 		for range asked {
 			u.packet(from, last)
 			said, _ := u.within(time.Second, false)
@@ -129,9 +129,9 @@ func TestLingeringEnds(t *testing.T) {
 // to a forged packet would be the same.
 func TestSilenceIsNotAnswered(t *testing.T) {
 	var failed []error
-	onStage(t, 2000, func(p *stage) {
-		p.server.Trace = &Trace{Finished: func(_ *Request, _ Report, err error) { failed = append(failed, err) }}
-	}, func(p *stage, u *puppet) {
+	withServer(t, 2000, func(p *testNet) {
+		p.server.Trace = &Trace{Finished: func(e TransferEvent) { failed = append(failed, e.Err) }}
+	}, func(p *testNet, u *manualPeer) {
 		u.packet(p.addr, rrq())
 		from := u.expect(ms, false, "DATA 1")
 		for n := range uint32(3) {
@@ -160,7 +160,7 @@ func TestSilenceIsNotAnswered(t *testing.T) {
 
 // TestEndedBefore: what is to end before it begins, sends nothing.
 func TestEndedBefore(t *testing.T) {
-	onStage(t, 10, nil, func(p *stage, u *puppet) {
+	withServer(t, 10, nil, func(p *testNet, u *manualPeer) {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		cancel(errEnd)
 		conn := p.client()
@@ -189,7 +189,7 @@ func (s *fussySink) Abort(error)   { s.aborts++ }
 
 // TestCommitFails: a sink is told once how it ends.
 func TestCommitFails(t *testing.T) {
-	onStage(t, 10, nil, func(p *stage, _ *puppet) {
+	withServer(t, 10, nil, func(p *testNet, _ *manualPeer) {
 		sink := &fussySink{Writer: io.Discard}
 		conn := p.client()
 		defer conn.Close()

@@ -127,7 +127,7 @@ func (e *peerError) Unwrap() error { return e.err }
 
 // tell makes the ERROR that tells the other side of err: its kind, and nothing
 // about this machine.
-func tell(err error) Packet {
+func errorPacket(err error) Packet {
 	code, text := CodeUndefined, "the transfer failed"
 	var said *Error
 	var caused *peerError

@@ -223,8 +223,8 @@ func (f *Flight) answerable(now time.Time, block int64) bool {
 	if !f.timer.Measured() && age > f.timer.Initial*3/4 {
 		return false
 	}
-	return age >= max(f.timer.MinRTT(), quickest)
+	return age >= max(f.timer.MinRTT(), minAnswerTime)
 }
 
-// quickest is the least time after which an ACK is taken for an answer.
-const quickest = time.Millisecond
+// minAnswerTime is the least time after which an ACK is taken for an answer.
+const minAnswerTime = time.Millisecond

@@ -72,7 +72,7 @@ func TestFirstFlight(t *testing.T) {
 			Flight: newFlight(numbering{}, true, 16, senderTimer(plain())),
 			plan:   Burst{}.Begin(), packetLen: packetLen, budget: new(amplify.Budget),
 		}
-		renew(o.budget, packetLen)
+		grantAgain(o.budget, packetLen)
 		n := 0
 		for block, _, _ := o.next(now); block != 0; block, _, _ = o.next(now) {
 			o.sent(now, block, false)

@@ -17,17 +17,17 @@ func (g gate) enter() { g <- struct{}{} }
 func (g gate) leave() { <-g }
 
 // accept asks the server's Handler for the sink of an offer.
-func (v *serving) accept(o ferry.Offer) (ferry.Sink, error) {
-	v.gate.enter()
-	defer v.gate.leave()
-	sink, err := v.server.Handler.Accept(o)
+func (d *dispatcher) accept(o ferry.Offer) (ferry.Sink, error) {
+	d.gate.enter()
+	defer d.gate.leave()
+	sink, err := d.server.Handler.Accept(o)
 	switch {
 	case err != nil:
 		return nil, err
 	case sink == nil:
 		return nil, errors.New("tftp: the handler returned no sink")
 	}
-	return gatedSink{sink, v.gate}, nil
+	return gatedSink{sink, d.gate}, nil
 }
 
 // A gatedSink is a sink behind a gate.

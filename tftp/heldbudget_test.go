@@ -23,7 +23,7 @@ func TestHeldBudget(t *testing.T) {
 		number uint32
 		want   verdict
 	}{{a, 2, keep}, {b, 2, keep}, {b, 3, ignore}, {a, 3, ignore}, {b, 1, deliver}} {
-		if v, _ := step.in.judge(now, step.number, block); v != step.want {
+		if v, _ := step.in.classify(now, step.number, block); v != step.want {
 			t.Errorf("block %d: verdict %d, want %d", step.number, v, step.want)
 		}
 	}
@@ -32,7 +32,7 @@ func TestHeldBudget(t *testing.T) {
 		t.Error("the block that was held is gone")
 	}
 	b.taken(now)
-	if v, _ := b.judge(now, 4, block); v != ignore { // 3 is next, and there is no room for 4
+	if v, _ := b.classify(now, 4, block); v != ignore { // 3 is next, and there is no room for 4
 		t.Errorf("block 4: verdict %d", v)
 	}
 	a.release()

@@ -68,8 +68,8 @@ const (
 	ignore                 // it has no place
 )
 
-// judge says what to do with a DATA packet, and which block it is.
-func (in *inbound) judge(now time.Time, number uint32, payload []byte) (verdict, int64) {
+// classify says what to do with a DATA packet, and which block it is.
+func (in *inbound) classify(now time.Time, number uint32, payload []byte) (verdict, int64) {
 	b := in.num.near(number, in.next)
 	switch {
 	case b < 1 || b >= in.next+in.window || in.last != 0 && b > in.last:
@@ -164,13 +164,13 @@ func (in *inbound) late(now time.Time) {
 }
 
 // patience is how long a gap may be the work of jitter.
-func (in *inbound) patience() time.Duration {
-	return min(max(in.lateness*5/4, shortestGap), longestGap)
+func (in *inbound) gapDelay() time.Duration {
+	return min(max(in.lateness*5/4, minGapDelay), maxGapDelay)
 }
 
 const (
-	shortestGap = time.Millisecond
-	longestGap  = 250 * time.Millisecond
+	minGapDelay = time.Millisecond
+	maxGapDelay = 250 * time.Millisecond
 )
 
 // over reports whether the file is complete.
@@ -187,18 +187,18 @@ func (in *inbound) due(now time.Time) (block int64, ok bool, wake time.Time) {
 	case in.over() && in.acked < have, have-in.acked >= in.window:
 		return have, true, time.Time{}
 	case in.holds > 0 && !in.told:
-		wake = in.missed.Add(in.patience())
+		wake = in.missed.Add(in.gapDelay())
 	case have > in.acked && in.holds == 0:
 		// The rest of the window may be lost as well.
-		wake = in.arrived.Add(max(2*in.patience(), shortestTail))
+		wake = in.arrived.Add(max(2*in.gapDelay(), minTailDelay))
 	default:
 		return 0, false, time.Time{}
 	}
 	return have, !now.Before(wake), wake
 }
 
-// shortestTail is how long the rest of a window may be on its way after a block.
-const shortestTail = 5 * time.Millisecond
+// minTailDelay is how long the rest of a window may be on its way after a block.
+const minTailDelay = 5 * time.Millisecond
 
 // acknowledged notes that an ACK of a block has left. again says that it repeats
 // an earlier one.

@@ -8,7 +8,7 @@ import (
 // TestRepeatedBlock is acknowledged again, at once; one before it is not, and one from
 // beyond the window is ignored.
 func TestRepeatedBlock(t *testing.T) {
-	onStage(t, 0, nil, func(p *stage, u *puppet) {
+	withServer(t, 0, nil, func(p *testNet, u *manualPeer) {
 		full := make([]byte, 512)
 		u.packet(p.addr, Packet{Op: WRQ, Name: "new", Mode: "octet"})
 		from := u.expect(ms, false, "ACK 0")
@@ -30,7 +30,7 @@ func TestInboundWindow(t *testing.T) {
 	now := time.Unix(1, 0)
 	in := newInbound(numbering{}, false, Settings{BlockSize: 1, WindowSize: 4}, receiverTimer(plain(), false))
 	for number, want := range map[uint32]verdict{0: ignore, 1: deliver, 2: keep, 4: keep, 5: ignore, 40000: ignore, 65535: ignore} {
-		if v, _ := in.judge(now, number, []byte("x")); v != want {
+		if v, _ := in.classify(now, number, []byte("x")); v != want {
 			t.Errorf("block %d: verdict %d, want %d", number, v, want)
 		}
 	}
@@ -49,7 +49,7 @@ func TestInboundEnd(t *testing.T) {
 		payload string
 		want    verdict
 	}{{3, "x", keep}, {4, "xx", ignore}, {2, "xx", keep}, {1, "xx", deliver}} {
-		if v, _ := in.judge(now, step.block, []byte(step.payload)); v != step.want {
+		if v, _ := in.classify(now, step.block, []byte(step.payload)); v != step.want {
 			t.Errorf("block %d behind the end: verdict %d, want %d", step.block, v, step.want)
 		}
 	}
@@ -59,7 +59,7 @@ func TestInboundEnd(t *testing.T) {
 		payload string
 		want    verdict
 	}{{4, "xx", keep}, {3, "x", ignore}, {3, "xx", keep}, {5, "", keep}, {6, "xx", ignore}} {
-		if v, _ := in.judge(now, step.block, []byte(step.payload)); v != step.want {
+		if v, _ := in.classify(now, step.block, []byte(step.payload)); v != step.want {
 			t.Errorf("block %d: verdict %d, want %d", step.block, v, step.want)
 		}
 	}
@@ -72,7 +72,7 @@ func TestInboundGaps(t *testing.T) {
 	now := start
 	in := newInbound(numbering{}, false, Settings{BlockSize: 1, WindowSize: 8}, receiverTimer(plain(), false))
 	arrive := func(number uint32) {
-		v, _ := in.judge(now, number, []byte("x"))
+		v, _ := in.classify(now, number, []byte("x"))
 		for ok := v == deliver; ok; _, ok = in.takeHeld() {
 			in.taken(now)
 		}
@@ -93,10 +93,10 @@ func TestInboundGaps(t *testing.T) {
 	}
 	arrive(2)
 	arrive(4)
-	due(shortestGap, 0)
+	due(minGapDelay, 0)
 	now = now.Add(20 * ms)
 	arrive(1) // sent again
-	due(shortestGap, 2)
+	due(minGapDelay, 2)
 	now = now.Add(20 * ms)
 	arrive(3)
 	arrive(6)
@@ -111,8 +111,8 @@ func TestInboundGaps(t *testing.T) {
 func TestInboundTail(t *testing.T) {
 	now := time.Unix(1, 0)
 	in := newInbound(numbering{}, false, Settings{BlockSize: 1, WindowSize: 3}, receiverTimer(plain(), false))
-	for n, want := range []time.Duration{shortestTail, shortestTail, 0} {
-		in.judge(now, uint32(n+1), []byte("x"))
+	for n, want := range []time.Duration{minTailDelay, minTailDelay, 0} {
+		in.classify(now, uint32(n+1), []byte("x"))
 		in.taken(now)
 		_, ok, wake := in.due(now)
 		if want == 0 && !ok || want > 0 && !wake.Equal(now.Add(want)) {

@@ -130,9 +130,9 @@ func TestAbortedTransfersLeaveNothing(t *testing.T) {
 		for i := range 10_000 / thorough {
 			ctx, cancel := context.WithCancel(context.Background())
 			c := Client{BlockSize: 512, GiveUp: ample, Trace: &Trace{
-				Received:     func(_ netip.AddrPort, block int64, _ int, _ bool, _ int64) { cancel() },
-				Acknowledged: func(netip.AddrPort, int64, bool) { cancel() },
-				Sent:         func(netip.AddrPort, int64, int, bool) { cancel() },
+				Received:     func(PacketEvent) { cancel() },
+				Acknowledged: func(PacketEvent) { cancel() },
+				Sent:         func(PacketEvent) { cancel() },
 			}}
 			if i%2 == 0 {
 				_, err = c.Get(ctx, conn, addr, "file", ferry.To(io.Discard))

@@ -20,7 +20,7 @@ import (
 
 // A stage is a server and the network that it is on, in memory. It lives in a
 // synctest bubble.
-type stage struct {
+type testNet struct {
 	t      testing.TB
 	net    *lossy.Network
 	server Server
@@ -95,9 +95,9 @@ func (s *memorySink) Commit() error {
 
 func (s *memorySink) Abort(error) {}
 
-// newStage prepares a server at 10.0.0.1:69.
-func newStage(t testing.TB, options ...lossy.Option) *stage {
-	p := &stage{t: t, net: lossy.NewNetwork(options...), files: newMemory()}
+// newTestNet prepares a server at 10.0.0.1:69.
+func newTestNet(t testing.TB, options ...lossy.Option) *testNet {
+	p := &testNet{t: t, net: lossy.NewNetwork(options...), files: newMemory()}
 	p.addr = serverAddr
 	p.conn = p.listen(p.addr)
 	p.server.Opener, p.server.Handler = p.files, p.files
@@ -105,7 +105,7 @@ func newStage(t testing.TB, options ...lossy.Option) *stage {
 	return p
 }
 
-func (p *stage) listen(a netip.AddrPort) *lossy.Conn {
+func (p *testNet) listen(a netip.AddrPort) *lossy.Conn {
 	p.t.Helper()
 	c, err := p.net.NewConn(a)
 	if err != nil {
@@ -120,16 +120,16 @@ var serverAddr = netip.MustParseAddrPort("10.0.0.1:69")
 // clientAddr is a host that is not the server's.
 var clientAddr = netip.MustParseAddrPort("10.0.0.2:0")
 
-func (p *stage) client() *lossy.Conn { return p.listen(clientAddr) }
+func (p *testNet) client() *lossy.Conn { return p.listen(clientAddr) }
 
-func (p *stage) start() {
+func (p *testNet) start() {
 	ctx, stop := context.WithCancelCause(context.Background())
 	p.stop, p.done = stop, make(chan error, 1)
 	go func() { p.done <- p.server.Serve(ctx, p.conn) }()
 }
 
 // end stops the server and waits for it.
-func (p *stage) end() {
+func (p *testNet) end() {
 	p.stop(errEnd)
 	if err := <-p.done; !errors.Is(err, errEnd) {
 		p.t.Errorf("Serve: %v", err)
@@ -140,7 +140,7 @@ func (p *stage) end() {
 var errEnd = errors.New("the test is over")
 
 // get reads a file with a conn of its own.
-func (p *stage) get(c Client, name string) ([]byte, Report, error) {
+func (p *testNet) get(c Client, name string) ([]byte, Report, error) {
 	conn := p.client()
 	defer conn.Close()
 	var got bytes.Buffer
@@ -149,7 +149,7 @@ func (p *stage) get(c Client, name string) ([]byte, Report, error) {
 }
 
 // put writes one.
-func (p *stage) put(c Client, name string, data []byte) (Report, error) {
+func (p *testNet) put(c Client, name string, data []byte) (Report, error) {
 	conn := p.client()
 	defer conn.Close()
 	return c.Put(context.Background(), conn, p.addr, name, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))})

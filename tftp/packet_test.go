@@ -149,7 +149,7 @@ func FuzzInbound(f *testing.F) {
 			for i := range payload {
 				payload[i] = script[0]
 			}
-			v, b := in.judge(now, uint32(script[0]), payload)
+			v, b := in.classify(now, uint32(script[0]), payload)
 			if v == deliver {
 				if b != want || in.over() {
 					t.Fatalf("block %d delivered, want %d", b, want)
@@ -340,14 +340,14 @@ func TestErrors(t *testing.T) {
 		if !errors.Is(err, target) || errors.Is(err, io.EOF) {
 			t.Errorf("%v is not %v", err, target)
 		}
-		if p := tell(target); p.Code != code {
+		if p := errorPacket(target); p.Code != code {
 			t.Errorf("%v is told as %d", target, p.Code)
 		}
 	}
-	if p := tell(&fs.PathError{Op: "open", Path: "/home/secret", Err: fs.ErrInvalid}); p.Code != CodeAccess || strings.Contains(p.Message, "secret") {
+	if p := errorPacket(&fs.PathError{Op: "open", Path: "/home/secret", Err: fs.ErrInvalid}); p.Code != CodeAccess || strings.Contains(p.Message, "secret") {
 		t.Errorf("a bad name is told as %+v", p)
 	}
-	p := tell(&Error{Code: 7, Message: "who?" + strings.Repeat("x\x00", 200)})
+	p := errorPacket(&Error{Code: 7, Message: "who?" + strings.Repeat("x\x00", 200)})
 	if p.Code != 7 || len(p.Message) != maxMessage || strings.Contains(p.Message, "\x00") {
 		t.Errorf("%+v", p)
 	}

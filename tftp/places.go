@@ -105,7 +105,7 @@ func (p *places) oldest(now time.Time, halfOpen *list.List) *session {
 		s := e.Value.(*session)
 		e = e.Next()
 		switch {
-		case s.answered():
+		case s.verified():
 			p.settle(p.hosts[s.client.Addr()], s)
 		case now.Sub(s.began) < yieldAfter:
 			return nil
@@ -138,7 +138,7 @@ func (p *places) findSlow(now time.Time, sessions map[netip.AddrPort]*session) {
 	p.slow = nil
 	for _, s := range sessions {
 		d := now.Sub(s.marked)
-		if !s.counted || !s.answered() || d < slowAfter {
+		if !s.counted || !s.verified() || d < slowAfter {
 			continue
 		}
 		size := s.progress.Load()

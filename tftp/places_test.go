@@ -25,24 +25,24 @@ func TestHalfOpenYields(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var mu sync.Mutex
 			var ended []error
-			onStage(t, 2000, func(p *stage) {
+			withServer(t, 2000, func(p *testNet) {
 				setup(&p.server)
-				p.server.Trace = &Trace{Finished: func(_ *Request, _ Report, err error) {
+				p.server.Trace = &Trace{Finished: func(e TransferEvent) {
 					mu.Lock()
 					defer mu.Unlock()
-					ended = append(ended, err)
+					ended = append(ended, e.Err)
 				}}
-			}, func(p *stage, u *puppet) {
+			}, func(p *testNet, u *manualPeer) {
 				u.packet(p.addr, rrq())
-				proven := u.expect(ms, false, "DATA 1")
-				u.packet(proven, Packet{Op: ACK, Block: 1})
+				verified := u.expect(ms, false, "DATA 1")
+				u.packet(verified, Packet{Op: ACK, Block: 1})
 				u.expect(ms, false, "DATA 2")
-				var silent []*puppet
+				var silent []*manualPeer
 				for range 2 {
-					silent = append(silent, p.puppet())
+					silent = append(silent, p.manualPeer())
 					silent[len(silent)-1].packet(p.addr, rrq())
 				}
-				other := p.puppet()
+				other := p.manualPeer()
 				other.packet(p.addr, rrq())
 				other.expect(yieldAfter-10*ms, false)
 				other.packet(p.addr, rrq())
@@ -52,7 +52,7 @@ func TestHalfOpenYields(t *testing.T) {
 				other.packet(from, Packet{Op: ACK, Block: 1})
 				other.within(ms, false)
 				u.within(ms, false)
-				u.packet(proven, Packet{Op: ACK, Block: 2})
+				u.packet(verified, Packet{Op: ACK, Block: 2})
 				u.expect(ms, false, "DATA 3")
 				for _, s := range silent {
 					s.conn.Close()
@@ -75,7 +75,7 @@ func TestHalfOpenYields(t *testing.T) {
 // TestSlowReaderYields: a client that takes next to nothing keeps its place while nobody
 // needs it, and is told so when somebody does.
 func TestSlowReaderYields(t *testing.T) {
-	onStage(t, 100_000, func(p *stage) { p.server.MaxTransfers = 1 }, func(p *stage, u *puppet) {
+	withServer(t, 100_000, func(p *testNet) { p.server.MaxTransfers = 1 }, func(p *testNet, u *manualPeer) {
 		u.packet(p.addr, rrq())
 		from := u.expect(ms, false, "DATA 1")
 		for block := range uint32(6) {
@@ -95,10 +95,10 @@ func TestSlowReaderYields(t *testing.T) {
 
 // TestFastReadersKeepTheirPlaces: no one yields to another client if all make progress.
 func TestFastReadersKeepTheirPlaces(t *testing.T) {
-	onStage(t, 1<<20, func(p *stage) { p.server.MaxTransfers = 1 }, func(p *stage, u *puppet) {
+	withServer(t, 1<<20, func(p *testNet) { p.server.MaxTransfers = 1 }, func(p *testNet, u *manualPeer) {
 		u.packet(p.addr, rrq())
 		from := u.expect(ms, false, "DATA 1")
-		other := p.puppet()
+		other := p.manualPeer()
 		for block := range uint32(30) {
 			u.packet(from, Packet{Op: ACK, Block: block + 1})
 			u.expect(ms, false, fmt.Sprintf("DATA %d", block+2))
@@ -150,7 +150,7 @@ func TestPlacesAreCounted(t *testing.T) {
 
 // TestNoBounds: negative bounds are none.
 func TestNoBounds(t *testing.T) {
-	onStage(t, 10, func(p *stage) { p.server.MaxTransfers, p.server.MaxPerAddress = -1, -1 }, func(p *stage, _ *puppet) {
+	withServer(t, 10, func(p *testNet) { p.server.MaxTransfers, p.server.MaxPerAddress = -1, -1 }, func(p *testNet, _ *manualPeer) {
 		if _, _, err := p.get(Client{}, "file"); err != nil {
 			t.Error(err)
 		}
@@ -163,7 +163,7 @@ func TestShortageIsSilent(t *testing.T) {
 	for _, lack := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
 		var told []error
 		left := 3
-		onStage(t, 10, func(p *stage) {
+		withServer(t, 10, func(p *testNet) {
 			p.server.Trace = &Trace{Shortage: func(err error) { told = append(told, err) }}
 			files := p.files
 			p.server.Opener = handler{
@@ -174,7 +174,7 @@ func TestShortageIsSilent(t *testing.T) {
 					return files.Open(ctx, r)
 				},
 			}
-		}, func(p *stage, _ *puppet) {
+		}, func(p *testNet, _ *manualPeer) {
 			if _, _, err := p.get(Client{}, "file"); err != nil {
 				t.Errorf("%v: %v", lack, err)
 			}
@@ -194,12 +194,12 @@ func (slowCloser) Close() error { time.Sleep(10 * ms); return nil }
 // not a repeat of the one that is over.
 func TestRequestAtTheEnd(t *testing.T) {
 	for _, single := range []bool{false, true} {
-		onStage(t, 0, func(p *stage) {
+		withServer(t, 0, func(p *testNet) {
 			p.server.SinglePort = single
 			p.server.Opener = handler{open: func(context.Context, ferry.Request) (ferry.Source, error) {
 				return ferry.Source{R: slowCloser{strings.NewReader("text")}, Size: 4}, nil
 			}}
-		}, func(p *stage, u *puppet) {
+		}, func(p *testNet, u *manualPeer) {
 			for range 10 {
 				u.packet(p.addr, rrq())
 				from := u.expect(15*ms, false, "DATA 1")
@@ -214,7 +214,7 @@ func TestRequestAtTheEnd(t *testing.T) {
 // TestLostRequestIsNotServedTwice: a request that was repeated in the middle of a transfer
 // is not served again after it.
 func TestLostRequestIsNotServedTwice(t *testing.T) {
-	onStage(t, 600, nil, func(p *stage, u *puppet) {
+	withServer(t, 600, nil, func(p *testNet, u *manualPeer) {
 		u.packet(p.addr, rrq())
 		from := u.expect(ms, false, "DATA 1")
 		u.packet(p.addr, rrq())

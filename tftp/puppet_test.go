@@ -12,21 +12,21 @@ import (
 )
 
 // A puppet is the other side of a conversation, moved by hand.
-type puppet struct {
+type manualPeer struct {
 	t    *testing.T
 	conn *lossy.Conn
 }
 
-func (p *stage) puppet() *puppet { return &puppet{p.t.(*testing.T), p.client()} }
+func (p *testNet) manualPeer() *manualPeer { return &manualPeer{p.t.(*testing.T), p.client()} }
 
-func (u *puppet) send(to netip.AddrPort, b []byte) {
+func (u *manualPeer) send(to netip.AddrPort, b []byte) {
 	u.t.Helper()
 	if _, err := u.conn.WriteToUDPAddrPort(b, to); err != nil {
 		u.t.Fatal(err)
 	}
 }
 
-func (u *puppet) packet(to netip.AddrPort, p Packet) {
+func (u *manualPeer) packet(to netip.AddrPort, p Packet) {
 	u.t.Helper()
 	b, err := p.MarshalBinary()
 	if err != nil {
@@ -36,7 +36,7 @@ func (u *puppet) packet(to netip.AddrPort, p Packet) {
 }
 
 // within returns what arrives in d, in words such as "DATA 1".
-func (u *puppet) within(d time.Duration, wide bool) (said []string, from netip.AddrPort) {
+func (u *manualPeer) within(d time.Duration, wide bool) (said []string, from netip.AddrPort) {
 	end := time.Now().Add(d)
 	u.conn.SetReadDeadline(end)
 	buf := make([]byte, 65536)
@@ -60,7 +60,7 @@ func (u *puppet) within(d time.Duration, wide bool) (said []string, from netip.A
 	}
 }
 
-func (u *puppet) expect(d time.Duration, wide bool, want ...string) netip.AddrPort {
+func (u *manualPeer) expect(d time.Duration, wide bool, want ...string) netip.AddrPort {
 	u.t.Helper()
 	said, from := u.within(d, wide)
 	if strings.Join(said, "; ") != strings.Join(want, "; ") {
@@ -69,17 +69,17 @@ func (u *puppet) expect(d time.Duration, wide bool, want ...string) netip.AddrPo
 	return from
 }
 
-// onStage runs f with a server that has the file "file" of size bytes.
-func onStage(t *testing.T, size int, setup func(*stage), f func(p *stage, u *puppet)) {
+// withServer runs f with a server that has the file "file" of size bytes.
+func withServer(t *testing.T, size int, setup func(*testNet), f func(p *testNet, u *manualPeer)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		p := newStage(t)
+		p := newTestNet(t)
 		p.files.files["file"] = noise(1, size)
 		if setup != nil {
 			setup(p)
 		}
 		p.start()
-		u := p.puppet()
+		u := p.manualPeer()
 		f(p, u)
 		u.conn.Close()
 		p.end()

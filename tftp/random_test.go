@@ -71,7 +71,7 @@ func randomTransfer(t *testing.T, seed uint64) {
 		}
 	}()
 	synctest.Test(t, func(t *testing.T) {
-		p := newStage(t,
+		p := newTestNet(t,
 			lossy.Seed(seed),
 			lossy.Loss(loss),
 			lossy.Duplicate(0.1*r.Float64()),

@@ -3,7 +3,6 @@ package tftp
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,7 +14,7 @@ import (
 // TestSameRequestTwice is one transfer, and so are four.
 func TestSameRequestTwice(t *testing.T) {
 	for _, single := range []bool{false, true} {
-		onStage(t, 2000, func(p *stage) { p.server.SinglePort = single }, func(p *stage, u *puppet) {
+		withServer(t, 2000, func(p *testNet) { p.server.SinglePort = single }, func(p *testNet, u *manualPeer) {
 			for range 4 {
 				u.packet(p.addr, rrq())
 			}
@@ -35,7 +34,7 @@ func TestSameRequestTwice(t *testing.T) {
 
 // TestAnotherRequestFromThePort begins another transfer and ends the one before.
 func TestAnotherRequestFromThePort(t *testing.T) {
-	onStage(t, 2000, nil, func(p *stage, u *puppet) {
+	withServer(t, 2000, nil, func(p *testNet, u *manualPeer) {
 		u.packet(p.addr, rrq())
 		old := u.expect(ms, false, "DATA 1")
 		u.packet(p.addr, rrq(Option{"tsize", "0"}))
@@ -63,10 +62,10 @@ func TestUnprovenAddress(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var over time.Time
 			var failed error
-			onStage(t, 100_000, func(p *stage) {
+			withServer(t, 100_000, func(p *testNet) {
 				p.server.Wide = tt.wide
-				p.server.Trace = &Trace{Finished: func(_ *Request, _ Report, err error) { over, failed = time.Now(), err }}
-			}, func(p *stage, u *puppet) {
+				p.server.Trace = &Trace{Finished: func(e TransferEvent) { over, failed = time.Now(), e.Err }}
+			}, func(p *testNet, u *manualPeer) {
 				start := time.Now()
 				u.packet(p.addr, tt.request)
 				said, _ := u.within(time.Minute, tt.wide)
@@ -93,7 +92,7 @@ func TestUnprovenAddressAsksAgain(t *testing.T) {
 		"ACK":  {Packet{Op: WRQ, Name: "new", Mode: "octet"}, "ACK 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			onStage(t, 100, nil, func(p *stage, u *puppet) {
+			withServer(t, 100, nil, func(p *testNet, u *manualPeer) {
 				u.packet(p.addr, tt.request)
 				u.packet(p.addr, tt.request)
 				u.expect(ms, false, tt.want)
@@ -132,9 +131,9 @@ func TestBadRequests(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, single := range []bool{false, true} {
-				onStage(t, 2000, func(p *stage) {
+				withServer(t, 2000, func(p *testNet) {
 					p.server.SinglePort, p.server.MTU = single, 65535
-				}, func(p *stage, u *puppet) {
+				}, func(p *testNet, u *manualPeer) {
 					u.send(p.addr, tt.b)
 					u.expect(ms, false, tt.want)
 				})
@@ -146,7 +145,7 @@ func TestBadRequests(t *testing.T) {
 // TestFiftyOptions: those that are known are answered, the first of a name, the others
 // ignored.
 func TestFiftyOptions(t *testing.T) {
-	onStage(t, 2000, nil, func(p *stage, u *puppet) {
+	withServer(t, 2000, nil, func(p *testNet, u *manualPeer) {
 		options := []Option{{"BLKSIZE", "700"}, {"blksize", "9"}}
 		for i := range 48 {
 			options = append(options, Option{fmt.Sprint("x", i), "y"})
@@ -160,9 +159,9 @@ func TestFiftyOptions(t *testing.T) {
 func TestProbe(t *testing.T) {
 	var report Report
 	got := errBroken
-	onStage(t, 2000, func(p *stage) {
-		p.server.Trace = &Trace{Finished: func(_ *Request, r Report, err error) { report, got = r, err }}
-	}, func(p *stage, u *puppet) {
+	withServer(t, 2000, func(p *testNet) {
+		p.server.Trace = &Trace{Finished: func(e TransferEvent) { report, got = e.Report, e.Err }}
+	}, func(p *testNet, u *manualPeer) {
 		u.packet(p.addr, rrq(Option{"tsize", "0"}))
 		from := u.expect(ms, false, "OACK[{tsize 2000}]")
 		u.packet(from, Packet{Op: ERROR, Code: CodeOption, Message: "thanks"})
@@ -177,7 +176,7 @@ func TestProbe(t *testing.T) {
 // The last ACK is repeated all the same, where the transfer has a port of its own.
 func TestSameWriteTwice(t *testing.T) {
 	for _, single := range []bool{false, true} {
-		onStage(t, 0, func(p *stage) { p.server.SinglePort = single }, func(p *stage, u *puppet) {
+		withServer(t, 0, func(p *testNet) { p.server.SinglePort = single }, func(p *testNet, u *manualPeer) {
 			wrq := Packet{Op: WRQ, Name: "new", Mode: "octet"}
 			u.packet(p.addr, wrq)
 			from := u.expect(ms, false, "ACK 0")
@@ -199,9 +198,9 @@ func TestSameWriteTwice(t *testing.T) {
 // TestSizeAnnouncedTwice: the first counts, for the handler, too.
 func TestSizeAnnouncedTwice(t *testing.T) {
 	var size int64
-	onStage(t, 0, func(p *stage) {
-		p.server.Trace = &Trace{Began: func(r *Request, _ netip.AddrPort, _ Settings) { size = r.Size }}
-	}, func(p *stage, u *puppet) {
+	withServer(t, 0, func(p *testNet) {
+		p.server.Trace = &Trace{Accepted: func(e TransferEvent) { size = e.Request.Size }}
+	}, func(p *testNet, u *manualPeer) {
 		u.packet(p.addr, Packet{Op: WRQ, Name: "new", Mode: "octet", Options: []Option{{"TSize", "5"}, {"tsize", "7"}}})
 		u.expect(ms, false, "OACK[{TSize 5}]")
 	})
@@ -215,10 +214,10 @@ func TestSizeAnnouncedTwice(t *testing.T) {
 func TestUnprovenAddressAtTheEnd(t *testing.T) {
 	for after, want := range map[time.Duration]string{ms: "ERROR 0", 5 * time.Second: ""} {
 		synctest.Test(t, func(t *testing.T) {
-			p := newStage(t)
+			p := newTestNet(t)
 			p.files.files["file"] = noise(1, 100)
 			p.start()
-			u := p.puppet()
+			u := p.manualPeer()
 			u.packet(p.addr, rrq())
 			u.within(after, false)
 			p.end()
@@ -234,9 +233,9 @@ func TestUnprovenAddressAtTheEnd(t *testing.T) {
 // moment bounds the window of a write.
 func TestWindowFitsTheQueue(t *testing.T) {
 	for single, want := range map[bool]string{false: "200", true: "128"} {
-		onStage(t, 0, func(p *stage) {
+		withServer(t, 0, func(p *testNet) {
 			p.server.SinglePort, p.server.MaxWindow = single, 500
-		}, func(p *stage, u *puppet) {
+		}, func(p *testNet, u *manualPeer) {
 			u.packet(p.addr, Packet{Op: WRQ, Name: "new", Mode: "octet", Options: []Option{{"windowsize", "200"}, {"blksize", "8"}}})
 			u.expect(ms, false, "OACK[{windowsize "+want+"} {blksize 8}]")
 		})

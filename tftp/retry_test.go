@@ -19,14 +19,14 @@ func TestRetryWithoutOptions(t *testing.T) {
 	for code, retried := range map[Code]bool{
 		CodeUndefined: true, CodeIllegal: true, CodeOption: true, CodeNotFound: false, CodeAccess: false, CodeExists: false,
 	} {
-		get := func(p *stage) error {
+		get := func(p *testNet) error {
 			got, r, err := p.get(Client{}, "file")
 			if err == nil && (string(got) != "text" || r.BlockSize != 512 || r.WindowSize != 1) {
 				err = errBroken
 			}
 			return err
 		}
-		err := withPuppet(t, get, func(server *puppet) {
+		err := withManualServer(t, get, func(server *manualPeer) {
 			client := server.expect(ms, false, "RRQ[{tsize 0} {blksize 1428} {windowsize 16}]")
 			server.packet(client, Packet{Op: ERROR, Code: code, Message: "what?"})
 			if !retried {
@@ -42,8 +42,8 @@ func TestRetryWithoutOptions(t *testing.T) {
 			t.Errorf("code %d: %v", code, err)
 		}
 	}
-	put := func(p *stage) error { _, err := p.put(Client{}, "new", []byte("text")); return err }
-	err := withPuppet(t, put, func(server *puppet) {
+	put := func(p *testNet) error { _, err := p.put(Client{}, "new", []byte("text")); return err }
+	err := withManualServer(t, put, func(server *manualPeer) {
 		client := server.expect(ms, false, "WRQ[{tsize 4} {blksize 1428} {windowsize 16}]")
 		server.packet(client, Packet{Op: ERROR, Code: CodeOption})
 		server.expect(ms, false, "WRQ[]")
@@ -60,8 +60,8 @@ func TestRetryWithoutOptions(t *testing.T) {
 // not sent again.
 func TestRefusedTwice(t *testing.T) {
 	var said *Error
-	get := func(p *stage) error { _, _, err := p.get(Client{}, "file"); return err }
-	err := withPuppet(t, get, func(server *puppet) {
+	get := func(p *testNet) error { _, _, err := p.get(Client{}, "file"); return err }
+	err := withManualServer(t, get, func(server *manualPeer) {
 		client := server.expect(ms, false, "RRQ[{tsize 0} {blksize 1428} {windowsize 16}]")
 		server.packet(client, Packet{Op: ERROR, Code: CodeOption})
 		server.expect(ms, false, "RRQ[]")
@@ -76,8 +76,8 @@ func TestRefusedTwice(t *testing.T) {
 // TestEachCopyRefused: the refusals of repeated requests arrive after the retry, and do not
 // end it.
 func TestEachCopyRefused(t *testing.T) {
-	get := func(p *stage) error { _, _, err := p.get(Client{}, "file"); return err }
-	err := withPuppet(t, get, func(server *puppet) {
+	get := func(p *testNet) error { _, _, err := p.get(Client{}, "file"); return err }
+	err := withManualServer(t, get, func(server *manualPeer) {
 		first := "RRQ[{tsize 0} {blksize 1428} {windowsize 16}]"
 		client := server.expect(300*ms, false, first, first)
 		server.packet(client, Packet{Op: ERROR, Code: CodeOption})
@@ -94,12 +94,12 @@ func TestEachCopyRefused(t *testing.T) {
 // TestLingerUnmeasured: where no round trip could be measured, the client lingers for a
 // second at most; back-off does not lengthen it.
 func TestLingerUnmeasured(t *testing.T) {
-	for name, serve := range map[string]func(server *puppet){
-		"repeated request": func(server *puppet) {
+	for name, serve := range map[string]func(server *manualPeer){
+		"repeated request": func(server *manualPeer) {
 			client := server.expect(300*ms, false, "RRQ[]", "RRQ[]")
 			server.packet(client, Packet{Op: DATA, Block: 1, Payload: []byte("text")})
 		},
-		"every block twice": func(server *puppet) {
+		"every block twice": func(server *manualPeer) {
 			client := server.expect(ms, false, "RRQ[]")
 			for block := range uint32(10) {
 				p := Packet{Op: DATA, Block: block + 1, Payload: make([]byte, 512)}
@@ -113,7 +113,7 @@ func TestLingerUnmeasured(t *testing.T) {
 		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			p := newStage(t)
+			p := newTestNet(t)
 			var lingered time.Duration
 			done := make(chan error)
 			go func() {
@@ -122,7 +122,7 @@ func TestLingerUnmeasured(t *testing.T) {
 				lingered = time.Since(start) - r.Elapsed
 				done <- err
 			}()
-			serve(&puppet{t, p.conn})
+			serve(&manualPeer{t, p.conn})
 			if err := <-done; err != nil || lingered > time.Second {
 				t.Errorf("%s: lingered for %v, %v", name, lingered, err)
 			}

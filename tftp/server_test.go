@@ -23,10 +23,10 @@ func TestBusy(t *testing.T) {
 		"per address": func(s *Server) { s.MaxPerAddress = 1 },
 	} {
 		t.Run(name, func(t *testing.T) {
-			onStage(t, 100, func(p *stage) { setup(&p.server) }, func(p *stage, u *puppet) {
+			withServer(t, 100, func(p *testNet) { setup(&p.server) }, func(p *testNet, u *manualPeer) {
 				u.packet(p.addr, rrq())
 				from := u.expect(ms, false, "DATA 1")
-				other := p.puppet()
+				other := p.manualPeer()
 				other.packet(p.addr, rrq())
 				other.expect(ms, false)
 				u.packet(from, Packet{Op: ACK, Block: 1})
@@ -51,7 +51,7 @@ func TestBusy(t *testing.T) {
 func TestShutdown(t *testing.T) {
 	for _, single := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			p := newStage(t, lossy.Delay(10*ms))
+			p := newTestNet(t, lossy.Delay(10*ms))
 			p.server.SinglePort = single
 			p.files.files["file"] = noise(1, 100_000)
 			p.start()
@@ -93,7 +93,7 @@ func TestShutdown(t *testing.T) {
 // there may be under way.
 func TestLingeringIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newStage(t)
+		p := newTestNet(t)
 		p.server.MaxTransfers = 3
 		var open atomic.Int64
 		listen := p.server.ListenPacket

@@ -20,14 +20,14 @@ func TestSizeIsCompared(t *testing.T) {
 	for _, ignore := range []bool{false, true} {
 		for announced, ok := range map[int]bool{4: true, 5: false, 3: false, 0: false} {
 			sink := &tellingSink{}
-			get := func(p *stage) error {
+			get := func(p *testNet) error {
 				conn := p.client()
 				defer conn.Close()
 				c := Client{IgnoreSize: ignore}
 				_, err := c.Get(context.Background(), conn, p.addr, "file", ferry.To(sink))
 				return err
 			}
-			err := withPuppet(t, get, func(server *puppet) {
+			err := withManualServer(t, get, func(server *manualPeer) {
 				client := server.expect(ms, false, "RRQ[{tsize 0} {blksize 1428} {windowsize 16}]")
 				server.packet(client, Packet{Op: OACK, Options: []Option{{"tsize", fmt.Sprint(announced)}}})
 				server.expect(ms, false, "ACK 0")
@@ -56,7 +56,7 @@ func (s *tellingSink) Abort(error)   { s.aborted = true }
 // TestSizeOfAWrite: the same at a server. Size 0 may mean that the client does not know.
 func TestSizeOfAWrite(t *testing.T) {
 	for announced, want := range map[string]string{"4": "ACK 1", "5": "ERROR 0", "3": "ERROR 0", "0": "ACK 1"} {
-		onStage(t, 0, nil, func(p *stage, u *puppet) {
+		withServer(t, 0, nil, func(p *testNet, u *manualPeer) {
 			u.packet(p.addr, Packet{Op: WRQ, Name: "new", Mode: "octet", Options: []Option{{"tsize", announced}}})
 			from := u.expect(ms, false, "OACK[{tsize "+announced+"}]")
 			u.packet(from, Packet{Op: DATA, Block: 1, Payload: []byte("text")})
@@ -74,10 +74,10 @@ func TestSourceThatChanges(t *testing.T) {
 	for _, size := range []int64{1999, 2001, 5000, 0} {
 		for _, c := range []Client{{}, {BlockSize: -1, WindowSize: -1}, {Wide: true}, {Mode: Netascii}} {
 			src := func() ferry.Source { return ferry.Source{R: bytes.NewReader(make([]byte, 2000)), Size: size} }
-			onStage(t, 0, func(p *stage) {
+			withServer(t, 0, func(p *testNet) {
 				p.server.Wide = c.Wide
 				p.server.Opener = handler{open: func(context.Context, ferry.Request) (ferry.Source, error) { return src(), nil }}
-			}, func(p *stage, _ *puppet) {
+			}, func(p *testNet, _ *manualPeer) {
 				var said *Error
 				if _, _, err := p.get(c, "file"); !errors.As(err, &said) || !strings.Contains(said.Message, "changed") {
 					t.Errorf("%d announced, %+v: get: %v", size, c, err)
@@ -107,7 +107,7 @@ func TestMaxSize(t *testing.T) {
 	}{
 		{10_000, Client{}, false, 8}, {9_999, Client{}, true, 0}, {5_000, Client{BlockSize: -1, WindowSize: -1}, true, 9}, {0, Client{}, false, 8},
 	} {
-		onStage(t, 10_000, nil, func(p *stage, _ *puppet) {
+		withServer(t, 10_000, nil, func(p *testNet, _ *manualPeer) {
 			tt.c.MaxSize = tt.max
 			_, r, err := p.get(tt.c, "file")
 			if tt.refused != errors.Is(err, ferry.ErrTooLarge) || !tt.refused && err != nil || r.Blocks > tt.blocks {
@@ -123,17 +123,17 @@ func TestMaxSize(t *testing.T) {
 // TestSinksAtOnce: a flood of writes has a bounded number of sinks at work.
 func TestSinksAtOnce(t *testing.T) {
 	var now, most atomic.Int32
-	onStage(t, 0, func(p *stage) {
+	withServer(t, 0, func(p *testNet) {
 		p.server.Handler = ferry.HandlerFunc(func(ferry.Offer) (ferry.Sink, error) {
 			most.Store(max(most.Load(), now.Add(1)))
 			time.Sleep(10 * ms)
 			now.Add(-1)
 			return nil, errBroken
 		})
-	}, func(p *stage, _ *puppet) {
-		var all []*puppet
+	}, func(p *testNet, _ *manualPeer) {
+		var all []*manualPeer
 		for range 3 * maxSinks {
-			u := p.puppet()
+			u := p.manualPeer()
 			u.packet(p.addr, Packet{Op: WRQ, Name: "new", Mode: "octet"})
 			all = append(all, u)
 		}

@@ -12,7 +12,7 @@ func TestAdaptiveInSilence(t *testing.T) {
 	now := time.Unix(1, 0)
 	f := newFlight(numbering{wide: true}, true, wideWindow, senderTimer(plain()))
 	p := Adaptive{}.Begin()
-	for round, want := range []int{unprovenPackets, adaptiveSecond, 7, 3, 2, 2} {
+	for round, want := range []int{unverifiedPackets, adaptiveSecond, 7, 3, 2, 2} {
 		n := 0
 		b, wake := p.Next(now, f)
 		for ; b != 0; b, wake = p.Next(now, f) {

@@ -40,16 +40,16 @@ const (
 	informedInterval = 205 * time.Millisecond
 	// informedAck is the chance of an ACK to come back.
 	informedAck = 0.72
-	// informedEnough is the chance that a block is missing below which it is not sent
+	// informedMinChance is the chance that a block is missing below which it is not sent
 	// again yet.
-	informedEnough = 0.04
+	informedMinChance = 0.04
 	// informedCopies is how often a burst may hold a block.
 	informedCopies = 3
 	// informedMemory is how many tries of a block are remembered: what was tried before
 	// that changes nothing.
 	informedMemory = 16
-	// informedSure is when an ACK that is not back does not come any more.
-	informedSure = 160 * time.Millisecond
+	// informedAckTimeout is when an ACK that is not back does not come any more.
+	informedAckTimeout = 160 * time.Millisecond
 )
 
 // Begin makes the plan of one transfer.
@@ -111,7 +111,7 @@ func (p *informedPlan) choose(now time.Time, f *Flight) int64 {
 	if b := f.Fresh(); b != 0 {
 		return b
 	}
-	best, most := int64(0), informedEnough
+	best, most := int64(0), informedMinChance
 	for b := f.First(); b <= f.Sent(); b++ {
 		if f.Acked(b) || p.copies(now, b) >= informedCopies {
 			continue
@@ -120,7 +120,7 @@ func (p *informedPlan) choose(now time.Time, f *Flight) int64 {
 			best, most = b, m
 		}
 	}
-	if b := oldest(f); best == 0 && b != 0 && now.Sub(f.SentAt(b)) >= informedSure {
+	if b := oldest(f); best == 0 && b != 0 && now.Sub(f.SentAt(b)) >= informedAckTimeout {
 		return b // whatever the law says
 	}
 	return best

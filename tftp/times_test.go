@@ -15,7 +15,7 @@ func TestLossyTimes(t *testing.T) {
 		var sum time.Duration
 		for seed := range seeds {
 			synctest.Test(t, func(t *testing.T) {
-				p := newStage(t, append(options, lossy.Seed(uint64(seed+1)))...)
+				p := newTestNet(t, append(options, lossy.Seed(uint64(seed+1)))...)
 				p.files.files["file"] = noise(1, 256<<10)
 				p.start()
 				got, r, err := p.get(Client{BlockSize: 1468, WindowSize: window}, "file")
@@ -62,12 +62,12 @@ func TestLongRoundTrip(t *testing.T) {
 		{400 * ms, Client{Wide: true, Strategy: StopAndWait{}}, 15},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			p := newStage(t, lossy.Delay(tt.delay))
+			p := newTestNet(t, lossy.Delay(tt.delay))
 			p.server.Wide = tt.c.Wide
 			p.start()
 			r, err := p.put(tt.c, "new", noise(1, blocks*512-1))
-			if err != nil || int(r.SentAgain) > tt.again {
-				t.Errorf("%v each way, %+v: %d of %d sent again, want at most %d, %v", tt.delay, tt.c, r.SentAgain, r.Sent, tt.again, err)
+			if err != nil || int(r.Retransmitted) > tt.again {
+				t.Errorf("%v each way, %+v: %d of %d sent again, want at most %d, %v", tt.delay, tt.c, r.Retransmitted, r.Sent, tt.again, err)
 			}
 			p.end()
 		})

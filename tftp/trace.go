@@ -7,90 +7,111 @@ import (
 	"time"
 )
 
-// A Trace is a set of hooks that observe transfers. Any of them may be nil. Those of a
-// transfer are called by its goroutine, in the order of events, and hold it up while
-// they run: a client's by the one that called Get or Put. A Trace of a server, or one
-// that several concurrent calls share, must be safe for concurrent use.
+// A Trace is a set of hooks that observe transfers. Any of them may be nil. The hooks of a
+// transfer are called by the goroutine of the transfer, in the order of the events, and delay
+// it while they run: for a client, that is the goroutine that called Get or Put. The Trace of
+// a server, or one that several calls share, must be safe for concurrent use.
 type Trace struct {
-	// Began: the options of a transfer with peer are settled; it is about to
-	// begin. At a server that is before the client has answered.
-	Began func(r *Request, peer netip.AddrPort, s Settings)
-	// Finished: a transfer ended, or a request was refused, with a nil error
-	// when the file is whole at the receiver's. Lingering comes after it.
-	Finished func(r *Request, report Report, err error)
+	// Accepted: the options of a transfer are agreed on, and the transfer begins. At a server
+	// that is before the client has answered.
+	Accepted func(TransferEvent)
+	// Finished: a transfer ended, or a request was refused. Err is nil if the receiver has
+	// the whole file. Lingering comes after it.
+	Finished func(TransferEvent)
 
-	// Sent: a DATA packet with length bytes of payload left; again says that it
-	// repeats an earlier one.
-	Sent func(to netip.AddrPort, block int64, length int, again bool)
-	// Acked: an ACK brought something new. total is how many bytes are acknowledged
-	// now. rtt is the measured round trip, negative if it could not be measured.
-	Acked func(from netip.AddrPort, block, total int64, rtt time.Duration)
-	// Received: a DATA packet with length bytes of payload arrived; again says
-	// that it had arrived before. total is how many bytes are there now, without a gap.
-	Received func(from netip.AddrPort, block int64, length int, again bool, total int64)
-	// Acknowledged: an ACK left; again says that it repeats an earlier one.
-	Acknowledged func(to netip.AddrPort, block int64, again bool)
+	// Sent: a DATA packet was sent.
+	Sent func(PacketEvent)
+	// Acked: an ACK arrived that acknowledges a block for the first time.
+	Acked func(PacketEvent)
+	// Received: a DATA packet arrived.
+	Received func(PacketEvent)
+	// Acknowledged: an ACK was sent.
+	Acknowledged func(PacketEvent)
 
-	// Bad: a packet was ignored, or ended the transfer because it could not be read.
-	// err is one of the first group of errors of this package, ErrBusy, or the reason
-	// of a request that was refused.
-	Bad func(from netip.AddrPort, err error)
+	// Ignored: a packet was ignored, or ended the transfer because it could not be decoded.
+	// Err is the reason: a packet error of this package or of package ferry, ferry.ErrBusy,
+	// or the reason why a request was refused.
+	Ignored func(PacketEvent)
+	// WriteFailed: a packet could not be sent, for the reason Err. It counts as lost.
+	WriteFailed func(PacketEvent)
 	// Shortage: a server lacks descriptors or memory, and ignores requests until there are
-	// some again. It is called for the first of them, and once a minute at most.
+	// some again. It is called for the first of them, and at most once a minute.
 	Shortage func(err error)
-	// WriteFailed: a packet could not leave this host. It counts as lost.
-	WriteFailed func(to netip.AddrPort, err error)
 }
 
-// LevelPacket is the level at which [LogTrace] logs what happens for every packet:
-// below slog.LevelDebug, at which it logs losses and bad packets. What happens once per
-// transfer is logged at slog.LevelInfo, and its failure at slog.LevelWarn.
+// A TransferEvent is about a transfer as a whole.
+type TransferEvent struct {
+	// Addr is the other side.
+	Addr netip.AddrPort
+	// Request is what the client asked for.
+	Request *Request
+	// Settings are the options in force. Only Accepted has them.
+	Settings Settings
+	// Report is what happened. Only Finished has it.
+	Report Report
+	Err    error
+}
+
+// A PacketEvent is about one packet. Which fields are set depends on the hook.
+type PacketEvent struct {
+	// Addr is the other side, or the sender of an ignored packet.
+	Addr netip.AddrPort
+	// Block is the number of the block, counted from 1 without rolling over.
+	Block int64
+	// Length is the payload of a DATA packet in bytes.
+	Length int
+	// Again is set if the packet repeats an earlier one.
+	Again bool
+	// Total is how many bytes of the file are acknowledged, or received without a gap.
+	Total int64
+	// RTT is the measured round trip, 0 if the ACK did not allow to measure it.
+	RTT time.Duration
+	Err error
+}
+
+// LevelPacket is the level at which [LogTrace] logs each packet, below slog.LevelDebug.
 const LevelPacket = slog.LevelDebug - 4
 
-// LogTrace returns a Trace that logs every event to l.
+// LogTrace returns a Trace that logs every event to l. Packets are logged at LevelPacket,
+// ignored packets and failed writes at slog.LevelDebug, the beginning and the end of a
+// transfer at slog.LevelInfo, and its failure at slog.LevelWarn.
 func LogTrace(l *slog.Logger) *Trace {
 	ctx := context.Background()
+	packet := func(message string) func(PacketEvent) {
+		return func(e PacketEvent) {
+			l.LogAttrs(ctx, LevelPacket, message, addrAttr(e.Addr), slog.Int64("block", e.Block), slog.Int("length", e.Length),
+				slog.Bool("again", e.Again), slog.Int64("total", e.Total), slog.Duration("rtt", e.RTT))
+		}
+	}
+	fault := func(message string) func(PacketEvent) {
+		return func(e PacketEvent) { l.LogAttrs(ctx, slog.LevelDebug, message, addrAttr(e.Addr), errAttr(e.Err)) }
+	}
 	return &Trace{
-		Began: func(r *Request, peer netip.AddrPort, s Settings) {
-			l.LogAttrs(ctx, slog.LevelInfo, "transfer began", opAttr(r), nameAttr(r), peerAttr(peer),
-				slog.Int("blksize", s.BlockSize), slog.Int("windowsize", s.WindowSize), slog.Int64("size", s.Size))
+		Accepted: func(e TransferEvent) {
+			l.LogAttrs(ctx, slog.LevelInfo, "transfer began", opAttr(e.Request), nameAttr(e.Request), addrAttr(e.Addr),
+				slog.Int("blksize", e.Settings.BlockSize), slog.Int("windowsize", e.Settings.WindowSize), slog.Int64("size", e.Settings.Size))
 		},
-		Finished: func(r *Request, report Report, err error) {
+		Finished: func(e TransferEvent) {
 			level := slog.LevelInfo
-			if err != nil {
+			if e.Err != nil {
 				level = slog.LevelWarn
 			}
-			l.LogAttrs(ctx, level, "transfer ended", opAttr(r), nameAttr(r), peerAttr(report.Peer),
-				slog.Int64("bytes", report.Bytes), slog.Duration("elapsed", report.Elapsed), slog.Bool("probe", report.Probe), errAttr(err))
+			l.LogAttrs(ctx, level, "transfer ended", opAttr(e.Request), nameAttr(e.Request), addrAttr(e.Addr), slog.Int64("bytes", e.Report.Bytes),
+				slog.Duration("elapsed", e.Report.Elapsed), slog.Bool("probe", e.Report.Probe), errAttr(e.Err))
 		},
-		Sent: func(to netip.AddrPort, block int64, length int, again bool) {
-			l.LogAttrs(ctx, LevelPacket, "sent", peerAttr(to), blockAttr(block), slog.Int("length", length), slog.Bool("again", again))
-		},
-		Acked: func(from netip.AddrPort, block, total int64, rtt time.Duration) {
-			l.LogAttrs(ctx, LevelPacket, "acknowledged", peerAttr(from), blockAttr(block),
-				slog.Int64("total", total), slog.Duration("rtt", rtt))
-		},
-		Received: func(from netip.AddrPort, block int64, length int, again bool, total int64) {
-			l.LogAttrs(ctx, LevelPacket, "received", peerAttr(from), blockAttr(block),
-				slog.Int("length", length), slog.Bool("again", again), slog.Int64("total", total))
-		},
-		Acknowledged: func(to netip.AddrPort, block int64, again bool) {
-			l.LogAttrs(ctx, LevelPacket, "answered", peerAttr(to), blockAttr(block), slog.Bool("again", again))
-		},
-		Bad: func(from netip.AddrPort, err error) {
-			l.LogAttrs(ctx, slog.LevelDebug, "bad packet", peerAttr(from), errAttr(err))
-		},
+		Sent:         packet("DATA sent"),
+		Acked:        packet("ACK received"),
+		Received:     packet("DATA received"),
+		Acknowledged: packet("ACK sent"),
+		Ignored:      fault("packet ignored"),
+		WriteFailed:  fault("write failed"),
 		Shortage: func(err error) {
-			l.LogAttrs(ctx, slog.LevelWarn, "requests are ignored for want of resources", errAttr(err))
-		},
-		WriteFailed: func(to netip.AddrPort, err error) {
-			l.LogAttrs(ctx, slog.LevelDebug, "write failed", peerAttr(to), errAttr(err))
+			l.LogAttrs(ctx, slog.LevelWarn, "requests are ignored because the system refuses more", errAttr(err))
 		},
 	}
 }
 
 func opAttr(r *Request) slog.Attr         { return slog.String("op", r.Op.String()) }
 func nameAttr(r *Request) slog.Attr       { return slog.String("name", r.Name) }
-func peerAttr(a netip.AddrPort) slog.Attr { return slog.String("peer", a.String()) }
-func blockAttr(block int64) slog.Attr     { return slog.Int64("block", block) }
+func addrAttr(a netip.AddrPort) slog.Attr { return slog.String("addr", a.String()) }
 func errAttr(err error) slog.Attr         { return slog.Any("err", err) }

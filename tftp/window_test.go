@@ -10,7 +10,7 @@ import (
 // TestSorcerersApprentice: a repeated ACK draws no second DATA (RFC 1123, section
 // 4.2.3.1), nor does one from the future.
 func TestSorcerersApprentice(t *testing.T) {
-	onStage(t, 2000, nil, func(p *stage, u *puppet) {
+	withServer(t, 2000, nil, func(p *testNet, u *manualPeer) {
 		u.packet(p.addr, rrq())
 		from := u.expect(ms, false, "DATA 1")
 		u.packet(from, Packet{Op: ACK, Block: 2}) // of a block that was not sent
@@ -32,7 +32,7 @@ func TestSorcerersApprentice(t *testing.T) {
 // TestGapRestartsTheWindow (RFC 7440, section 4), and ACKs repeated in succession draw
 // one answer.
 func TestGapRestartsTheWindow(t *testing.T) {
-	onStage(t, 8*512, nil, func(p *stage, u *puppet) {
+	withServer(t, 8*512, nil, func(p *testNet, u *manualPeer) {
 		u.packet(p.addr, rrq(Option{"WindowSize", "4"}))
 		from := u.expect(ms, false, "OACK[{WindowSize 4}]")
 		u.packet(from, Packet{Op: ACK, Block: 0})
@@ -53,13 +53,13 @@ func TestRollover(t *testing.T) {
 	data := noise(1, 8*65536+8*40+3)
 	for _, toOne := range []bool{false, true} {
 		c := Client{BlockSize: 8, WindowSize: 64, RollToOne: toOne}
-		setup := func(p *stage) {
+		setup := func(p *testNet) {
 			p.server.RollToOne = toOne
 			p.files.files["file"] = data
 		}
 		both := thorough == 1 // else each direction with one of them
 		if both || toOne {
-			onStage(t, 0, setup, func(p *stage, _ *puppet) {
+			withServer(t, 0, setup, func(p *testNet, _ *manualPeer) {
 				got, r, err := p.get(c, "file")
 				if err != nil || !bytes.Equal(got, data) || r.Blocks != 65536+41 {
 					t.Errorf("Get: %d bytes, %v", len(got), err)
@@ -67,7 +67,7 @@ func TestRollover(t *testing.T) {
 			})
 		}
 		if both || !toOne {
-			onStage(t, 0, setup, func(p *stage, _ *puppet) {
+			withServer(t, 0, setup, func(p *testNet, _ *manualPeer) {
 				if r, err := p.put(c, "new", data); err != nil || !p.has("new", data) || r.Blocks != 65536+41 {
 					t.Errorf("Put: %v", err)
 				}
@@ -77,7 +77,7 @@ func TestRollover(t *testing.T) {
 }
 
 // has reports whether the server has a file with that content.
-func (p *stage) has(name string, data []byte) bool {
+func (p *testNet) has(name string, data []byte) bool {
 	b, ok := p.files.get(name)
 	return ok && bytes.Equal(b, data)
 }
@@ -85,7 +85,7 @@ func (p *stage) has(name string, data []byte) bool {
 // TestDoubledACK: an ACK that the network doubles does not start the window again, for
 // it cannot be an answer to it; one that comes when it can be, does.
 func TestDoubledACK(t *testing.T) {
-	onStage(t, 20*512, nil, func(p *stage, u *puppet) {
+	withServer(t, 20*512, nil, func(p *testNet, u *manualPeer) {
 		u.packet(p.addr, rrq(Option{"windowsize", "4"}))
 		from := u.expect(10*ms, false, "OACK[{windowsize 4}]")
 		u.packet(from, Packet{Op: ACK, Block: 0}) // the round trip is 10 ms
@@ -106,10 +106,10 @@ func TestOtherRoll(t *testing.T) {
 	const size = 8*65536 + 323
 	for _, atServer := range []bool{false, true} {
 		c := Client{BlockSize: 8, WindowSize: 64, RollToOne: !atServer}
-		onStage(t, size, func(p *stage) {
+		withServer(t, size, func(p *testNet) {
 			p.server.RollToOne = atServer
 			p.server.GiveUp = 5 * time.Second
-		}, func(p *stage, _ *puppet) {
+		}, func(p *testNet, _ *manualPeer) {
 			if got, _, err := p.get(c, "file"); err == nil || !atServer && !errors.Is(err, ErrBlock) {
 				t.Errorf("Get, %d bytes: %v", len(got), err)
 			}

@@ -66,7 +66,7 @@ func deliver(m method, f file, seed uint64, readings []lossy.Reading) (delivery,
 	server := tftp.Server{
 		Opener: f, ListenPacket: listen, Wide: m.window == 0, Strategy: m.strategy,
 		GiveUp: time.Hour,
-		Trace: &tftp.Trace{Began: func(*tftp.Request, netip.AddrPort, tftp.Settings) {
+		Trace: &tftp.Trace{Accepted: func(tftp.TransferEvent) {
 			if asked.IsZero() {
 				asked = time.Now()
 			}
@@ -74,8 +74,8 @@ func deliver(m method, f file, seed uint64, readings []lossy.Reading) (delivery,
 	}
 	client := tftp.Client{
 		Wide: m.window == 0, BlockSize: -1, WindowSize: -1, GiveUp: time.Hour, Linger: 20 * time.Second,
-		Trace: &tftp.Trace{Received: func(_ netip.AddrPort, _ int64, _ int, _ bool, total int64) {
-			if d.took == 0 && total == int64(len(f)) {
+		Trace: &tftp.Trace{Received: func(e tftp.PacketEvent) {
+			if d.took == 0 && e.Total == int64(len(f)) {
 				d.took = time.Since(asked)
 			}
 		}},

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"time"
 
 	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/examples/internal/bars"
@@ -136,7 +135,7 @@ func (t *transfer) put(ctx context.Context, local, name string) error {
 func (t *transfer) report(r tftp.Report, err error) error {
 	if err == nil && *verbose {
 		fmt.Fprintf(os.Stderr, "%d bytes in %v, blocks of %d, windows of %d, %d packets sent, %d again\n",
-			r.Bytes, r.Elapsed, r.BlockSize, r.WindowSize, r.Sent, r.SentAgain)
+			r.Bytes, r.Elapsed, r.BlockSize, r.WindowSize, r.Sent, r.Retransmitted)
 	}
 	return err
 }
@@ -144,18 +143,18 @@ func (t *transfer) report(r tftp.Report, err error) error {
 // progress moves a bar, once it is known how long the file is.
 func (t *transfer) progress() *tftp.Trace {
 	return &tftp.Trace{
-		Began: func(r *tftp.Request, _ netip.AddrPort, s tftp.Settings) {
-			if s.Size > 0 {
-				t.bar = bars.NewCounter(os.Stderr, r.Name, s.Size)
+		Accepted: func(e tftp.TransferEvent) {
+			if e.Settings.Size > 0 {
+				t.bar = bars.NewCounter(os.Stderr, e.Request.Name, e.Settings.Size)
 			}
 		},
-		Acked:    func(_ netip.AddrPort, _, total int64, _ time.Duration) { t.moved(total) },
-		Received: func(_ netip.AddrPort, _ int64, _ int, _ bool, total int64) { t.moved(total) },
+		Acked:    t.moved,
+		Received: t.moved,
 	}
 }
 
-func (t *transfer) moved(total int64) {
+func (t *transfer) moved(e tftp.PacketEvent) {
 	if t.bar != nil {
-		t.bar.Set(total)
+		t.bar.Set(e.Total)
 	}
 }

@@ -10,22 +10,23 @@ import (
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
-// A sending is the half of a transfer that has the file, at either side.
-type sending struct {
-	*conversation
+// A sender is the side of a transfer that has the file. Its methods run in the transfer's
+// goroutine.
+type sender struct {
+	*transfer
 	out    outbound
 	chunks *chunker
 }
 
-// newSending prepares to send src by a plan.
-func newSending(c *conversation, src ferry.Source, strategy Strategy, s Settings) *sending {
+// newSender prepares to send src.
+func newSender(c *transfer, src ferry.Source, strategy Strategy, s Settings) *sender {
 	room := s.WindowSize
 	if c.num.wide {
 		room = wideWindow
 	}
-	t := &sending{
-		conversation: c,
-		chunks:       newChunker(src, c.request.Mode == Netascii, c.num, s.BlockSize, room),
+	t := &sender{
+		transfer: c,
+		chunks:   newChunker(src, c.request.Mode == Netascii, c.num, s.BlockSize, room),
 		out: outbound{
 			Flight: newFlight(c.num, c.num.wide, room, senderTimer(s)),
 			plan:   strategy.Begin(), budget: &c.budget, packetLen: headerLen(c.num.wide) + s.BlockSize,
@@ -34,8 +35,8 @@ func newSending(c *conversation, src ferry.Source, strategy Strategy, s Settings
 	return t
 }
 
-// strategyFor is how blocks are sent: a Wide client acknowledges each, and leaves the
-// rest to the sender; any other says by windowsize what it wants.
+// strategyFor returns the strategy of a sender: a Wide receiver leaves it to the sender, and
+// any other has asked for a window.
 func strategyFor(wide bool, own Strategy, s Settings) Strategy {
 	switch {
 	case !wide:
@@ -47,18 +48,18 @@ func strategyFor(wide bool, own Strategy, s Settings) Strategy {
 }
 
 // run sends until the other side has acknowledged the last block.
-func (t *sending) run() error {
+func (t *sender) run() error {
 	defer func() { t.report.RTT = t.out.RTT() }()
 	for {
 		if t.askedAgain() {
-			renew(&t.budget, t.out.packetLen)
+			grantAgain(&t.budget, t.out.packetLen)
 		}
-		wake, err := t.shoot()
+		wake, err := t.sendDue()
 		if err != nil {
 			return err
 		}
 		t.readAhead(wake)
-		p, err := t.receive(t.until(wake))
+		p, err := t.receive(t.wakeBy(wake))
 		now := time.Now()
 		for ok := err == nil; ok && err == nil; p, ok, err = t.take() {
 			t.arrived(now, p)
@@ -69,19 +70,19 @@ func (t *sending) run() error {
 		case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
 			return err
 		}
-		if err := t.silence(now); err != nil {
+		if err := t.checkTimeout(now); err != nil {
 			return t.unconfirmed(err)
 		}
 	}
 }
 
-// mostBatch is how many blocks are written before it is looked what has arrived.
-const mostBatch = 64
+// maxBatch is how many blocks are written before the conn is read again.
+const maxBatch = 64
 
-// shoot writes what the plan wants to be sent now.
-func (t *sending) shoot() (wake time.Time, err error) {
+// sendDue writes what the plan wants to send now.
+func (t *sender) sendDue() (wake time.Time, err error) {
 	now := time.Now()
-	for len(t.batch) < mostBatch {
+	for len(t.batch) < maxBatch {
 		block, again, w := t.out.next(now)
 		wake = w
 		if block == 0 {
@@ -92,48 +93,48 @@ func (t *sending) shoot() (wake time.Time, err error) {
 			if err := t.read(block); err != nil {
 				return wake, err
 			}
-			now = time.Now() // a source may take its time
-			t.excuse(before, now)
+			now = time.Now() // the source may be slow
+			t.addOwnTime(before, now)
 		}
-		t.queue(now, block, again)
+		t.queueBlock(now, block, again)
 	}
-	// There may be more to send: only look at what has arrived.
+	// There may be more to send, so the next read does not wait.
 	return now, t.flush()
 }
 
-// read gets a fresh block from the source. The error tells the other side no
-// more than that it failed.
-func (t *sending) read(block int64) error {
+// read reads a new block from the source.
+func (t *sender) read(block int64) error {
 	if err := t.chunks.want(block); err != nil {
 		return fmt.Errorf("tftp: reading block %d: %w", block, err)
 	}
 	return nil
 }
 
-// readAhead reads what the next ACK will ask for while that is on its way.
-func (t *sending) readAhead(wake time.Time) {
+// readAhead reads the next window from the source while the ACK is on its way.
+func (t *sender) readAhead(wake time.Time) {
 	if now := time.Now(); wake.After(now) {
 		t.chunks.prepare(t.out.fresh)
 		t.out.away = absence{now, time.Now()}
-		t.excuse(now, t.out.away.until)
+		t.addOwnTime(now, t.out.away.until)
 	}
 }
 
-func (t *sending) queue(now time.Time, block int64, again bool) {
+// queueBlock adds a DATA to the batch.
+func (t *sender) queueBlock(now time.Time, block int64, again bool) {
 	t.batch = append(t.batch, datagram.Packet{Data: t.chunks.packet(block), Addr: t.peer})
 	n := t.chunks.length(block)
 	t.out.sent(now, block, n < t.chunks.size)
 	t.report.Sent++
 	if again {
-		t.report.SentAgain++
+		t.report.Retransmitted++
 	}
 	if t.trace.Sent != nil {
-		t.trace.Sent(t.peer, block, n, again)
+		t.trace.Sent(PacketEvent{Addr: t.peer, Block: block, Length: n, Again: again})
 	}
 }
 
-// arrived takes one packet from the other side.
-func (t *sending) arrived(now time.Time, p Packet) {
+// arrived processes one packet from the other side.
+func (t *sender) arrived(now time.Time, p Packet) {
 	if p.Op != ACK {
 		t.unexpected(p)
 		return
@@ -142,23 +143,23 @@ func (t *sending) arrived(now time.Time, p Packet) {
 	a, block, sample := t.out.acked(now, p.Block)
 	switch a {
 	case future:
-		t.report.Bad++
-		t.bad(t.peer, ErrBlock)
+		t.report.Unexpected++
+		t.ignored(t.peer, ErrBlock)
 	case stale, repeated:
 		t.report.Duplicates++
-		t.touch()
+		t.noteHeard()
 	case fresh:
-		t.hear(now)
-		t.touch()
+		t.progressed(now)
+		t.noteHeard()
 		t.count(before, block)
 		if t.trace.Acked != nil {
-			t.trace.Acked(t.peer, block, t.report.Bytes, sample)
+			t.trace.Acked(PacketEvent{Addr: t.peer, Block: block, Total: t.report.Bytes, RTT: max(0, sample)})
 		}
 	}
 }
 
-// count adds what an ACK acknowledged.
-func (t *sending) count(before, block int64) {
+// count adds the blocks and bytes that an ACK acknowledges.
+func (t *sender) count(before, block int64) {
 	if t.out.selective {
 		before = block
 	}
@@ -167,10 +168,10 @@ func (t *sending) count(before, block int64) {
 	t.report.Bytes += int64(t.chunks.length(block))
 }
 
-// unconfirmed tells silence after the last block from silence before it.
-func (t *sending) unconfirmed(err error) error {
+// unconfirmed turns silence after the last block into ferry.ErrUnconfirmed.
+func (t *sender) unconfirmed(err error) error {
 	if t.out.last != 0 && t.out.first == t.out.last {
 		return fmt.Errorf("%w: block %d, the last, not acknowledged in %v", ferry.ErrUnconfirmed, t.out.last, t.giveUp)
 	}
-	return fmt.Errorf("%w, lacks block %d and what follows", err, t.out.first)
+	return fmt.Errorf("%w, block %d and those after it are not acknowledged", err, t.out.first)
 }

@@ -10,20 +10,20 @@ import (
 // TestWrongTransferID draws error 5 and disturbs nothing; an ERROR, and what is nothing
 // at all, draw no answer.
 func TestWrongTransferID(t *testing.T) {
-	onStage(t, 2000, nil, func(p *stage, u *puppet) {
+	withServer(t, 2000, nil, func(p *testNet, u *manualPeer) {
 		u.packet(p.addr, rrq())
 		from := u.expect(ms, false, "DATA 1")
-		stranger := p.puppet()
+		stranger := p.manualPeer()
 		stranger.packet(from, Packet{Op: ACK, Block: 1})
 		stranger.expect(ms, false, "ERROR 5")
 		stranger.packet(from, Packet{Op: ERROR, Code: 1})
 		stranger.send(from, []byte{0, 9, 0, 0})
 		stranger.expect(ms, false)
-		for range 3 * mostStrays {
+		for range 3 * maxUnsolicited {
 			stranger.packet(from, Packet{Op: DATA, Block: 1})
 		}
-		if said, _ := stranger.within(ms, false); len(said) != mostStrays-1 {
-			t.Errorf("%d answers to a flood, want %d in all", len(said), mostStrays)
+		if said, _ := stranger.within(ms, false); len(said) != maxUnsolicited-1 {
+			t.Errorf("%d answers to a flood, want %d in all", len(said), maxUnsolicited)
 		}
 		stranger.conn.Close()
 		u.packet(from, Packet{Op: ACK, Block: 1})
@@ -44,9 +44,9 @@ func TestMalformedPacket(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got error
-			onStage(t, 2000, func(p *stage) {
-				p.server.Trace = &Trace{Finished: func(_ *Request, _ Report, err error) { got = err }}
-			}, func(p *stage, u *puppet) {
+			withServer(t, 2000, func(p *testNet) {
+				p.server.Trace = &Trace{Finished: func(e TransferEvent) { got = e.Err }}
+			}, func(p *testNet, u *manualPeer) {
 				u.packet(p.addr, rrq())
 				from := u.expect(ms, false, "DATA 1")
 				u.send(from, b)
@@ -68,7 +68,7 @@ func TestMalformedPacket(t *testing.T) {
 // TestErrorIsNeverAnswered, neither in a transfer nor at the server's port, nor is
 // anything but a request there.
 func TestErrorIsNeverAnswered(t *testing.T) {
-	onStage(t, 2000, nil, func(p *stage, u *puppet) {
+	withServer(t, 2000, nil, func(p *testNet, u *manualPeer) {
 		for _, k := range []Packet{{Op: ERROR, Code: 4}, {Op: DATA, Block: 1}, {Op: ACK, Block: 0}, {Op: OACK}} {
 			u.packet(p.addr, k)
 		}
@@ -92,7 +92,7 @@ func TestWidths(t *testing.T) {
 				if options {
 					c.BlockSize, c.WindowSize = 600, 0
 				}
-				onStage(t, size, func(p *stage) { p.server.Wide = wide }, func(p *stage, _ *puppet) {
+				withServer(t, size, func(p *testNet) { p.server.Wide = wide }, func(p *testNet, _ *manualPeer) {
 					start := time.Now()
 					_, _, getErr := p.get(c, "file")
 					_, putErr := p.put(c, "new", noise(1, size))
@@ -115,9 +115,9 @@ func TestWidths(t *testing.T) {
 // TestBlockTooLong is as bad as a packet that cannot be read.
 func TestBlockTooLong(t *testing.T) {
 	var got error
-	onStage(t, 0, func(p *stage) {
-		p.server.Trace = &Trace{Finished: func(_ *Request, _ Report, err error) { got = err }}
-	}, func(p *stage, u *puppet) {
+	withServer(t, 0, func(p *testNet) {
+		p.server.Trace = &Trace{Finished: func(e TransferEvent) { got = e.Err }}
+	}, func(p *testNet, u *manualPeer) {
 		u.packet(p.addr, Packet{Op: WRQ, Name: "new", Mode: "octet"})
 		from := u.expect(ms, false, "ACK 0")
 		u.packet(from, Packet{Op: DATA, Block: 1, Payload: make([]byte, 512)})

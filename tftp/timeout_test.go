@@ -21,9 +21,9 @@ import (
 func TestSlowHandlers(t *testing.T) {
 	slow := 40 * time.Second
 	synctest.Test(t, func(t *testing.T) {
-		p := newStage(t, lossy.Delay(ms))
+		p := newTestNet(t, lossy.Delay(ms))
 		var failed error
-		p.server.Trace = &Trace{Finished: func(_ *Request, _ Report, err error) { failed = errors.Join(failed, err) }}
+		p.server.Trace = &Trace{Finished: func(e TransferEvent) { failed = errors.Join(failed, e.Err) }}
 		p.server.Opener, p.server.Handler = slowHandler{slow}, slowHandler{slow}
 		p.start()
 		c := Client{GiveUp: time.Hour, BlockSize: -1, WindowSize: -1}
@@ -36,7 +36,7 @@ func TestSlowHandlers(t *testing.T) {
 		p.end()
 	})
 	synctest.Test(t, func(t *testing.T) {
-		p := newStage(t, lossy.Delay(ms))
+		p := newTestNet(t, lossy.Delay(ms))
 		p.server.GiveUp = time.Hour
 		p.files.files["x"] = noise(1, 200_000)
 		p.start()
@@ -91,20 +91,20 @@ func (s slowSink) Commit() error {
 
 func (s slowSink) Abort(error) {}
 
-// A chatterbox is a link to somebody who says the same all the time.
-type chatterbox struct{ said []byte }
+// A repeater is a link to somebody who says the same all the time.
+type repeater struct{ said []byte }
 
-func (c chatterbox) Read(time.Time) ([]datagram.Packet, error) {
+func (c repeater) Read(time.Time) ([]datagram.Packet, error) {
 	time.Sleep(20 * ms)
-	return []datagram.Packet{{Data: c.said, Addr: chatterAddr}}, nil
+	return []datagram.Packet{{Data: c.said, Addr: repeaterAddr}}, nil
 }
 
-func (c chatterbox) Write(pkts []datagram.Packet) (int, error) { return len(pkts), nil }
-func (c chatterbox) SetBuffers(int, int) (int, int, error)     { return 0, 0, nil }
-func (c chatterbox) Release()                                  {}
-func (c chatterbox) Wake()                                     {}
+func (c repeater) Write(pkts []datagram.Packet) (int, error) { return len(pkts), nil }
+func (c repeater) SetBuffers(int, int) (int, int, error)     { return 0, 0, nil }
+func (c repeater) Wake()                                     {}
+func (c repeater) Release()                                  {}
 
-var chatterAddr = netip.MustParseAddrPort("10.0.0.2:1000")
+var repeaterAddr = netip.MustParseAddrPort("10.0.0.2:1000")
 
 // TestChatterIsNoProgress: who talks without end, but does not go on, is given up like
 // one that is silent.
@@ -113,15 +113,15 @@ func TestChatterIsNoProgress(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b, _ := said.MarshalBinary()
 			start := time.Now()
-			c := &conversation{
-				ctx: t.Context(), link: chatterbox{b}, peer: chatterAddr, request: &Request{}, start: start, heard: start,
+			c := &transfer{
+				ctx: t.Context(), link: repeater{b}, peer: repeaterAddr, request: &Request{}, start: start, heard: start,
 				answered: true, giveUp: time.Minute, budget: *proved(),
 			}
 			var err error
 			if said.Op == ACK {
-				err = newSending(c, ferry.Source{R: bytes.NewReader(noise(1, 2000))}, Window{1}, plain()).run()
+				err = newSender(c, ferry.Source{R: bytes.NewReader(noise(1, 2000))}, Window{1}, plain()).run()
 			} else {
-				err = newReceiving(c, sinkOf(ferry.To(io.Discard)), plain(), nil).run()
+				err = newReceiver(c, sinkOf(ferry.To(io.Discard)), plain(), nil).run()
 			}
 			if took := time.Since(start); !errors.Is(err, ferry.ErrSilent) || took > time.Minute+time.Second {
 				t.Errorf("%s: %v after %v", name, err, took)
@@ -133,7 +133,7 @@ func TestChatterIsNoProgress(t *testing.T) {
 // TestBranchEnds: what waits in a branch does not outlive the transfer.
 func TestBranchEnds(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
-	b := newBranch(ctx, nil, chatterAddr, netip.Addr{})
+	b := newConnShare(ctx, nil, repeaterAddr, netip.Addr{})
 	b.put([]byte("x"))
 	cancel(errEnd)
 	if _, err := b.Read(time.Now().Add(time.Hour)); !errors.Is(err, errEnd) {
@@ -147,7 +147,7 @@ func TestBranchEnds(t *testing.T) {
 func TestSenderThatWaitsAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// Block 3 is lost, once.
-		p := newStage(t, lossy.Delay(ms), lossy.DropIf(func(p lossy.Packet) bool { return p.From.Addr() == clientAddr.Addr() && p.Payload[1] == 3 && p.N == 3 }))
+		p := newTestNet(t, lossy.Delay(ms), lossy.DropIf(func(p lossy.Packet) bool { return p.From.Addr() == clientAddr.Addr() && p.Payload[1] == 3 && p.N == 3 }))
 		p.start()
 		defer p.end()
 		conn := p.client()

@@ -9,16 +9,15 @@ import (
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
-// A branch is one transfer's share of the conn of a server that has only one. The
-// server's reading goroutine puts packets in; the transfer's takes them out.
-type branch struct {
+// A connShare is one transfer's share of the conn of a server that has only one. The
+// server's reading goroutine puts packets in, and the transfer's goroutine takes them out.
+type connShare struct {
 	ctx   context.Context
-	v     *serving
+	d     *dispatcher
 	peer  netip.AddrPort
-	local netip.Addr // the address of this host that peer asked
+	local netip.Addr // the address of this host that the client asked
 	in    chan []byte
 	free  chan []byte // buffers that may be used again
-
 	woken chan struct{}
 
 	timer *time.Timer
@@ -26,20 +25,20 @@ type branch struct {
 	pkts  []datagram.Packet
 }
 
-// branchQueue is how many packets may wait for a transfer. What comes beyond is lost,
-// as in a socket's buffer.
-const branchQueue = 128
+// shareQueue is how many packets may wait for a transfer. Further packets are lost, as in the
+// buffer of a socket.
+const shareQueue = 128
 
-func newBranch(ctx context.Context, v *serving, peer netip.AddrPort, local netip.Addr) *branch {
-	return &branch{
-		ctx: ctx, v: v, peer: peer, local: local,
-		in: make(chan []byte, branchQueue), free: make(chan []byte, branchQueue),
+func newConnShare(ctx context.Context, d *dispatcher, peer netip.AddrPort, local netip.Addr) *connShare {
+	return &connShare{
+		ctx: ctx, d: d, peer: peer, local: local,
+		in: make(chan []byte, shareQueue), free: make(chan []byte, shareQueue),
 		woken: make(chan struct{}, 1),
 	}
 }
 
-// put hands a packet over, or loses it.
-func (b *branch) put(data []byte) {
+// put hands a packet to the transfer. If the queue is full the packet is lost.
+func (b *connShare) put(data []byte) {
 	var buf []byte
 	select {
 	case buf = <-b.free:
@@ -51,16 +50,16 @@ func (b *branch) put(data []byte) {
 	}
 }
 
-// Wake has the Read that waits, or the next one, return nothing.
-func (b *branch) Wake() {
+// Wake has the Read that waits, or the next one, return no packets.
+func (b *connShare) Wake() {
 	select {
 	case b.woken <- struct{}{}:
 	default:
 	}
 }
 
-// Read waits for a packet, and takes what else is there.
-func (b *branch) Read(deadline time.Time) ([]datagram.Packet, error) {
+// Read waits for a packet, and takes the others that are queued.
+func (b *connShare) Read(deadline time.Time) ([]datagram.Packet, error) {
 	b.recycle()
 	if b.ctx.Err() != nil {
 		return nil, context.Cause(b.ctx)
@@ -97,13 +96,13 @@ func (b *branch) Read(deadline time.Time) ([]datagram.Packet, error) {
 	return b.pkts, nil
 }
 
-func (b *branch) take(data []byte) {
+func (b *connShare) take(data []byte) {
 	b.used = append(b.used, data)
 	b.pkts = append(b.pkts, datagram.Packet{Data: data, Addr: b.peer})
 }
 
-// recycle gives back the buffers that the last Read returned.
-func (b *branch) recycle() {
+// recycle frees the buffers that the last Read returned.
+func (b *connShare) recycle() {
 	for _, data := range b.used {
 		select {
 		case b.free <- data:
@@ -114,18 +113,18 @@ func (b *branch) recycle() {
 }
 
 // Write sends packets over the server's conn, from the address that the client asked.
-func (b *branch) Write(pkts []datagram.Packet) (int, error) {
+func (b *connShare) Write(pkts []datagram.Packet) (int, error) {
 	for i := range pkts {
 		pkts[i].Local = b.local
 	}
-	return b.v.write(pkts)
+	return b.d.write(pkts)
 }
 
-// SetBuffers tells the size of the server's receive buffer, which all transfers share.
-func (b *branch) SetBuffers(int, int) (int, int, error) { return b.v.buffer, 0, nil }
+// SetBuffers returns the size of the server's receive buffer, which all transfers share.
+func (b *connShare) SetBuffers(int, int) (int, int, error) { return b.d.buffer, 0, nil }
 
-// Release ends the use of the branch.
-func (b *branch) Release() {
+// Release ends the use of the share.
+func (b *connShare) Release() {
 	if b.timer != nil {
 		b.timer.Stop()
 	}

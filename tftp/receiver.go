@@ -1,19 +1,18 @@
 package tftp
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
 	"github.com/ferrygo/ferry"
 )
 
-// A receiving is the half of a transfer that gets the file, at either side.
-type receiving struct {
-	*conversation
+// A receiver is the side of a transfer that gets the file. Its methods run in the transfer's
+// goroutine.
+type receiver struct {
+	*transfer
 	in   *inbound
 	sink ferry.Sink
 	out  *lazyWriter // to the sink
@@ -21,35 +20,35 @@ type receiving struct {
 	size int64 // of the file, as it was announced; negative: unknown, or not to be believed
 	max  int64 // of the file; 0: no limit
 
-	opener  []byte        // repeated while there is no block to acknowledge; nil: ACK 0
-	opening knock         // its timer, and its bounds
-	repeat  time.Time     // when to say the latest ACK again
-	pause   time.Duration // how long that is after it was said last
-	latest  int64         // the block of that ACK
-	again   bool          // a block that came again is to be acknowledged again
-	rough   bool          // blocks have come out of order, or twice, or late
-	told    bool          // the sink knows how it ends
-	done    bool          // it has committed
+	opener   []byte        // repeated while there is no block to acknowledge; nil: ACK 0
+	opening  handshake     // its timer, and its bounds
+	repeat   time.Time     // when to say the latest ACK again
+	pause    time.Duration // how long that is after it was said last
+	latest   int64         // the block of that ACK
+	again    bool          // a block that came again is to be acknowledged again
+	lossSeen bool          // blocks have come out of order, or twice, or late
+	told     bool          // the sink knows how it ends
+	done     bool          // it has committed
 }
 
-// writeBehind is how much is gathered before it is written to the sink, and mostGathered
+// writeBehind is how much is gathered before it is written to the sink, and maxBuffered
 // how much while an ACK is due that shall not wait for that.
 const (
-	writeBehind  = 64 << 10
-	mostGathered = 4 * writeBehind
+	writeBehind = 64 << 10
+	maxBuffered = 4 * writeBehind
 )
 
-// newReceiving prepares to receive into sink. opener is what is said until the first
-// block comes: an OACK at a server, nothing where ACK 0 is to be said.
-func newReceiving(c *conversation, sink ferry.Sink, s Settings, opener []byte) *receiving {
-	t := &receiving{
-		conversation: c,
-		in:           newInbound(c.num, c.num.wide, s, receiverTimer(s, c.num.wide)),
-		sink:         sink, opener: opener, size: s.Size,
+// newReceiver prepares to receive into sink. opener is the packet that is repeated until the
+// first block arrives: an OACK at a server, or nil, which means ACK 0.
+func newReceiver(c *transfer, sink ferry.Sink, s Settings, opener []byte) *receiver {
+	t := &receiver{
+		transfer: c,
+		in:       newInbound(c.num, c.num.wide, s, receiverTimer(s, c.num.wide)),
+		sink:     sink, opener: opener, size: s.Size,
 	}
-	t.opening = knock{budget: &c.budget, length: max(len(opener), headerLen(c.num.wide))}
+	t.opening = handshake{budget: &c.budget, length: max(len(opener), headerLen(c.num.wide))}
 	t.opening.timer.Config = senderTimer(s)
-	t.out = &lazyWriter{sink: sink, size: min(writeBehind+s.WindowSize*s.BlockSize, mostGathered)}
+	t.out = &lazyWriter{sink: sink, size: min(writeBehind+s.WindowSize*s.BlockSize, maxBuffered)}
 	if c.request.Mode == Netascii {
 		t.size = -1 // that on the wire is another one
 		t.text = &netasciiWriter{w: t.out}
@@ -57,40 +56,9 @@ func newReceiving(c *conversation, sink ferry.Sink, s Settings, opener []byte) *
 	return t
 }
 
-// A lazyWriter is a buffered writer to a sink. It has no buffer before the first byte comes:
-// many a request is never followed by one.
-type lazyWriter struct {
-	sink io.Writer
-	size int
-	buf  *bufio.Writer
-}
-
-func (w *lazyWriter) Write(b []byte) (int, error) {
-	if w.buf == nil {
-		w.buf = bufio.NewWriterSize(w.sink, w.size)
-	}
-	return w.buf.Write(b)
-}
-
-// Buffered is how many bytes have not been written to the sink.
-func (w *lazyWriter) Buffered() int {
-	if w.buf == nil {
-		return 0
-	}
-	return w.buf.Buffered()
-}
-
-// Flush writes them.
-func (w *lazyWriter) Flush() error {
-	if w.buf == nil {
-		return nil
-	}
-	return w.buf.Flush()
-}
-
 // run receives until the file is whole, and safe with the sink. It ends by telling
 // the sink; lingering is the caller's.
-func (t *receiving) run() (err error) {
+func (t *receiver) run() (err error) {
 	err = errPanic
 	defer func() {
 		t.report.RTT = t.in.timer.SRTT()
@@ -98,12 +66,12 @@ func (t *receiving) run() (err error) {
 			t.abort(err)
 		}
 	}()
-	return t.transfer()
+	return t.loop()
 }
 
 // abort tells the sink that the file will never be whole, unless it has been told to keep
 // it: a Commit that fails undoes what there is to undo.
-func (t *receiving) abort(err error) {
+func (t *receiver) abort(err error) {
 	if !t.told {
 		t.told = true
 		t.sink.Abort(err)
@@ -113,30 +81,30 @@ func (t *receiving) abort(err error) {
 // errPanic is why a transfer ended if the sink panicked.
 var errPanic = errors.New("tftp: panic")
 
-func (t *receiving) transfer() error {
+func (t *receiver) loop() error {
 	for {
 		now := time.Now()
-		wake := t.speak(now)
+		wake := t.queueDue(now)
 		switch err := t.flush(); {
 		case t.done:
 			return nil // the file is kept, whether the other side hears of it or not
 		case err != nil:
 			return err
 		}
-		if err := t.unload(); err != nil {
+		if err := t.flushSink(); err != nil {
 			return err
 		}
-		if err := t.silence(now); err != nil {
+		if err := t.checkTimeout(now); err != nil {
 			return err
 		}
-		p, err := t.receive(t.until(wake))
+		p, err := t.receive(t.wakeBy(wake))
 		now = time.Now()
 		for ok := err == nil; ok && err == nil; p, ok, err = t.take() {
 			if err := t.arrived(now, p); err != nil {
 				return err
 			}
 		}
-		t.excuse(now, time.Now())
+		t.addOwnTime(now, time.Now())
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !t.done {
 			return err
 		}
@@ -144,7 +112,7 @@ func (t *receiving) transfer() error {
 }
 
 // speak queues what is to be said at now, and says when to look again.
-func (t *receiving) speak(now time.Time) (wake time.Time) {
+func (t *receiver) queueDue(now time.Time) (wake time.Time) {
 	block, ok, wake := t.in.due(now)
 	switch {
 	case ok:
@@ -164,16 +132,16 @@ func (t *receiving) speak(now time.Time) (wake time.Time) {
 }
 
 // open says again, until the first block comes, that it may come.
-func (t *receiving) open(now time.Time) (wake time.Time) {
+func (t *receiver) open(now time.Time) (wake time.Time) {
 	if t.askedAgain() {
-		renew(&t.budget, t.opening.length)
+		grantAgain(&t.budget, t.opening.length)
 	}
 	send, wake := t.opening.next(now)
 	if !send {
 		return wake
 	}
 	if t.opener != nil {
-		t.say(t.opener)
+		t.queue(t.opener)
 		t.in.acknowledged(now, 0, t.opening.tries > 1)
 		return wake
 	}
@@ -182,7 +150,7 @@ func (t *receiving) open(now time.Time) (wake time.Time) {
 }
 
 // acknowledge queues an ACK.
-func (t *receiving) acknowledge(now time.Time, block int64, again bool) {
+func (t *receiver) acknowledge(now time.Time, block int64, again bool) {
 	t.ack(block)
 	t.in.acknowledged(now, block, again)
 	t.latest = block
@@ -196,16 +164,16 @@ func (t *receiving) acknowledge(now time.Time, block int64, again bool) {
 	t.repeat = now.Add(t.pause)
 	t.report.Sent++
 	if again {
-		t.rough = true
-		t.report.SentAgain++
+		t.lossSeen = true
+		t.report.Retransmitted++
 	}
 	if t.trace.Acknowledged != nil {
-		t.trace.Acknowledged(t.peer, block, again)
+		t.trace.Acknowledged(PacketEvent{Addr: t.peer, Block: block, Again: again})
 	}
 }
 
 // arrived takes one packet from the other side. An error ends the transfer.
-func (t *receiving) arrived(now time.Time, p Packet) error {
+func (t *receiver) arrived(now time.Time, p Packet) error {
 	switch {
 	case p.Op == OACK && t.request.client && t.in.next == 1:
 		t.opening.sent = time.Time{} // our ACK 0 was lost: once more, now
@@ -220,20 +188,20 @@ func (t *receiving) arrived(now time.Time, p Packet) error {
 	case len(p.Payload) > t.in.blockSize:
 		return &peerError{CodeIllegal, "block too long", fmt.Errorf("%w: %w", ErrMalformed, ErrLength)}
 	}
-	verdict, block := t.in.judge(now, p.Block, p.Payload)
-	t.rough = t.rough || verdict != deliver
+	verdict, block := t.in.classify(now, p.Block, p.Payload)
+	t.lossSeen = t.lossSeen || verdict != deliver
 	switch verdict {
 	case ignore:
-		t.report.Bad++
-		t.bad(t.peer, ErrBlock)
+		t.report.Unexpected++
+		t.ignored(t.peer, ErrBlock)
 		return nil
 	case known:
 		t.report.Duplicates++
-		t.touch()
+		t.noteHeard()
 		t.again = t.again || block == t.in.acked
 	case keep, deliver:
-		t.hear(now)
-		t.touch()
+		t.progressed(now)
+		t.noteHeard()
 		t.pause = 2 * t.in.timer.RTO()
 		t.repeat = now.Add(t.pause)
 		if verdict == deliver {
@@ -243,7 +211,9 @@ func (t *receiving) arrived(now time.Time, p Packet) error {
 		}
 	}
 	if t.trace.Received != nil {
-		t.trace.Received(t.peer, block, len(p.Payload), verdict == known, t.report.Bytes)
+		t.trace.Received(PacketEvent{
+			Addr: t.peer, Block: block, Length: len(p.Payload), Again: verdict == known, Total: t.report.Bytes,
+		})
 	}
 	if t.in.selective {
 		t.again = false
@@ -255,7 +225,7 @@ func (t *receiving) arrived(now time.Time, p Packet) error {
 // looksNarrow reports whether a DATA that has no place here has a block number of the
 // other width: "3, 1, text" is, read as a number of four bytes, far from 1; and "3, 0,
 // 1" is block 0 in two.
-func (t *receiving) looksNarrow(p Packet) bool {
+func (t *receiver) looksNarrow(p Packet) bool {
 	if t.num.wide {
 		return p.Block>>16 == 1
 	}
@@ -264,7 +234,7 @@ func (t *receiving) looksNarrow(p Packet) bool {
 
 // deliver writes the missing block and those behind it that were put by; and if that
 // was all, commits.
-func (t *receiving) deliver(now time.Time, payload []byte) error {
+func (t *receiver) deliver(now time.Time, payload []byte) error {
 	for ok := true; ok; payload, ok = t.in.takeHeld() {
 		if err := t.checkSize(t.report.Bytes+int64(len(payload)), false); err != nil {
 			return err
@@ -290,7 +260,7 @@ func (t *receiving) deliver(now time.Time, payload []byte) error {
 
 // checkSize compares what has arrived with the announced size, and with the largest that is
 // accepted. over says that it is the whole file.
-func (t *receiving) checkSize(have int64, over bool) error {
+func (t *receiver) checkSize(have int64, over bool) error {
 	switch {
 	case t.max > 0 && have > t.max:
 		return tooLarge(t.max)
@@ -305,7 +275,7 @@ func tooLarge(max int64) error {
 	return &peerError{CodeDiskFull, fmt.Sprintf("at most %d bytes are accepted", max), ferry.ErrTooLarge}
 }
 
-func (t *receiving) write(b []byte) error {
+func (t *receiver) write(b []byte) error {
 	if t.text != nil {
 		return write(t.text, b)
 	}
@@ -314,7 +284,7 @@ func (t *receiving) write(b []byte) error {
 
 // unload writes what has been gathered to the sink, if it is enough: after the ACK, so
 // that the next window is on its way meanwhile.
-func (t *receiving) unload() error {
+func (t *receiver) flushSink() error {
 	if t.out.Buffered() < writeBehind {
 		return nil
 	}
@@ -323,13 +293,13 @@ func (t *receiving) unload() error {
 		return fmt.Errorf("tftp: writing before block %d: %w", t.in.next, err)
 	}
 	now := time.Now()
-	t.excuse(before, now)
+	t.addOwnTime(before, now)
 	t.in.away = absence{before, now}
 	return nil
 }
 
 // commit hands the whole file to the sink.
-func (t *receiving) commit() error {
+func (t *receiver) commit() error {
 	var err error
 	if t.text != nil {
 		err = t.text.Close()
@@ -344,67 +314,3 @@ func (t *receiving) commit() error {
 	t.done = true
 	return nil
 }
-
-// linger answers repeated blocks for a while: the last ACK may be lost, and "a
-// courteous client" is ready to say it again (UDP file delivery assignment, "About
-// TFTP", point 9).
-func (t *receiving) linger(d time.Duration) {
-	start := time.Now()
-	end := start.Add(d)
-	for now := start; now.Before(end) && now.Sub(start) < mostLingers*d; now = time.Now() {
-		p, err := t.receive(end)
-		ok := err == nil
-		for ; ok && err == nil; p, ok, err = t.take() {
-			if t.remembers(p) {
-				end = time.Now().Add(d)
-			}
-		}
-		if err = errors.Join(err, t.flush()); err != nil {
-			return // the time is over, or the other side has ended it
-		}
-	}
-}
-
-// mostLingers bounds how long lingering goes on, as a multiple of its time.
-const mostLingers = 8
-
-// remembers acknowledges a block that came before, if p is one.
-func (t *receiving) remembers(p Packet) bool {
-	if p.Op != DATA {
-		return false
-	}
-	block := t.num.near(p.Block, t.in.last)
-	switch {
-	case block < 1 || block > t.in.last:
-		return false
-	case t.in.selective:
-		t.ack(block)
-	case block == t.in.last:
-		t.ack(block)
-	}
-	t.report.Duplicates++
-	return true
-}
-
-// lingerTime is how long to linger, as a multiple of the time that the other side waits
-// before it sends again, as far as that is known. It is eight times, because both the last
-// ACK and the block that asks for it again can be lost. It is twice after many blocks
-// without a loss. It is two seconds at most, and one second where no round trip was
-// measured. The estimate is used without its back-off, which says how long this side has
-// waited and not how long the other side will.
-func (t *receiving) lingerTime() time.Duration {
-	timer := t.in.timer
-	if !timer.Measured() {
-		return time.Second
-	}
-	timer.Sample(timer.SRTT())
-	timer.Min = shortestRTO
-	times := time.Duration(8)
-	if t.report.Blocks >= smooth && !t.rough {
-		times = 2
-	}
-	return min(times*timer.RTO(), 2*time.Second)
-}
-
-// smooth is how many blocks in a row tell that the network loses next to nothing.
-const smooth = 200

@@ -3,7 +3,6 @@ package tftp
 import (
 	"errors"
 	"net"
-	"net/netip"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,7 +14,7 @@ import (
 
 // A wire is a link that takes packets, but for some.
 type wire struct {
-	chatterbox
+	repeater
 	fails map[int]error // by the number of the write, from 1
 	tried int
 	took  []string
@@ -49,9 +48,9 @@ func TestPacketsThatCannotLeave(t *testing.T) {
 	} {
 		lost := 0
 		w := &wire{fails: tt.fails}
-		c := &conversation{ctx: t.Context(), link: w, peer: chatterAddr, trace: Trace{WriteFailed: func(netip.AddrPort, error) { lost++ }}}
+		c := &transfer{ctx: t.Context(), link: w, peer: repeaterAddr, trace: Trace{WriteFailed: func(PacketEvent) { lost++ }}}
 		for _, s := range "abcd" {
-			c.say([]byte(string(s)))
+			c.queue([]byte(string(s)))
 		}
 		if err := c.flush(); !errors.Is(err, tt.want) {
 			t.Errorf("%v: %v", tt.fails, err)
@@ -66,16 +65,16 @@ func TestPacketsThatCannotLeave(t *testing.T) {
 // leaves.
 func TestWhyNothingLeft(t *testing.T) {
 	w := &wire{fails: map[int]error{1: syscall.ENETUNREACH}}
-	c := &conversation{ctx: t.Context(), link: w, peer: chatterAddr}
+	c := &transfer{ctx: t.Context(), link: w, peer: repeaterAddr}
 	for _, want := range []bool{true, false} {
-		c.say([]byte("a"))
+		c.queue([]byte("a"))
 		for range 2 { // the second time with nothing to say
 			if err := c.flush(); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for _, c.answered = range []bool{false, true} {
-			err := c.silence(time.Now())
+			err := c.checkTimeout(time.Now())
 			if errors.Is(err, syscall.ENETUNREACH) != want || !errors.Is(err, ferry.ErrNoAnswer) && !errors.Is(err, ferry.ErrSilent) {
 				t.Errorf("answered: %v: %v", c.answered, err)
 			}

@@ -63,12 +63,12 @@ func TestBeginsAnew(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				var mu sync.Mutex
 				var ended []error
-				onStage(t, 0, func(p *stage) {
+				withServer(t, 0, func(p *testNet) {
 					p.server.SinglePort = single
-					p.server.Trace = &Trace{Finished: func(_ *Request, _ Report, err error) {
+					p.server.Trace = &Trace{Finished: func(e TransferEvent) {
 						mu.Lock()
 						defer mu.Unlock()
-						ended = append(ended, err)
+						ended = append(ended, e.Err)
 					}}
 					p.server.Opener = handler{open: func(ctx context.Context, r ferry.Request) (ferry.Source, error) {
 						if r.Name == "old" {
@@ -76,7 +76,7 @@ func TestBeginsAnew(t *testing.T) {
 						}
 						return text("of the new"), nil
 					}}
-				}, func(p *stage, u *puppet) {
+				}, func(p *testNet, u *manualPeer) {
 					u.packet(p.addr, asks("old"))
 					u.expect(ms, false)
 					u.packet(p.addr, asks("new"))
@@ -102,7 +102,7 @@ func TestBeginsAnew(t *testing.T) {
 // come from the same port as the new one.
 func TestBeginsAnewLater(t *testing.T) {
 	old := io.MultiReader(strings.NewReader(strings.Repeat("x", 512)), lateReader{strings.NewReader("more")})
-	onStage(t, 0, func(p *stage) {
+	withServer(t, 0, func(p *testNet) {
 		p.server.SinglePort = true
 		p.server.Opener = handler{open: func(_ context.Context, r ferry.Request) (ferry.Source, error) {
 			if r.Name == "old" {
@@ -110,7 +110,7 @@ func TestBeginsAnewLater(t *testing.T) {
 			}
 			return text("of the new"), nil
 		}}
-	}, func(p *stage, u *puppet) {
+	}, func(p *testNet, u *manualPeer) {
 		u.packet(p.addr, asks("old"))
 		u.expect(ms, false, "DATA 1")
 		u.packet(p.addr, Packet{Op: ACK, Block: 1})
@@ -126,7 +126,7 @@ func TestBeginsAnewLater(t *testing.T) {
 // may be transfers.
 func TestAnewIsBounded(t *testing.T) {
 	var open, most atomic.Int32
-	onStage(t, 0, func(p *stage) {
+	withServer(t, 0, func(p *testNet) {
 		p.server.MaxTransfers = 4
 		p.server.Opener = handler{open: func(context.Context, ferry.Request) (ferry.Source, error) {
 			most.Store(max(most.Load(), open.Add(1)))
@@ -134,7 +134,7 @@ func TestAnewIsBounded(t *testing.T) {
 			time.Sleep(time.Second)
 			return text("file"), nil
 		}}
-	}, func(p *stage, u *puppet) {
+	}, func(p *testNet, u *manualPeer) {
 		for n := range 100 {
 			u.packet(p.addr, asks([]string{"a", "b"}[n%2]))
 			u.expect(ms, false)
