@@ -133,7 +133,7 @@ type batchWriter struct {
 	conn  BatchWriter
 	bufs  [][]byte
 	to    []netip.AddrPort
-	local []netip.Addr
+	local []netip.Addr // zero between writes
 }
 
 func newBatchWriter(conn BatchWriter, cfg *Config) *batchWriter {
@@ -149,8 +149,9 @@ func (w *batchWriter) write(pkts []Packet) (int, error) {
 	var local []netip.Addr
 	for count < len(pkts) && pkts[count].Addr.IsValid() {
 		p := &pkts[count]
-		w.bufs[count], w.to[count], w.local[count] = p.Data, p.Addr, p.Local
+		w.bufs[count], w.to[count] = p.Data, p.Addr
 		if p.Local.IsValid() {
+			w.local[count] = p.Local
 			local = w.local
 		}
 		count++
@@ -161,6 +162,7 @@ func (w *batchWriter) write(pkts []Packet) (int, error) {
 	defer clear(w.bufs[:count]) // the packets are the caller's
 	if local != nil {
 		local = local[:count]
+		defer clear(local)
 	}
 	n, err := w.conn.WriteBatch(w.bufs[:count], w.to[:count], local)
 	if n = min(max(n, 0), count); n == count {

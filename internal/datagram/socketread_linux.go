@@ -76,8 +76,14 @@ func (r *SocketReader) readBatch(bufs [][]byte, sizes, segments []int, from []ne
 	}
 	n, err := r.read(bufs, wait)
 	for i := range n {
-		info := r.info(i)
-		sizes[i], segments[i], from[i] = int(r.msgs.hdrs[i].Len), info.Segment, info.Source
+		m := &r.msgs.hdrs[i]
+		sizes[i], segments[i] = int(m.Len), 0
+		from[i] = r.msgs.names[i].addrPort(m.Hdr.Namelen, &r.zones)
+		var info Info
+		if m.Hdr.Controllen > 0 {
+			info.parse(&r.msgs.controls[i], int(m.Hdr.Controllen), &r.zones)
+			segments[i] = info.Segment
+		}
 		if local != nil {
 			local[i] = info.Local
 		}
