@@ -70,11 +70,11 @@ func BenchmarkKeepAlive(b *testing.B) {
 }
 
 func BenchmarkLookup(b *testing.B) {
-	r := newRegistry(time.Hour, 1e6, 1e6, 1e7)
+	r := newRegistry(time.Hour, registryLimits{1e6, 1e6, 1e7})
 	now := time.Now()
 	for i := range 10_000 {
 		ip := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
-		r.update(now, netip.AddrPortFrom(ip, 80), fmt.Appendf(nil, "file-%d popular ", i%1000))
+		r.put(now, netip.AddrPortFrom(ip, 80), fmt.Appendf(nil, "file-%d popular ", i%1000))
 	}
 	var found []netip.AddrPort
 	b.ReportAllocs()
@@ -187,7 +187,7 @@ func TestMemory(t *testing.T) {
 		return m.HeapAlloc
 	}
 	before := heap()
-	r := newRegistry(time.Hour, DefaultMaxPeers, DefaultMaxFiles, DefaultMaxEntries)
+	r := newRegistry(time.Hour, registryLimits{DefaultMaxPeers, DefaultMaxFiles, DefaultMaxEntries})
 	now := time.Now()
 	for i := range peers {
 		var files []byte
@@ -195,14 +195,14 @@ func TestMemory(t *testing.T) {
 			files = fmt.Appendf(files, "a-file-called-%d ", (i*each+k*7919)%names)
 		}
 		ip := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
-		if _, ok := r.update(now, netip.AddrPortFrom(ip, 80), files); !ok {
+		if _, ok := r.put(now, netip.AddrPortFrom(ip, 80), files); !ok {
 			t.Fatal("refused")
 		}
 	}
 	per := float64(heap()-before) / (peers * each)
-	t.Logf("%.1f bytes for each of %d entries, %d names", per, r.entries.count, len(r.names.ids))
-	if per > 64 || r.entries.count != peers*each || len(r.names.ids) != names {
-		t.Errorf("%.1f bytes for each entry (of %d, with %d names), want at most 64", per, r.entries.count, len(r.names.ids))
+	t.Logf("%.1f bytes for each of %d entries, %d names", per, r.entries, len(r.names.ids))
+	if per > 64 || r.entries != peers*each || len(r.names.ids) != names {
+		t.Errorf("%.1f bytes for each entry (of %d, with %d names), want at most 64", per, r.entries, len(r.names.ids))
 	}
 	runtime.KeepAlive(r)
 }

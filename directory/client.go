@@ -103,6 +103,10 @@ func (c *Client) publish(ctx context.Context, peer netip.AddrPort, files []strin
 		body = append(AppendField(body, f), ' ')
 	}
 	_, err = c.ask(ctx, Update, "", body, giveUp)
+	if refused, ok := errors.AsType[*RefusedError](err); ok && refused.Code == CodeFull {
+		// The refusal was confirmed. This proves the address, which may be what lacked.
+		_, err = c.ask(ctx, Update, "", body, giveUp)
+	}
 	return err
 }
 

@@ -26,7 +26,8 @@ type desk struct {
 
 	seed     maphash.Seed
 	sessions map[netip.AddrPort]*session
-	progress queue[session] // the one without progress for the longest time first
+	progress [2]queue[session] // by the latest progress: of addresses that proved nothing, and of others
+	held     int               // bytes of requests and answers
 	wakes    sessionHeap
 	tokens   tokens
 	shown    listing
@@ -96,17 +97,22 @@ func (d *desk) bad(from netip.AddrPort, err error) {
 // whole takes an update or exit of one fragment, which needs no session unless it is
 // refused: nothing is remembered of it, and a repetition does the same again.
 func (d *desk) whole(now time.Time, from netip.AddrPort, p packet, b []byte) {
-	_, code, ok := d.obey(now, from, p.typ, p.body)
+	s := d.sessions[from]
+	again := s != nil && s.refused && s.answering() && s.latest == d.digest(b)
+	_, code, ok := d.obey(now, from, p.typ, p.body, again)
 	if ok {
+		if again {
+			d.close(s)
+		}
 		d.acknowledge(from, p)
 		return
 	}
-	if s := d.sessions[from]; s != nil && s.refused && s.answering() && s.latest == d.digest(b) {
+	if again {
 		s.budget.Received(len(b)) // the refusal is under way
 		d.unhold(s)
 		return
 	}
-	s := d.open(now, from, p)
+	s = d.open(now, from, p)
 	s.budget.Received(len(b))
 	s.latest, s.next = d.digest(b), 2
 	d.refuse(now, s, code, p, len(b))
@@ -146,6 +152,7 @@ func (d *desk) fragment(now time.Time, from netip.AddrPort, p packet, b []byte) 
 		s.body = p.body // for the moment
 	} else {
 		s.body = append(s.body, p.body...)
+		d.account(s)
 	}
 	if s.next <= s.total {
 		if s.typ == Update {
@@ -190,7 +197,7 @@ func (d *desk) repeated(now time.Time, s *session, p packet, n int) {
 // complete does what a request asks for, now that all of it is there. p is its last
 // fragment.
 func (d *desk) complete(now time.Time, s *session, p packet, n int) {
-	answer, code, ok := d.obey(now, s.from, s.typ, s.body)
+	answer, code, ok := d.obey(now, s.from, s.typ, s.body, false)
 	if !ok && (s.typ == Update || s.typ == Exit) {
 		d.refuse(now, s, code, p, n)
 		return
@@ -205,10 +212,10 @@ func (d *desk) complete(now time.Time, s *session, p packet, n int) {
 	case s.typ == Lookup && !s.setAnswer(Found, answer, n, &d.tokens):
 		d.fail(now, s, CodeTooLong, nil, n)
 	case s.typ == Lookup:
-		d.transmit(now, s)
+		d.answer(now, s)
 	case s.typ == View:
 		d.view(now, s, n)
-		d.transmit(now, s)
+		d.answer(now, s)
 	case s.typ == Update:
 		s.peer, _, _ = d.subject(s.from, s.body)
 	}
@@ -232,7 +239,13 @@ func (d *desk) acked(now time.Time, from netip.AddrPort, p packet, n int) error 
 	if s == nil || !s.answering() || !p.acknowledges(s.answer.at(s.current)) {
 		return ErrUnexpected
 	}
-	s.budget.Prove() // the acknowledgement holds the token
+	if !s.budget.Proved() {
+		s.budget.Prove() // the acknowledgement holds the token
+		d.progress[0].remove(&s.place)
+		if s.token == tokenLen {
+			d.registry.prove(now, from.Addr())
+		}
+	}
 	s.held = false
 	if s.tries == 1 {
 		s.timer.sample(now.Sub(s.first))
@@ -290,6 +303,12 @@ func (d *desk) fail(now time.Time, s *session, code Code, name []byte, n int) {
 	d.transmit(now, s)
 }
 
+// answer begins to send the answer.
+func (d *desk) answer(now time.Time, s *session) {
+	d.account(s)
+	d.transmit(now, s)
+}
+
 // transmit sends the fragment in flight, unless that would be too much for an address
 // that has proved nothing.
 func (d *desk) transmit(now time.Time, s *session) {
@@ -337,8 +356,7 @@ func (d *desk) open(now time.Time, from netip.AddrPort, p packet) *session {
 		d.close(old)
 	}
 	if len(d.sessions) >= d.limits.sessions {
-		d.stats.Evicted++
-		d.close(d.progress.oldest.owner)
+		d.evict()
 	}
 	s := &session{from: from, local: d.asked, typ: p.typ, total: p.total, next: 1, wake: now.Add(patience)}
 	s.place.owner = s
@@ -348,17 +366,43 @@ func (d *desk) open(now time.Time, from netip.AddrPort, p packet) *session {
 	return s
 }
 
+// evict forgets the session without progress for the longest time, one of an address that
+// proved nothing if there is one.
+func (d *desk) evict() {
+	oldest := d.progress[0].oldest
+	if oldest == nil {
+		oldest = d.progress[1].oldest
+	}
+	d.stats.Evicted++
+	d.close(oldest.owner)
+}
+
+// account counts the memory that a session takes, and evicts others if all take too much.
+func (d *desk) account(s *session) {
+	bytes := cap(s.body) + cap(s.answer.body) + 8*cap(s.answer.ends)
+	d.held += bytes - s.bytes
+	s.bytes = bytes
+	for d.held > maxHeld && len(d.sessions) > 1 {
+		d.progress[s.queue()].touch(&s.place)
+		d.evict()
+	}
+}
+
+// maxHeld bounds the bytes of all requests and answers that are under way.
+const maxHeld = 64 << 20
+
 // close forgets a session.
 func (d *desk) close(s *session) {
 	delete(d.sessions, s.from)
-	d.progress.remove(&s.place)
+	d.progress[s.queue()].remove(&s.place)
+	d.held -= s.bytes
 	heap.Remove(&d.wakes, s.index)
 }
 
 // moved notes progress.
 func (d *desk) moved(now time.Time, s *session) {
 	s.moved = now
-	d.progress.touch(&s.place)
+	d.progress[s.queue()].touch(&s.place)
 	if !s.answering() {
 		d.schedule(s, now.Add(patience))
 	}

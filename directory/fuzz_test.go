@@ -63,7 +63,7 @@ func FuzzDesk(f *testing.F) {
 					t.Fatalf("%q was answered with %q", b, out.Data)
 				}
 			}
-			if len(d.registry.peers) > 3 || d.registry.entries.count > 9 || len(d.sessions) > 3 || len(d.wakes) != len(d.sessions) {
+			if len(d.registry.peers) > 3 || d.registry.entries > 9 || len(d.sessions) > 3 || len(d.wakes) != len(d.sessions) {
 				t.Fatal("out of bounds")
 			}
 			now = now.Add(time.Duration(step) * 10 * time.Millisecond)

@@ -49,7 +49,7 @@ func (l *listing) make(now time.Time, r *registry, most int) {
 	r.visit(now, func(m *member, files func(func(string) bool)) bool {
 		b := appendAddr(l.peers, m.addr)
 		b = append(appendTime(b, m.heard), ' ')
-		b = append(strconv.AppendInt(b, int64(m.files), 10), ' ')
+		b = append(strconv.AppendInt(b, int64(len(m.files)), 10), ' ')
 		for name := range files {
 			if b = append(AppendField(b, name), ' '); len(b) > most {
 				break

@@ -8,7 +8,7 @@ import (
 
 // obey does what a request asks for, and returns the answer to a look-up, or the code
 // with which the request is refused.
-func (d *desk) obey(now time.Time, from netip.AddrPort, typ Type, body []byte) (answer []byte, code Code, ok bool) {
+func (d *desk) obey(now time.Time, from netip.AddrPort, typ Type, body []byte, insist bool) (answer []byte, code Code, ok bool) {
 	switch typ {
 	case Lookup:
 		return d.lookup(now, from, body)
@@ -30,8 +30,13 @@ func (d *desk) obey(now time.Time, from netip.AddrPort, typ Type, body []byte) (
 	if d.registry.touch(now, peer, files) {
 		return nil, 0, true
 	}
-	if code, ok := d.registry.update(now, peer, files); !ok {
+	if code, ok := d.registry.update(now, hostKey(from.Addr()), peer, files, insist); !ok {
 		return nil, code, false
+	}
+	d.stats.Evicted += d.registry.evicted
+	d.registry.evicted = 0
+	if d.registry.peers[keyOf(peer)] == nil {
+		return nil, CodeFull, false
 	}
 	if d.trace.Updated != nil {
 		d.trace.Updated(peer, d.registry.files(peer))

@@ -6,45 +6,61 @@ import (
 	"time"
 )
 
-// A registry knows who is there and who has which file. It reads no socket and no
-// clock.
+// A registry knows which peers there are and which files each has. It reads no socket and
+// no clock.
 //
-//	peers    by their HTTP address, in a list by the time last heard
-//	names    by their text
-//	entries  one for each file of each peer: in its peer's list, and in its name's ring
+//	peers   by the address of their HTTP server, in a queue by the time last heard
+//	names   by their text; each lists the peers that have such a file
+//	hosts   by IP address; what all peers of a host take together
 //
-// All refer to each other by number, not by pointer: an entry takes 20 bytes, and the
-// garbage collector does not look into it.
+// Peers and names refer to each other by number, not by pointer: the garbage collector does
+// not look into these lists. A number and a place in a list take 8 bytes at either end.
 //
-// The list makes expiry O(1): the peer that was silent for the longest time is at its
-// head. Removing a peer takes time for each of its files, which is spread over later
-// calls; see expire.
+// The queue makes expiry O(1): the peer that has been silent for the longest time is at its
+// head. Removing a peer takes time for each of its files, which is spread over later calls;
+// see expire.
 type registry struct {
-	expiry   time.Duration
-	maxPeers int
-	maxFiles int // of one peer
-	maxAll   int // entries
+	expiry time.Duration
+	max    registryLimits
 
 	seed    maphash.Seed
 	peers   map[peerKey]*member
 	byID    []*member
 	freeIDs []uint32
-	silent  queue[member] // by the time last heard
+	hosts   map[netip.Addr]*host
+	silent  [2]queue[member] // by the time last heard: unproven, and proven
+	proven  queue[host]      // those without peers, by the time of the proof
 
 	names   names
-	entries entries
+	entries int    // files of all peers
+	bytes   int    // that names and entries take
 	changes uint64 // of who is there and who has what
+	evicted uint64 // peers that made room for others
 }
+
+// registryLimits bound a registry.
+type registryLimits struct{ peers, files, entries int }
+
+// What one entry, and the record of a name without its text, take in memory.
+const (
+	entryBytes = 24
+	nameBytes  = 128
+)
+
+// bytes is what names and entries may take: 64 for each entry. Long names that only one
+// peer has use it up sooner.
+func (l registryLimits) bytes() int { return max(64*l.entries, 1<<20) }
 
 // A member is a registered peer.
 type member struct {
-	addr  netip.AddrPort
-	heard time.Time
-	sum   uint64 // of its latest update's files, as they were sent
-	id    uint32
-	first uint32 // of its entries
-	files int
-	place node[member] // in the list by time
+	addr   netip.AddrPort
+	host   *host
+	heard  time.Time
+	sum    uint64 // of its latest update's files, as they were sent
+	id     uint32
+	files  []holding
+	queued int          // the index of the queue that it is in
+	place  node[member] // in that queue
 }
 
 // A peerKey is an address as bytes, which are hashed and compared faster than a
@@ -58,15 +74,14 @@ func keyOf(addr netip.AddrPort) (k peerKey) {
 	return k
 }
 
-func newRegistry(expiry time.Duration, maxPeers, maxFiles, maxAll int) *registry {
+func newRegistry(expiry time.Duration, max registryLimits) *registry {
 	return &registry{
-		expiry:   expiry,
-		maxPeers: maxPeers,
-		maxFiles: maxFiles,
-		maxAll:   maxAll,
-		seed:     maphash.MakeSeed(),
-		peers:    make(map[peerKey]*member),
-		names:    names{ids: make(map[string]uint32)},
+		expiry: expiry,
+		max:    max,
+		seed:   maphash.MakeSeed(),
+		peers:  make(map[peerKey]*member),
+		hosts:  make(map[netip.Addr]*host),
+		names:  names{ids: make(map[string]uint32)},
 	}
 }
 
@@ -81,34 +96,37 @@ func (r *registry) touch(now time.Time, addr netip.AddrPort, files []byte) bool 
 	return true
 }
 
-// update registers a peer, or replaces what is known of it. files are names as the
-// datagrams have them. The registry stays as it was if a code is returned.
-func (r *registry) update(now time.Time, addr netip.AddrPort, files []byte) (Code, bool) {
-	list, code, ok := parseNames(files, r.maxFiles)
+// update registers a peer for a host, or replaces what is known of it. files are names as
+// the datagrams have them. The registry stays as it was if a code is returned. insist says
+// that the host has asked before; see admit.
+func (r *registry) update(now time.Time, by netip.Addr, addr netip.AddrPort, files []byte, insist bool) (Code, bool) {
+	list, code, ok := parseNames(files, r.max.files)
 	if !ok {
 		return code, false
 	}
 	m := r.peers[keyOf(addr)]
-	had := 0
-	if m != nil {
-		had = m.files
-	}
-	if m == nil && len(r.peers) >= r.maxPeers || r.entries.count-had+len(list) > r.maxAll {
-		return CodeFull, false
-	}
-	if m == nil {
-		m = r.add(addr)
+	if m == nil || m.host.addr != by {
+		if !r.admit(by, m, len(list), insist) {
+			return CodeFull, false
+		}
+		if m != nil {
+			r.removeMember(m)
+		}
+		m = r.add(by, addr)
 	} else {
-		r.clear(m, m.files)
+		if len(list) > len(m.files) && !r.fits(m.host, 0, len(list)-len(m.files)) {
+			return CodeFull, false
+		}
+		r.clear(m, len(m.files))
 	}
 	m.sum = maphash.Bytes(r.seed, files)
 	r.changes++
 	r.renew(now, m)
-	for i := len(list) - 1; i >= 0; i-- { // from the back: a peer's list grows at its head
-		name := r.names.intern(list[i])
-		m.first = r.entries.insert(r.names.record(name), entry{peer: m.id, name: name, down: m.first})
-		m.files++
+	m.files = make([]holding, 0, len(list))
+	for _, text := range list {
+		r.hold(m, text)
 	}
+	r.makeRoom(m)
 	return 0, true
 }
 
@@ -120,16 +138,20 @@ func (r *registry) keep(now time.Time, addr netip.AddrPort) {
 }
 
 // files is how many files a registered peer has.
-func (r *registry) files(addr netip.AddrPort) int { return r.peers[keyOf(addr)].files }
+func (r *registry) files(addr netip.AddrPort) int { return len(r.peers[keyOf(addr)].files) }
 
 // renew notes that m was heard.
 func (r *registry) renew(now time.Time, m *member) {
 	m.heard = now
-	r.silent.touch(&m.place)
+	if q := m.host.queue(); q != m.queued {
+		r.silent[m.queued].remove(&m.place)
+		m.queued = q
+	}
+	r.silent[m.queued].touch(&m.place)
 }
 
-// add makes a member that is not in the list yet.
-func (r *registry) add(addr netip.AddrPort) *member {
+// add makes a member that is not there yet.
+func (r *registry) add(by netip.Addr, addr netip.AddrPort) *member {
 	m := &member{addr: addr}
 	m.place.owner = m
 	if n := len(r.freeIDs); n > 0 {
@@ -141,6 +163,7 @@ func (r *registry) add(addr netip.AddrPort) *member {
 		r.byID = append(r.byID, m)
 	}
 	r.peers[keyOf(addr)] = m
+	r.join(m, by)
 	return m
 }
 
@@ -150,35 +173,96 @@ func (r *registry) remove(addr netip.AddrPort) bool {
 	if m == nil {
 		return false
 	}
-	r.clear(m, m.files)
-	r.drop(m)
+	r.removeMember(m)
 	return true
 }
 
-// drop forgets a member that has no entries any more.
+func (r *registry) removeMember(m *member) {
+	r.clear(m, len(m.files))
+	r.drop(m)
+}
+
+// drop forgets a member that has no files any more.
 func (r *registry) drop(m *member) {
 	r.changes++
-	r.silent.remove(&m.place)
+	r.silent[m.queued].remove(&m.place)
 	delete(r.peers, keyOf(m.addr))
 	r.byID[m.id] = nil
 	r.freeIDs = append(r.freeIDs, m.id)
+	r.leave(m)
 }
 
-// clear removes up to n of a member's entries, and reports how many it did.
+// hold notes that m has a file.
+func (r *registry) hold(m *member, text string) {
+	id, isNew := r.names.intern(text)
+	if isNew {
+		r.bytes += nameBytes + len(text)
+	}
+	n := r.names.record(id)
+	at := uint32(len(n.first))
+	list := &n.first
+	if m.host.hold(id) > 0 {
+		at, list = uint32(len(n.more))|inMore, &n.more
+	}
+	*list = append(*list, holder{m.id, uint32(len(m.files))})
+	m.files = append(m.files, holding{id, at})
+	m.host.entries++
+	r.entries++
+	r.bytes += entryBytes
+}
+
+// clear removes up to n of a member's files, the last ones, and reports how many.
 func (r *registry) clear(m *member, n int) int {
-	done := 0
-	for ; done < n && m.files > 0; done++ {
-		id := m.first
-		e := *r.entries.at(id)
-		m.first = e.down
-		m.files--
-		name := r.names.record(e.name)
-		r.entries.remove(name, id)
-		if name.count == 0 {
-			r.names.forget(e.name)
+	n = min(n, len(m.files))
+	for range n {
+		h := m.files[len(m.files)-1]
+		m.files = m.files[:len(m.files)-1]
+		r.release(m, h)
+	}
+	return n
+}
+
+// release removes a member from the holders of a name.
+func (r *registry) release(m *member, h holding) {
+	n := r.names.record(h.name)
+	r.take(n, h.at)
+	m.host.entries--
+	r.entries--
+	r.bytes -= entryBytes
+	left := m.host.release(h.name)
+	if left > 0 && h.at&inMore == 0 {
+		r.promote(n, m.host)
+	}
+	if len(n.first)+len(n.more) == 0 {
+		r.bytes -= nameBytes + len(n.text)
+		r.names.forget(h.name)
+	}
+}
+
+// take removes the holder at a place: the last one of the list gets its place.
+func (r *registry) take(n *nameRecord, at uint32) holder {
+	list, i := n.list(at)
+	end := len(*list) - 1
+	taken, last := (*list)[i], (*list)[end]
+	*list = (*list)[:end]
+	if int(i) < end {
+		(*list)[i] = last
+		r.byID[last.peer].files[last.index].at = at
+	}
+	return taken
+}
+
+// promote lets another peer of a host stand for it. Only the last few are looked at: a host
+// with many peers that have the same file is not worth the time.
+func (r *registry) promote(n *nameRecord, h *host) {
+	for i := len(n.more) - 1; i >= max(len(n.more)-64, 0); i-- {
+		if r.byID[n.more[i].peer].host == h {
+			moved := r.take(n, uint32(i)|inMore)
+			r.byID[moved.peer].files[moved.index].at = uint32(len(n.first))
+			n.first = append(n.first, moved)
+			return
 		}
 	}
-	return done
 }
 
 // dead reports whether a member was silent for too long.
@@ -194,12 +278,16 @@ func (r *registry) dead(now time.Time, m *member) bool { return now.Sub(m.heard)
 func (r *registry) expire(now time.Time, budget int, gone []netip.AddrPort) []netip.AddrPort {
 	for m := r.oldest(); m != nil && budget > 0 && r.dead(now, m); m = r.oldest() {
 		budget -= r.clear(m, budget)
-		if m.files > 0 || budget == 0 {
+		if len(m.files) > 0 || budget == 0 {
 			break
 		}
 		budget--
 		r.drop(m)
 		gone = append(gone, m.addr)
+	}
+	for h := r.proven.oldest; h != nil && now.Sub(h.owner.proved) > provenFor; h = r.proven.oldest {
+		r.proven.remove(h)
+		delete(r.hosts, h.owner.addr)
 	}
 	return gone
 }
@@ -213,56 +301,62 @@ func (r *registry) wake() (time.Time, bool) {
 	return m.heard.Add(r.expiry), true
 }
 
-// oldest is the peer that was silent for the longest time, nil if there is none.
+// oldest is the peer that has been silent for the longest time, nil if there is none.
 func (r *registry) oldest() *member {
-	if r.silent.oldest == nil {
+	a, b := r.silent[0].oldest, r.silent[1].oldest
+	switch {
+	case a == nil && b == nil:
 		return nil
+	case b == nil || a != nil && a.owner.heard.Before(b.owner.heard):
+		return a.owner
 	}
-	return r.silent.oldest.owner
+	return b.owner
 }
 
-// lookup appends to found the peers that have the file, at most most, in the order in
-// which they registered it. Where there are more, the next call begins further on, so
-// that the load is spread.
-func (r *registry) lookup(now time.Time, name string, most int, found []netip.AddrPort) []netip.AddrPort {
+// lookup appends to found up to max peers that have the file: first one of each host, and
+// then others. Where there are more, the next call begins further on, so that the load is
+// spread.
+func (r *registry) lookup(now time.Time, name string, max int, found []netip.AddrPort) []netip.AddrPort {
 	id, ok := r.names.ids[name]
 	if !ok {
 		return found
 	}
-	record := r.names.record(id)
-	at := record.head
-	// Those that are dead and not yet removed are passed over, but not for ever.
-	for range min(int(record.count), 2*most) {
-		e := r.entries.at(at)
-		at = e.next
-		if m := r.byID[e.peer]; !r.dead(now, m) {
-			if found = append(found, m.addr); len(found) == most {
+	n := r.names.record(id)
+	max += len(found)
+	for _, list := range [][]holder{n.first, n.more} {
+		// Those that are dead and not yet removed are passed over, but not for ever.
+		for i := range min(len(list), 2*max) {
+			if len(found) == max {
 				break
+			}
+			if m := r.byID[list[(uint64(n.turn)+uint64(i))%uint64(len(list))].peer]; !r.dead(now, m) {
+				found = append(found, m.addr)
 			}
 		}
 	}
-	if int(record.count) > most {
-		record.head = at
-	}
+	n.turn += uint32(max)
 	return found
 }
 
-// visit calls f with each peer and its files, those first that were heard from the
-// longest time ago, until f returns false. The files are in the order of the peer's
-// update.
+// visit calls f with each peer and its files, those first that were heard from the longest
+// time ago, until f returns false. The files are in the order of the peer's update.
 func (r *registry) visit(now time.Time, f func(m *member, files func(yield func(string) bool)) bool) {
-	for n := r.silent.oldest; n != nil; n = n.newer {
-		m := n.owner
+	a, b := r.silent[0].oldest, r.silent[1].oldest
+	for a != nil || b != nil {
+		var m *member
+		if b == nil || a != nil && !b.owner.heard.Before(a.owner.heard) {
+			m, a = a.owner, a.newer
+		} else {
+			m, b = b.owner, b.newer
+		}
 		if r.dead(now, m) {
 			continue
 		}
 		files := func(yield func(string) bool) {
-			for id, i := m.first, 0; i < m.files; i++ {
-				e := r.entries.at(id)
-				if !yield(r.names.record(e.name).text) {
+			for _, h := range m.files {
+				if !yield(r.names.record(h.name).text) {
 					return
 				}
-				id = e.down
 			}
 		}
 		if !f(m, files) {

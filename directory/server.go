@@ -39,8 +39,11 @@ type Server struct {
 	AnyAddress bool
 
 	// MaxPeers, MaxFiles of one peer, and MaxEntries, the files of all peers together,
-	// bound the registry: what exceeds them is refused. 0 means the default. An entry
-	// takes about 40 bytes, and a peer 250.
+	// bound the registry: what exceeds them is refused. 0 means the default. Entries and
+	// names take at most 64 bytes for each of MaxEntries, and a peer takes about 400.
+	//
+	// When the registry is half full, one host may have at most a sixteenth of it, and a
+	// host must prove that it receives what is sent to it; see Limits.
 	MaxPeers, MaxFiles, MaxEntries int
 	// MaxRequest and MaxAnswer bound the bytes of a request and of an answer, the
 	// framing of datagrams apart. A longer request is ignored. A longer view is cut,
@@ -101,9 +104,11 @@ func (s *Server) newDesk(local netip.AddrPort) *desk {
 	d := &desk{
 		registry: newRegistry(
 			orDefault(s.Expiry, DefaultExpiry),
-			orDefault(s.MaxPeers, DefaultMaxPeers),
-			orDefault(s.MaxFiles, DefaultMaxFiles),
-			orDefault(s.MaxEntries, DefaultMaxEntries)),
+			registryLimits{
+				peers:   orDefault(s.MaxPeers, DefaultMaxPeers),
+				files:   orDefault(s.MaxFiles, DefaultMaxFiles),
+				entries: orDefault(s.MaxEntries, DefaultMaxEntries),
+			}),
 		local:      local,
 		anyAddress: s.AnyAddress,
 		limits: deskLimits{

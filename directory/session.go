@@ -15,6 +15,7 @@ import (
 type session struct {
 	from  netip.AddrPort
 	place node[session] // in the queue by progress
+	bytes int           // that it counts for
 
 	// The request.
 	typ     Type
@@ -30,6 +31,7 @@ type session struct {
 
 	// The answer.
 	answer  fragments
+	token   int  // the length of its token
 	current int  // the fragment in flight; 0: no answer is under way
 	refused bool // the request is answered instead of acknowledged
 	held    bool // the next transmission waits until more bytes have come from the address
@@ -40,6 +42,14 @@ type session struct {
 
 	wake  time.Time
 	index int // in the heap by wake
+}
+
+// queue is the index of the queue that it is in.
+func (s *session) queue() int {
+	if s.budget.Proved() {
+		return 1
+	}
+	return 0
 }
 
 func (s *session) answering() bool { return s.current > 0 }
@@ -68,6 +78,7 @@ func (s *session) setAnswer(typ Type, body []byte, requestLen int, tokens *token
 	}
 	token := make([]byte, min(max(room-1, 0), tokenLen))
 	tokens.fill(token)
+	s.token = len(token)
 	s.answer, s.current, s.tries = cutAnswer(typ, body, token), 1, 0
 	s.held, s.timer = false, timer{}
 	return true
