@@ -195,7 +195,7 @@ func TestTwoSenders(t *testing.T) {
 	defer conn.Close()
 	joined, turnedAway := make(chan bool, 1), make(chan error, 1)
 	go func() { // it would take a quarter of an hour
-		slow := p2mp.Sender{Rate: 1e5, Trace: &p2mp.Trace{Joined: func(_ netip.AddrPort, extended bool) { joined <- extended }}}
+		slow := p2mp.Sender{Rate: 1e5, Trace: &p2mp.Trace{Joined: func(e p2mp.PacketEvent) { joined <- e.Extended }}}
 		_, err := slow.Send(t.Context(), conn, []netip.AddrPort{netip.MustParseAddrPort(r.addr)}, ferry.Source{R: rand.NewChaCha8([32]byte{}), Size: 10_000_000})
 		turnedAway <- err
 	}()

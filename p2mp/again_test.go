@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,8 +24,8 @@ func TestNoMixture(t *testing.T) {
 		y := bytes.Clone(x)
 		y[250], y[950] = 1, 1
 		ctx, cancel := context.WithCancel(t.Context())
-		first := Sender{MSS: 100, Classic: true, Trace: &Trace{Acked: func(_ netip.AddrPort, seq uint32, _ int64, _ time.Duration) {
-			if seq == 5 {
+		first := Sender{MSS: 100, Classic: true, Trace: &Trace{Acked: func(e PacketEvent) {
+			if e.Seq == 5 {
 				cancel()
 			}
 		}}}

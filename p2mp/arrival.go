@@ -23,7 +23,7 @@ func (t *sending) arrived(now time.Time, d datagram.Packet) {
 		i, known = t.index[d.Addr]
 	}
 	if !known {
-		t.report.Foreign++
+		t.report.Unsolicited++
 		t.stranger = d.Addr
 		t.bad(d.Addr, ferry.ErrUnsolicited)
 		return
@@ -32,14 +32,14 @@ func (t *sending) arrived(now time.Time, d datagram.Packet) {
 		err = t.take(now, i, p)
 	}
 	if err != nil {
-		t.report.Bad++
+		t.report.Unexpected++
 		t.bad(d.Addr, err)
 	}
 }
 
 func (t *sending) bad(from netip.AddrPort, err error) {
-	if t.trace.Bad != nil {
-		t.trace.Bad(from, err)
+	if t.trace.Ignored != nil {
+		t.trace.Ignored(PacketEvent{Addr: from, Err: err})
 	}
 }
 
@@ -121,7 +121,7 @@ func (t *sending) reported(now time.Time, i int, s *status) error {
 		p.stage = over
 	}
 	if t.trace.Acked != nil {
-		t.trace.Acked(p.addr, p.flight.cum, r.Bytes, p.flight.timer.Latest())
+		t.trace.Acked(PacketEvent{Addr: p.addr, Seq: p.flight.cum, Total: r.Bytes, RTT: p.flight.timer.Latest()})
 	}
 	return nil
 }
@@ -158,7 +158,7 @@ func (t *sending) joined(now time.Time, i int, s *status) error {
 	r.State, r.Extended = Receiving, true
 	t.credit(r, s.cum)
 	if t.trace.Joined != nil {
-		t.trace.Joined(p.addr, true)
+		t.trace.Joined(PacketEvent{Addr: p.addr, Extended: true})
 	}
 	return nil
 }
@@ -288,7 +288,7 @@ func (t *sending) dropped(i int, e *PeerError) {
 	p.stage = over
 	r.State, r.Err = Dropped, e
 	if t.trace.Dropped != nil {
-		t.trace.Dropped(p.addr, e)
+		t.trace.Dropped(PacketEvent{Addr: p.addr, Err: e})
 	}
 }
 

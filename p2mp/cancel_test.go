@@ -56,7 +56,7 @@ func TestCancelIsTold(t *testing.T) {
 		p := newParty(t, 2, lossy.Delay(time.Millisecond))
 		p.receive(Receiver{})
 		ctx, cancel := context.WithCancel(t.Context())
-		s := Sender{MSS: 100, Window: 10, Trace: &Trace{Acked: func(_ netip.AddrPort, seq uint32, _ int64, _ time.Duration) { cancel() }}}
+		s := Sender{MSS: 100, Window: 10, Trace: &Trace{Acked: func(PacketEvent) { cancel() }}}
 		_, err := s.Send(ctx, p.sender, p.to, ferry.Source{R: bytes.NewReader(noise(1, 100000)), Size: 100000})
 		start := time.Now()
 		for _, m := range p.receivers {
@@ -78,8 +78,8 @@ func TestReceiverStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 2, lossy.Delay(time.Millisecond))
 		p.receive(Receiver{})
-		s := Sender{MSS: 100, Window: 10, Trace: &Trace{Acked: func(_ netip.AddrPort, seq uint32, _ int64, _ time.Duration) {
-			if seq == 20 {
+		s := Sender{MSS: 100, Window: 10, Trace: &Trace{Acked: func(e PacketEvent) {
+			if e.Seq == 20 {
 				p.receivers[0].cancel()
 			}
 		}}}
@@ -140,7 +140,7 @@ func TestStopWhileChecking(t *testing.T) {
 		p := newParty(t, 1)
 		s := &shelf{t: t}
 		var told []error
-		r := Receiver{Trace: &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { told = append(told, err) }}}
+		r := Receiver{Trace: &Trace{Finished: func(e TransferEvent) { told = append(told, e.Err) }}}
 		m := p.serve(r, ferry.HandlerFunc(func(o ferry.Offer) (ferry.Sink, error) {
 			i, err := s.Accept(o)
 			return slowCommit{i.(*item)}, err
@@ -181,7 +181,7 @@ func TestStopWhileReadingAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1)
 		var told []error
-		r := Receiver{Trace: &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { told = append(told, err) }}}
+		r := Receiver{Trace: &Trace{Finished: func(e TransferEvent) { told = append(told, e.Err) }}}
 		m := p.serve(r, ferry.HandlerFunc(func(o ferry.Offer) (ferry.Sink, error) {
 			sink, err := (&ferry.Dir{Root: root, Resume: true}).Accept(o)
 			return slowResumer{sink.(ferry.Resumer)}, err

@@ -31,7 +31,7 @@ func (c *classicSending) active() bool { return c.begun && !c.over }
 func (t *sending) becomeClassic(i int) {
 	t.peers[i].stage = classic
 	if t.trace.Joined != nil {
-		t.trace.Joined(t.peers[i].addr, false)
+		t.trace.Joined(PacketEvent{Addr: t.peers[i].addr, Extended: false})
 	}
 }
 
@@ -149,7 +149,7 @@ func (t *sending) shoot(s shot) {
 	c := &t.classic
 	i := c.peers[s.peer]
 	if s.again && t.trace.Timeout != nil {
-		t.trace.Timeout(t.peers[i].addr, c.steps.seq)
+		t.trace.Timeout(PacketEvent{Addr: t.peers[i].addr, Seq: c.steps.seq})
 	}
 	b := t.buffer()
 	t.out[len(t.out)-1] = datagram.Packet{Data: append(b, c.packet...), Addr: t.peers[i].addr}
@@ -194,7 +194,7 @@ func (t *sending) progress(now time.Time, i int, seq uint32, sample time.Duratio
 		r.Elapsed = now.Sub(t.start)
 	}
 	if t.trace.Acked != nil {
-		t.trace.Acked(r.Addr, seq, r.Bytes, sample)
+		t.trace.Acked(PacketEvent{Addr: r.Addr, Seq: seq, Total: r.Bytes, RTT: sample})
 	}
 }
 

@@ -40,7 +40,7 @@ func TestFullFileSystem(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := newParty(t, 1, lossy.Delay(time.Millisecond))
 			var ended error
-			p.serve(Receiver{Trace: &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { ended = err }}}, &ferry.Dir{Root: root})
+			p.serve(Receiver{Trace: &Trace{Finished: func(e TransferEvent) { ended = e.Err }}}, &ferry.Dir{Root: root})
 			_, err := (&Sender{}).Send(t.Context(), p.sender, p.to, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data)), Name: "g"})
 			p.stop()
 			if a, ok := errors.AsType[*AbortError](err); !ok || a.Reason != ReasonStorage || !errors.Is(ended, syscall.ENOSPC) {

@@ -25,7 +25,7 @@ func TestDiskFull(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := newParty(t, 1, lossy.Delay(time.Millisecond))
 			var ended error
-			trace := &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { ended = err }}
+			trace := &Trace{Finished: func(e TransferEvent) { ended = e.Err }}
 			p.serve(Receiver{Trace: trace}, ferry.HandlerFunc(func(o ferry.Offer) (ferry.Sink, error) {
 				sink, err := (&ferry.Dir{Root: root}).Accept(o)
 				return &fullDisk{Sink: sink, room: 100 * full}, err
@@ -63,7 +63,7 @@ func TestDiskFullExtended(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := newParty(t, 2, lossy.Delay(time.Millisecond), lossy.Loss(0.2), lossy.Seed(uint64(full)))
 			var ended error
-			r := Receiver{Trace: &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { ended = err }}}
+			r := Receiver{Trace: &Trace{Finished: func(e TransferEvent) { ended = e.Err }}}
 			p.serve(r, ferry.HandlerFunc(func(o ferry.Offer) (ferry.Sink, error) {
 				sink, err := (&ferry.Dir{Root: root}).Accept(o)
 				return &fullDisk{Sink: sink, room: 100 * full}, err
@@ -114,7 +114,7 @@ func TestTroubleWithTheSink(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newParty(t, 1, lossy.Delay(time.Millisecond))
 				var ended error
-				r := Receiver{Trace: &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { ended = err }}}
+				r := Receiver{Trace: &Trace{Finished: func(e TransferEvent) { ended = e.Err }}}
 				p.serve(r, ferry.HandlerFunc(func(o ferry.Offer) (ferry.Sink, error) {
 					if tt.accept != nil {
 						return nil, tt.accept

@@ -155,7 +155,7 @@ func ExamplePacket_AppendBinary() {
 // The lines of the P2MP-FTP report.
 func ExamplePrintTrace() {
 	trace := p2mp.PrintTrace(os.Stdout)
-	trace.Timeout(netip.MustParseAddrPort("10.0.0.2:7735"), 17)
+	trace.Timeout(p2mp.PacketEvent{Addr: netip.MustParseAddrPort("10.0.0.2:7735"), Seq: 17})
 	// Output:
 	// Timeout, sequence number = 17
 }

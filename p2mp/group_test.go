@@ -332,9 +332,9 @@ func TestGroupNoRoute(t *testing.T) {
 		p.receive(Receiver{})
 		data := noise(1, 10_000)
 		failed := 0
-		s := Sender{MSS: 100, Group: testGroup, Trace: &Trace{WriteFailed: func(to netip.AddrPort, err error) {
-			if to != testGroup || !errors.Is(err, syscall.ENETUNREACH) {
-				t.Errorf("to %v: %v", to, err)
+		s := Sender{MSS: 100, Group: testGroup, Trace: &Trace{WriteFailed: func(e PacketEvent) {
+			if e.Addr != testGroup || !errors.Is(e.Err, syscall.ENETUNREACH) {
+				t.Errorf("e.Addr %v: %v", e.Addr, e.Err)
 			}
 			failed++
 		}}}
@@ -395,8 +395,8 @@ func TestGroupNonsense(t *testing.T) {
 			t.Errorf("%v; want the liar given up, and nobody else", err)
 		}
 		p.check(data)
-		if report.Foreign == 0 || report.Bad == 0 {
-			t.Errorf("%d foreign packets, %d bad ones", report.Foreign, report.Bad)
+		if report.Unsolicited == 0 || report.Unexpected == 0 {
+			t.Errorf("%d foreign packets, %d bad ones", report.Unsolicited, report.Unexpected)
 		}
 		for i, peer := range report.Peers[:3] {
 			if peer.Elapsed > 2*time.Second {

@@ -96,8 +96,8 @@ func TestGroupNoJoin(t *testing.T) {
 		report, err := p.send(Sender{Group: testGroup, JoinTimeout: 2 * time.Second, Policy: Fail}, data)
 		liar.Close()
 		<-ended
-		if err != nil || len(report.Peers) != 2 || report.Foreign == 0 {
-			t.Errorf("%d receivers, %d foreign packets, %v", len(report.Peers), report.Foreign, err)
+		if err != nil || len(report.Peers) != 2 || report.Unsolicited == 0 {
+			t.Errorf("%d receivers, %d foreign packets, %v", len(report.Peers), report.Unsolicited, err)
 		}
 		p.check(data)
 	})
@@ -284,9 +284,9 @@ func TestGroupBystander(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("%d packets to the group in %v, %d foreign ones", report.GroupSent, report.Elapsed, report.Foreign)
-		if most := uint64(report.Elapsed/refuseSpacing) + 1; report.Foreign == 0 || report.Foreign > most {
-			t.Errorf("%d packets of the bystander in %v, want 1 to %d", report.Foreign, report.Elapsed, most)
+		t.Logf("%d packets to the group in %v, %d foreign ones", report.GroupSent, report.Elapsed, report.Unsolicited)
+		if most := uint64(report.Elapsed/refuseSpacing) + 1; report.Unsolicited == 0 || report.Unsolicited > most {
+			t.Errorf("%d packets of the bystander in %v, want 1 to %d", report.Unsolicited, report.Elapsed, most)
 		}
 	})
 }

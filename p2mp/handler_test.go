@@ -6,7 +6,6 @@ import (
 	"errors"
 	"math"
 	"net"
-	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -71,9 +70,9 @@ func TestAnswersThatCannotLeave(t *testing.T) {
 			}
 			return m.conn.WriteTo(b, to)
 		}}
-		r := Receiver{Trace: &Trace{WriteFailed: func(to netip.AddrPort, err error) {
-			if failed++; to != addrOf(blocked) || !errors.Is(err, errBroken) {
-				t.Errorf("to %v: %v", to, err)
+		r := Receiver{Trace: &Trace{WriteFailed: func(e PacketEvent) {
+			if failed++; e.Addr != addrOf(blocked) || !errors.Is(e.Err, errBroken) {
+				t.Errorf("e.Addr %v: %v", e.Addr, e.Err)
 			}
 		}}}
 		m.start(func(ctx context.Context) error { return r.Serve(ctx, conn, &shelf{t: t}) })

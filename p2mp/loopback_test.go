@@ -138,9 +138,9 @@ func TestAbortedTransfersLeaveNothing(t *testing.T) {
 			defer close(done)
 			(&Receiver{Linger: -1}).Receive(ctx, b, new(bytes.Buffer))
 		}()
-		s := Sender{Classic: true, MSS: 10, Trace: &Trace{Acked: func(_ netip.AddrPort, seq uint32, _ int64, _ time.Duration) {
+		s := Sender{Classic: true, MSS: 10, Trace: &Trace{Acked: func(e PacketEvent) {
 			switch {
-			case seq < 5:
+			case e.Seq < 5:
 			case i%2 == 0:
 				cancel()
 			default:

@@ -23,8 +23,8 @@ func TestSenderIgnoresNonsense(t *testing.T) {
 		var v *sending
 		injected := false
 		bad := make(map[error]int)
-		s := Sender{MSS: 100, Window: 50, Trace: &Trace{Bad: func(_ netip.AddrPort, err error) { bad[err]++ }, Acked: func(_ netip.AddrPort, seq uint32, _ int64, _ time.Duration) {
-			if seq < 20 || injected {
+		s := Sender{MSS: 100, Window: 50, Trace: &Trace{Ignored: func(e PacketEvent) { bad[e.Err]++ }, Acked: func(e PacketEvent) {
+			if e.Seq < 20 || injected {
 				return
 			}
 			injected = true
@@ -58,8 +58,8 @@ func TestSenderIgnoresNonsense(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.check(data)
-		if report.Foreign != 2 || report.Bad != 8 || bad[ErrSession] != 2 || bad[ErrSequence] != 3 || bad[ErrCategory] != 3 {
-			t.Errorf("%d foreign, %d bad: %v", report.Foreign, report.Bad, bad)
+		if report.Unsolicited != 2 || report.Unexpected != 8 || bad[ErrSession] != 2 || bad[ErrSequence] != 3 || bad[ErrCategory] != 3 {
+			t.Errorf("%d foreign, %d bad: %v", report.Unsolicited, report.Unexpected, bad)
 		}
 	})
 }

@@ -117,17 +117,17 @@ func (t *sending) sent(o outgoing) {
 	if o.seq == 0 {
 		return
 	}
-	to, sent, again := t.crowd.addr, &t.report.GroupSent, &t.report.GroupSentAgain
+	to, sent, again := t.crowd.addr, &t.report.GroupSent, &t.report.GroupRetransmitted
 	if o.peer != everybody {
 		r := &t.report.Peers[o.peer]
-		to, sent, again = r.Addr, &r.Sent, &r.SentAgain
+		to, sent, again = r.Addr, &r.Sent, &r.Retransmitted
 	}
 	*sent++
 	if o.again {
 		*again++
 	}
 	if t.trace.Sent != nil {
-		t.trace.Sent(to, o.seq, o.length, o.again)
+		t.trace.Sent(PacketEvent{Addr: to, Seq: o.seq, Length: o.length, Again: o.again})
 	}
 }
 
@@ -142,7 +142,7 @@ func (t *sending) writeFailed(i int, err error) error {
 	case everybody: // there may be no way to the group: then it reaches nobody
 		t.invitation.unsent = err
 		if t.trace.WriteFailed != nil {
-			t.trace.WriteFailed(t.crowd.addr, err)
+			t.trace.WriteFailed(PacketEvent{Addr: t.crowd.addr, Err: err})
 		}
 		return nil
 	}
@@ -156,7 +156,7 @@ func (t *sending) writeFailed(i int, err error) error {
 	}
 	p.unsent = &writeError{err}
 	if t.trace.WriteFailed != nil {
-		t.trace.WriteFailed(p.addr, err)
+		t.trace.WriteFailed(PacketEvent{Addr: p.addr, Err: err})
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func TestCongestion(t *testing.T) {
 				rate := float64(tt.size) / report.Elapsed.Seconds()
 				peer := report.Peers[0]
 				feedback := float64(p.receivers[0].report.Peers[0].Sent) / float64(peer.Sent)
-				t.Logf("%.1f Mbit/s in %v, sent %d, again %d, rtt %v, feedback %.2f %%", rate/second, report.Elapsed, peer.Sent, peer.SentAgain, peer.RTT, 100*feedback)
+				t.Logf("%.1f Mbit/s in %v, sent %d, again %d, rtt %v, feedback %.2f %%", rate/second, report.Elapsed, peer.Sent, peer.Retransmitted, peer.RTT, 100*feedback)
 				if feedback > 0.02 {
 					t.Errorf("%.2f %% feedback, want at most 2 %%", 100*feedback)
 				}

@@ -81,8 +81,8 @@ func (r *Receiver) Receive(ctx context.Context, conn net.PacketConn, w io.Writer
 	report := l.stray
 	if l.lastReport != nil {
 		report = *l.lastReport
-		report.Bad += l.stray.Bad
-		report.Foreign += l.stray.Foreign
+		report.Unexpected += l.stray.Unexpected
+		report.Unsolicited += l.stray.Unsolicited
 	}
 	return report, err
 }

@@ -241,7 +241,7 @@ func TestRefused(t *testing.T) {
 		p := newParty(t, 1)
 		asked := 0
 		var ended []error
-		r := Receiver{Trace: &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { ended = append(ended, err) }}}
+		r := Receiver{Trace: &Trace{Finished: func(e TransferEvent) { ended = append(ended, e.Err) }}}
 		p.serve(r, ferry.HandlerFunc(func(ferry.Offer) (ferry.Sink, error) {
 			asked++
 			return nil, errBroken
@@ -338,11 +338,11 @@ func TestSenderFallsSilent(t *testing.T) {
 		s := &shelf{t: t}
 		start := time.Now()
 		ended := make(chan error, 2)
-		p.serve(Receiver{Trace: &Trace{Finished: func(_ ferry.Offer, r Report, err error) {
-			if err != nil && (r.Bytes != 2 || r.Peers[0].State != Dropped) {
-				t.Errorf("report %+v", r)
+		p.serve(Receiver{Trace: &Trace{Finished: func(e TransferEvent) {
+			if e.Err != nil && (e.Report.Bytes != 2 || e.Report.Peers[0].State != Dropped) {
+				t.Errorf("report %+v", e.Report)
 			}
-			ended <- err
+			ended <- e.Err
 		}}}, s)
 		p.write(chunk(1, "ab"))
 		if err := <-ended; !errors.Is(err, ferry.ErrSilent) || s.items[0].ended != "aborted" {
@@ -414,7 +414,7 @@ func TestReceiveTakesOneTransfer(t *testing.T) {
 		pause(time.Millisecond)
 		p.write(chunk(1, "xy")) // another transfer: not here
 		<-m.done
-		if m.err != nil || m.got.String() != "ab" || m.report.Foreign != 1 || m.report.Bad != 2 {
+		if m.err != nil || m.got.String() != "ab" || m.report.Unsolicited != 1 || m.report.Unexpected != 2 {
 			t.Errorf("%q, %v, report %+v; want ab, 1 foreign and 2 bad packets", m.got.String(), m.err, m.report)
 		}
 		p.stop()
@@ -449,7 +449,7 @@ func TestReceiverIgnoresBadPackets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1)
 		bad := make(map[error]int)
-		p.receive(Receiver{Trace: &Trace{Bad: func(_ netip.AddrPort, err error) { bad[err]++ }}})
+		p.receive(Receiver{Trace: &Trace{Ignored: func(e PacketEvent) { bad[e.Err]++ }}})
 		m := p.receivers[0]
 		raw := func(b []byte) { p.sender.WriteTo(b, m.conn.LocalAddr()) }
 		write := func(q Packet) {
@@ -466,8 +466,8 @@ func TestReceiverIgnoresBadPackets(t *testing.T) {
 		write(Packet{Seq: 2, Category: CategoryAck})
 		write(chunk(2, "c"))
 		<-m.done
-		if m.err != nil || m.got.String() != "abc" || m.report.Bad != 7 {
-			t.Errorf("%q, %v, %d bad packets; want abc and 7", m.got.String(), m.err, m.report.Bad)
+		if m.err != nil || m.got.String() != "abc" || m.report.Unexpected != 7 {
+			t.Errorf("%q, %v, %d bad packets; want abc and 7", m.got.String(), m.err, m.report.Unexpected)
 		}
 		want := map[error]int{ferry.ErrTruncated: 1, ferry.ErrChecksum: 1, ErrCategory: 2, ErrSequence: 2, ErrLength: 1}
 		if !maps.Equal(bad, want) {
@@ -482,8 +482,8 @@ func TestMaxTransfers(t *testing.T) {
 		p := newParty(t, 1)
 		s := &shelf{t: t}
 		busy := 0
-		r := Receiver{MaxTransfers: 3, Trace: &Trace{Bad: func(_ netip.AddrPort, err error) {
-			if errors.Is(err, ferry.ErrBusy) {
+		r := Receiver{MaxTransfers: 3, Trace: &Trace{Ignored: func(e PacketEvent) {
+			if errors.Is(e.Err, ferry.ErrBusy) {
 				busy++
 			}
 		}}}

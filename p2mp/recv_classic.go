@@ -101,7 +101,7 @@ func (l *recvLoop) acknowledge(t *transfer, seq uint32, again bool) {
 	peer := t.peer()
 	peer.Sent++
 	if again {
-		peer.SentAgain++
+		peer.Retransmitted++
 	}
 	start := len(l.bytes)
 	l.bytes, _ = Packet{Seq: seq, Category: CategoryAck}.AppendBinary(l.bytes)

@@ -270,7 +270,7 @@ func (l *recvLoop) queue(to netip.AddrPort, local netip.Addr, start int) {
 func (l *recvLoop) flush() error {
 	err := datagram.Send(l.conn, l.out, func(i int, err error) {
 		if l.trace.WriteFailed != nil {
-			l.trace.WriteFailed(l.out[i].Addr, err)
+			l.trace.WriteFailed(PacketEvent{Addr: l.out[i].Addr, Err: err})
 		}
 	})
 	l.out, l.bytes = l.out[:0], l.bytes[:0]
@@ -286,11 +286,11 @@ func (l *recvLoop) bad(from netip.AddrPort, err error) {
 		r = &t.report
 	}
 	if errors.Is(err, ferry.ErrUnsolicited) {
-		r.Foreign++
+		r.Unsolicited++
 	} else {
-		r.Bad++
+		r.Unexpected++
 	}
-	if l.trace.Bad != nil {
-		l.trace.Bad(from, err)
+	if l.trace.Ignored != nil {
+		l.trace.Ignored(PacketEvent{Addr: from, Err: err})
 	}
 }

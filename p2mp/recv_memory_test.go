@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net"
-	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,7 +27,7 @@ func TestMemoryHasOneBound(t *testing.T) {
 			m := p.receivers[0]
 			var most int64
 			var l *recvLoop
-			r := Receiver{MaxMemory: 1 << 20, Trace: &Trace{Bad: func(netip.AddrPort, error) {}, Received: func(netip.AddrPort, uint32, int, bool) { most = max(most, l.memory.used) }}}
+			r := Receiver{MaxMemory: 1 << 20, Trace: &Trace{Ignored: func(PacketEvent) {}, Received: func(PacketEvent) { most = max(most, l.memory.used) }}}
 			l = r.newLoop(s)
 			m.start(func(ctx context.Context) error { return l.run(ctx, m.conn) })
 			f := newForger(p, 60, false)

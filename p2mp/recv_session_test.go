@@ -210,7 +210,7 @@ func TestWrongDigest(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := newParty(t, 1, lossy.Delay(time.Millisecond))
 			var ended error
-			trace := &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { ended = err }}
+			trace := &Trace{Finished: func(e TransferEvent) { ended = e.Err }}
 			p.serve(Receiver{Trace: trace}, &ferry.Dir{Root: root, Resume: resume})
 			wrong := sha256.Sum256([]byte("another file"))
 			_, err := (&Sender{}).Send(t.Context(), p.sender, p.to, ferry.Source{R: bytes.NewReader(noise(1, 5000)), Size: 5000, Name: "f", SHA256: &wrong})

@@ -67,7 +67,7 @@ func TestKeptAndForgotten(t *testing.T) {
 				_, err := s.Accept(o)
 				return slowCommit{s.items[0]}, err
 			})
-			p.serve(Receiver{Trace: &Trace{Finished: func(ferry.Offer, Report, error) { cut.Store(time.Now().UnixNano()) }}}, slow)
+			p.serve(Receiver{Trace: &Trace{Finished: func(TransferEvent) { cut.Store(time.Now().UnixNano()) }}}, slow)
 			_, err := (&Sender{Policy: Wait}).Send(t.Context(), p.sender, p.to, ferry.Source{R: bytes.NewReader(noise(1, 3000)), Size: 3000})
 			p.stop()
 			if s.items[0].ended != "committed" {

@@ -106,7 +106,7 @@ func (l *recvLoop) admit(now time.Time, t *transfer, begin func() error) error {
 	}
 	l.extend(now, t)
 	if l.trace.Accepted != nil {
-		l.trace.Accepted(t.offer)
+		l.trace.Accepted(TransferEvent{Addr: t.offer.Addr, Offer: t.offer})
 	}
 	return nil
 }
@@ -165,7 +165,7 @@ func (l *recvLoop) noteChunk(now time.Time, t *transfer, p Packet, what verdict)
 		t.peer().Duplicates++
 	}
 	if l.trace.Received != nil && what != away {
-		l.trace.Received(t.key.from, p.Seq, len(p.Payload), what == known)
+		l.trace.Received(PacketEvent{Addr: t.key.from, Seq: p.Seq, Length: len(p.Payload), Again: what == known})
 	}
 	switch s := t.session; {
 	case s != nil:
@@ -305,7 +305,7 @@ func (l *recvLoop) finish(now time.Time, t *transfer, state recvState, err error
 	t.close(now, err)
 	l.extend(now, t)
 	if l.trace.Finished != nil {
-		l.trace.Finished(t.offer, t.report.clone(), err)
+		l.trace.Finished(TransferEvent{Addr: t.offer.Addr, Offer: t.offer, Report: t.report.clone(), Err: err})
 	}
 }
 

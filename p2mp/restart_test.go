@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -42,7 +41,7 @@ func TestReceiverRestarts(t *testing.T) {
 			}}
 			m.start(func(last context.Context) error {
 				for ctx.Err() == nil && last.Err() == nil {
-					(&Receiver{Trace: &Trace{Received: func(netip.AddrPort, uint32, int, bool) {
+					(&Receiver{Trace: &Trace{Received: func(PacketEvent) {
 						if n++; n > after {
 							kill()
 						}
@@ -147,8 +146,8 @@ func TestRestartAndLateHello(t *testing.T) {
 			p.sender.WriteTo(hello, m.conn.LocalAddr()) // a copy that the network delayed
 			return (&Receiver{}).Serve(last, m.conn, s)
 		})
-		tr := &Trace{Acked: func(_ netip.AddrPort, seq uint32, _ int64, _ time.Duration) {
-			if seq > 50 && !dead {
+		tr := &Trace{Acked: func(e PacketEvent) {
+			if e.Seq > 50 && !dead {
 				dead = true
 				kill()
 			}
@@ -189,8 +188,8 @@ func TestRestartAndHelloInTheSocket(t *testing.T) {
 		}}
 		again := plainConn{m.conn, m.conn.WriteTo}
 		m.start(func(last context.Context) error {
-			first := &Receiver{Trace: &Trace{Received: func(_ netip.AddrPort, seq uint32, _ int, _ bool) {
-				if seq > 50 && !dead {
+			first := &Receiver{Trace: &Trace{Received: func(e PacketEvent) {
+				if e.Seq > 50 && !dead {
 					dead = true
 					kill()
 				}
@@ -244,8 +243,8 @@ func TestSenderRestartsExtended(t *testing.T) {
 			}
 			return p.sender.WriteTo(b, to)
 		}}
-		s := Sender{MSS: 100, Trace: &Trace{Acked: func(_ netip.AddrPort, seq uint32, _ int64, _ time.Duration) {
-			if seq > 50 {
+		s := Sender{MSS: 100, Trace: &Trace{Acked: func(e PacketEvent) {
+			if e.Seq > 50 {
 				dead = true
 				kill()
 			}

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -51,8 +50,8 @@ func TestResumedFileIsVerified(t *testing.T) {
 		p := newParty(t, 1, lossy.Delay(time.Millisecond))
 		p.serve(Receiver{}, &ferry.Dir{Root: root, Resume: true})
 		ctx, cancel := context.WithCancel(t.Context())
-		s := Sender{MSS: 100, Window: 20, Trace: &Trace{Acked: func(_ netip.AddrPort, seq uint32, _ int64, _ time.Duration) {
-			if seq >= 40 {
+		s := Sender{MSS: 100, Window: 20, Trace: &Trace{Acked: func(e PacketEvent) {
+			if e.Seq >= 40 {
 				cancel()
 			}
 		}}}

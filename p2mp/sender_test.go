@@ -25,11 +25,11 @@ func TestAbsentReceiver(t *testing.T) {
 		p.to = append(p.to, absent)
 		var dropped []error
 		data := noise(1, 1000)
-		report, err := p.send(Sender{Classic: true, MSS: 100, Trace: &Trace{Dropped: func(to netip.AddrPort, err error) {
-			if to != absent {
-				t.Errorf("dropped %v", to)
+		report, err := p.send(Sender{Classic: true, MSS: 100, Trace: &Trace{Dropped: func(e PacketEvent) {
+			if e.Addr != absent {
+				t.Errorf("dropped %v", e.Addr)
 			}
-			dropped = append(dropped, err)
+			dropped = append(dropped, e.Err)
 		}}}, data)
 		p.check(data)
 		if got, want := fmt.Sprint(err), "p2mp: 2 of 3 receivers answered; 10.0.0.9:7735: no answer in 5s"; got != want {
@@ -233,7 +233,7 @@ func TestUnreachableReceiver(t *testing.T) {
 			return p.sender.WriteTo(b, to)
 		}}
 		failures := 0
-		s := Sender{Classic: true, MSS: 100, Trace: &Trace{WriteFailed: func(netip.AddrPort, error) { failures++ }}}
+		s := Sender{Classic: true, MSS: 100, Trace: &Trace{WriteFailed: func(PacketEvent) { failures++ }}}
 		_, err := s.Send(t.Context(), conn, p.to, ferry.Source{R: bytes.NewReader(noise(1, 1000)), Size: 1000})
 		p.stop()
 		if !errors.Is(err, ferry.ErrNoAnswer) || !errors.Is(err, syscall.ENETUNREACH) || !strings.Contains(err.Error(), "no answer in 5s (write udp: network is unreachable)") {
@@ -264,7 +264,7 @@ func TestSenderIgnoresBadPackets(t *testing.T) {
 		stranger := p.listen()
 		defer stranger.Close()
 		bad := make(map[error]int)
-		s := Sender{Classic: true, MSS: 100, Trace: &Trace{Bad: func(_ netip.AddrPort, err error) { bad[err]++ }}}
+		s := Sender{Classic: true, MSS: 100, Trace: &Trace{Ignored: func(e PacketEvent) { bad[e.Err]++ }}}
 		peer := p.receivers[0]
 		peer.start(func(ctx context.Context) error {
 			write := func(b []byte) { peer.conn.WriteTo(b, p.sender.LocalAddr()) }
@@ -291,8 +291,8 @@ func TestSenderIgnoresBadPackets(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.check(data)
-		if report.Bad != 7 || report.Foreign != 1 {
-			t.Errorf("%d bad and %d foreign packets counted, want 7 and 1", report.Bad, report.Foreign)
+		if report.Unexpected != 7 || report.Unsolicited != 1 {
+			t.Errorf("%d bad and %d foreign packets counted, want 7 and 1", report.Unexpected, report.Unsolicited)
 		}
 		want := map[error]int{ferry.ErrTruncated: 2, ferry.ErrChecksum: 1, ErrCategory: 3, ErrSequence: 1, ferry.ErrUnsolicited: 1}
 		for err, n := range want {
@@ -329,10 +329,10 @@ func TestSendReport(t *testing.T) {
 			t.Fatal(err)
 		}
 		peer := report.Peers[0]
-		if report.Bytes != 1050 || report.Chunks != 11 || report.Bad != 0 || report.Foreign != 0 {
+		if report.Bytes != 1050 || report.Chunks != 11 || report.Unexpected != 0 || report.Unsolicited != 0 {
 			t.Errorf("report %+v", report)
 		}
-		if peer.Addr != p.to[0] || peer.State != Complete || peer.Bytes != 1050 || peer.Chunks != 11 || peer.Sent != 11 || peer.SentAgain != 0 || peer.Err != nil {
+		if peer.Addr != p.to[0] || peer.State != Complete || peer.Bytes != 1050 || peer.Chunks != 11 || peer.Sent != 11 || peer.Retransmitted != 0 || peer.Err != nil {
 			t.Errorf("peer %+v", peer)
 		}
 		// Eleven round trips of 20 ms and what the in-memory network takes.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -45,7 +44,7 @@ func TestKeepAlive(t *testing.T) {
 		p.startReceive(1, 10*time.Second)
 		data := noise(1, 100000)
 		aside := 0
-		_, err := (&Sender{MSS: 100, Window: 20, GiveUp: 2 * time.Minute, Trace: &Trace{SetAside: func(netip.AddrPort) { aside++ }}}).Send(t.Context(), p.sender, p.to, ferry.Source{R: bytes.NewBuffer(bytes.Clone(data)), Size: -1})
+		_, err := (&Sender{MSS: 100, Window: 20, GiveUp: 2 * time.Minute, Trace: &Trace{SetAside: func(PacketEvent) { aside++ }}}).Send(t.Context(), p.sender, p.to, ferry.Source{R: bytes.NewBuffer(bytes.Clone(data)), Size: -1})
 		p.stop()
 		if err != nil || aside != 1 {
 			t.Errorf("%v, set aside %d times", err, aside)
@@ -122,7 +121,7 @@ func TestFailAndWait(t *testing.T) {
 		aside := 0
 		p.receive(Receiver{GiveUp: 2 * time.Hour})
 		data := noise(1, 1_000_000)
-		report, err := p.send(Sender{Policy: Wait, Rate: 10e6, Trace: &Trace{SetAside: func(netip.AddrPort) { aside++ }}}, data)
+		report, err := p.send(Sender{Policy: Wait, Rate: 10e6, Trace: &Trace{SetAside: func(PacketEvent) { aside++ }}}, data)
 		p.check(data)
 		if err != nil || report.Elapsed < time.Hour || aside != 1 {
 			t.Errorf("after %v: %v, set aside %d times", report.Elapsed, err, aside)

@@ -136,7 +136,7 @@ func (t *sending) setAside(i int) {
 	}
 	p.aside = true
 	if t.trace.SetAside != nil {
-		t.trace.SetAside(p.addr)
+		t.trace.SetAside(PacketEvent{Addr: p.addr})
 	}
 }
 
@@ -144,7 +144,7 @@ func (t *sending) setAside(i int) {
 func (t *sending) ask(now time.Time, i int, all bool) error {
 	f := &t.peers[i].flight
 	if f.waiting && t.trace.Timeout != nil && !now.Before(f.pollDue) {
-		t.trace.Timeout(t.peers[i].addr, f.cum+1)
+		t.trace.Timeout(PacketEvent{Addr: t.peers[i].addr, Seq: f.cum + 1})
 	}
 	f.toGroup = t.crowd.packets
 	if !all {

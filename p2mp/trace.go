@@ -12,73 +12,100 @@ import (
 	"github.com/ferrygo/ferry"
 )
 
-// A Trace is a set of hooks that observe transfers. Any of them may be nil. They are
-// called by the goroutine that called Send, Receive or Serve, in the order of events,
-// and hold up the transfer while they run. A Trace that several concurrent calls share
-// must be safe for that.
+// A Trace is a set of hooks that observe transfers. Any of them may be nil. They are called
+// by the goroutine that called Send, Receive or Serve, in the order of the events, and delay
+// the transfer while they run. A Trace that several concurrent calls share must be safe for
+// concurrent use.
 type Trace struct {
-	// Sender.
+	// At a sender:
 
-	// Joined: a receiver answered, as one of the extended mode; or it did not answer a
-	// HELLO, and will be tried in the classic mode.
-	Joined func(from netip.AddrPort, extended bool)
-	// Sent: a DATA packet with length bytes of payload left for a receiver; again says
-	// that it repeats an earlier one.
-	Sent func(to netip.AddrPort, seq uint32, length int, again bool)
-	// Timeout: a receiver did not acknowledge seq in time; the chunk is sent to it
-	// again next. In the extended mode: it did not answer a poll, and seq is the first
-	// chunk that it lacks.
-	Timeout func(to netip.AddrPort, seq uint32)
-	// SetAside: a receiver left several polls unanswered. It is only polled until it
-	// answers.
-	SetAside func(to netip.AddrPort)
-	// Stalled: nothing of what is sent arrives any more, though polls are answered. The data
-	// stop, but for a probe now and then. It is called again when more is known of the reason.
+	// Joined: a receiver answered, in the extended mode if Extended is set. Otherwise it did
+	// not answer a HELLO, and is tried in the classic mode.
+	Joined func(PacketEvent)
+	// Sent: a DATA packet was sent to a receiver.
+	Sent func(PacketEvent)
+	// Timeout: a receiver did not acknowledge chunk Seq in time; the chunk is retransmitted
+	// to it next. In the extended mode: it did not answer a poll, and Seq is the first chunk
+	// that it lacks.
+	Timeout func(PacketEvent)
+	// SetAside: a receiver left several polls unanswered. It is only polled until it answers.
+	SetAside func(PacketEvent)
+	// Stalled: nothing that is sent arrives any more, although polls are answered. No data
+	// is sent except for a probe now and then. It is called again when the reason is known.
 	Stalled func(Stall)
-	// Acked: a receiver acknowledged seq (and, in the extended mode, all before it) for
-	// the first time and now has total bytes. rtt is the measured round trip, 0 if it
-	// could not be measured.
-	Acked func(from netip.AddrPort, seq uint32, total int64, rtt time.Duration)
-	// Dropped: a receiver was given up; err is a *PeerError.
-	Dropped func(to netip.AddrPort, err error)
-	// WriteFailed: a packet could not leave this host. It counts as lost.
-	WriteFailed func(to netip.AddrPort, err error)
+	// Acked: a receiver acknowledged chunk Seq for the first time, in the extended mode
+	// together with all chunks before it. It now has Total bytes.
+	Acked func(PacketEvent)
+	// Dropped: a receiver was given up. Err is a *PeerError.
+	Dropped func(PacketEvent)
 
-	// Receiver.
+	// At a receiver:
 
 	// Accepted: a transfer began.
-	Accepted func(ferry.Offer)
-	// Received: a chunk with length bytes of payload arrived, or, if again, arrived
-	// once more.
-	Received func(from netip.AddrPort, seq uint32, length int, again bool)
-	// PacketLoss: chunk seq was dropped on receipt. A receiver cannot know of packets
-	// that it did not receive, so this is called through [Trace.Lost] alone, by a
-	// program that loses packets on purpose.
-	PacketLoss func(from netip.AddrPort, seq uint32)
-	// Finished: a transfer ended, with a nil error when the file is whole.
-	Finished func(ferry.Offer, Report, error)
+	Accepted func(TransferEvent)
+	// Received: a DATA packet arrived.
+	Received func(PacketEvent)
+	// PacketLoss: chunk Seq was dropped on receipt. A receiver does not know of packets that
+	// it did not receive. This hook is called only through [Trace.Lost], by a program that
+	// drops packets on purpose.
+	PacketLoss func(PacketEvent)
+	// Finished: a transfer ended. Err is nil if the file is whole.
+	Finished func(TransferEvent)
 
-	// Both.
+	// At both:
 
-	// SmallBuffer: the conn's receive buffer is smaller than it should be, and the system
-	// does not let it grow (on Linux: net.core.rmem_max), in bytes. All works, but more
-	// packets are lost in the socket when the process is held up.
+	// WriteFailed: a packet could not be sent, for the reason Err. It counts as lost.
+	WriteFailed func(PacketEvent)
+	// Ignored: a packet was ignored. Err is ErrCategory, ErrSequence, ErrLength, ErrSession,
+	// an error of package ferry, or says that the packet is malformed. At a receiver an
+	// error that wraps [ferry.ErrBusy] and an error of the system is a shortage of this
+	// host, because of which an offer was not accepted.
+	Ignored func(PacketEvent)
+	// SmallBuffer: the conn's receive buffer has got bytes and should have want bytes, and
+	// the system does not let it grow (on Linux: net.core.rmem_max). More packets are lost
+	// in the socket if the process is delayed.
 	SmallBuffer func(got, want int)
-	// Bad: a packet was ignored. err is ErrTruncated, ErrChecksum, ErrCategory,
-	// ErrSequence, ErrLength, ErrSession, ErrForeign or ErrBusy, or says that a body is
-	// malformed.
-	Bad func(from netip.AddrPort, err error)
 }
 
-// A Stall is what is known when nothing of what is sent arrives any more.
+// A PacketEvent is about one packet, or one receiver. Which fields are set depends on the
+// hook.
+type PacketEvent struct {
+	// Addr is the other side.
+	Addr netip.AddrPort
+	// Seq is the number of a chunk.
+	Seq uint32
+	// Length is the payload of a DATA packet in bytes.
+	Length int
+	// Again is set if the packet repeats an earlier one.
+	Again bool
+	// Total is how many bytes of the file are acknowledged.
+	Total int64
+	// RTT is the measured round trip, 0 if it could not be measured.
+	RTT time.Duration
+	// Extended is set if the receiver speaks the extended mode.
+	Extended bool
+	Err      error
+}
+
+// A TransferEvent is about a transfer that arrives.
+type TransferEvent struct {
+	// Addr is the sender.
+	Addr  netip.AddrPort
+	Offer ferry.Offer
+	// Report is what happened. Only Finished has it.
+	Report Report
+	Err    error
+}
+
+// A Stall is what is known when nothing that is sent arrives any more.
 type Stall struct {
 	Addr netip.AddrPort // the receiver, or the group
-	// Length is how long the packets are of which none arrives, and Fits how long those are
-	// that do; 0 if the length is not the reason.
+	// Length is the length of the packets that do not arrive, and Fits the length of packets
+	// that do. Both are 0 if the length is not the reason.
 	Length, Fits int
 }
 
-// smallBuffer says that a buffer is small, if it is; 0 is not known.
+// smallBuffer reports a buffer that is small; 0 means that the size is not known.
 func (t *Trace) smallBuffer(got int) {
 	if got > 0 && got < socketBuffer && t.SmallBuffer != nil {
 		t.SmallBuffer(got, socketBuffer)
@@ -92,9 +119,9 @@ func (t *Trace) Lost(from netip.AddrPort, packet []byte) {
 	if t == nil || t.PacketLoss == nil {
 		return
 	}
-	// Only its session knows the checksum of a chunk.
-	if len(packet) >= headerLen && Category(binary.BigEndian.Uint16(packet[6:])) == CategoryData {
-		t.PacketLoss(from, binary.BigEndian.Uint32(packet))
+	// The checksum of a chunk can be verified only with its session.
+	if isData(packet) {
+		t.PacketLoss(PacketEvent{Addr: from, Seq: binary.BigEndian.Uint32(packet)})
 	}
 }
 
@@ -103,69 +130,64 @@ func (t *Trace) Lost(from netip.AddrPort, packet []byte) {
 // sequence number = N" at the receiver ("Server", point 6). Errors of w are ignored.
 func PrintTrace(w io.Writer) *Trace {
 	return &Trace{
-		Timeout: func(_ netip.AddrPort, seq uint32) {
-			fmt.Fprintf(w, "Timeout, sequence number = %d\n", seq)
+		Timeout: func(e PacketEvent) {
+			fmt.Fprintf(w, "Timeout, sequence number = %d\n", e.Seq)
 		},
-		PacketLoss: func(_ netip.AddrPort, seq uint32) {
-			fmt.Fprintf(w, "Packet loss, sequence number = %d\n", seq)
+		PacketLoss: func(e PacketEvent) {
+			fmt.Fprintf(w, "Packet loss, sequence number = %d\n", e.Seq)
 		},
 	}
 }
 
-// LevelPacket is the level at which [LogTrace] logs what happens for every packet:
-// below slog.LevelDebug, at which it logs losses and bad packets. What happens once per
-// transfer or receiver is logged at slog.LevelInfo.
+// LevelPacket is the level at which [LogTrace] logs each packet: below slog.LevelDebug, at
+// which it logs losses and ignored packets. Events that happen once for each transfer or
+// receiver are logged at slog.LevelInfo.
 const LevelPacket = slog.LevelDebug - 4
 
 // LogTrace returns a Trace that logs every event to l.
 func LogTrace(l *slog.Logger) *Trace {
-	ctx := context.Background()
+	packet := func(level slog.Level, msg string, attrs func(PacketEvent) []slog.Attr) func(PacketEvent) {
+		return func(e PacketEvent) {
+			l.LogAttrs(context.Background(), level, msg, append([]slog.Attr{peerAttr(e.Addr)}, attrs(e)...)...)
+		}
+	}
+	transfer := func(msg string, attrs func(TransferEvent) []slog.Attr) func(TransferEvent) {
+		return func(e TransferEvent) {
+			l.LogAttrs(context.Background(), slog.LevelInfo, msg, append([]slog.Attr{peerAttr(e.Addr)}, attrs(e)...)...)
+		}
+	}
+	chunk := func(e PacketEvent) []slog.Attr {
+		return []slog.Attr{seqAttr(e), slog.Int("length", e.Length), slog.Bool("again", e.Again)}
+	}
+	seq := func(e PacketEvent) []slog.Attr { return []slog.Attr{seqAttr(e)} }
+	failure := func(e PacketEvent) []slog.Attr { return []slog.Attr{slog.Any("err", e.Err)} }
 	return &Trace{
-		Sent: func(to netip.AddrPort, seq uint32, length int, again bool) {
-			l.LogAttrs(ctx, LevelPacket, "sent", peerAttr(to), seqAttr(seq), slog.Int("length", length), slog.Bool("again", again))
-		},
-		Timeout: func(to netip.AddrPort, seq uint32) {
-			l.LogAttrs(ctx, slog.LevelDebug, "timeout", peerAttr(to), seqAttr(seq))
-		},
-		Joined: func(from netip.AddrPort, extended bool) {
-			l.LogAttrs(ctx, slog.LevelInfo, "receiver joined", peerAttr(from), slog.Bool("extended", extended))
-		},
-		SetAside: func(to netip.AddrPort) {
-			l.LogAttrs(ctx, slog.LevelInfo, "receiver set aside", peerAttr(to))
-		},
+		Joined: packet(slog.LevelInfo, "receiver joined", func(e PacketEvent) []slog.Attr {
+			return []slog.Attr{slog.Bool("extended", e.Extended)}
+		}),
+		Sent:     packet(LevelPacket, "sent", chunk),
+		Timeout:  packet(slog.LevelDebug, "timeout", seq),
+		SetAside: packet(slog.LevelInfo, "receiver set aside", func(PacketEvent) []slog.Attr { return nil }),
 		Stalled: func(s Stall) {
-			l.LogAttrs(ctx, slog.LevelInfo, "nothing arrives", peerAttr(s.Addr), slog.Int("length", s.Length), slog.Int("fits", s.Fits))
+			l.LogAttrs(context.Background(), slog.LevelInfo, "nothing arrives", peerAttr(s.Addr), slog.Int("length", s.Length), slog.Int("fits", s.Fits))
 		},
-		Acked: func(from netip.AddrPort, seq uint32, total int64, rtt time.Duration) {
-			l.LogAttrs(ctx, LevelPacket, "acknowledged", peerAttr(from), seqAttr(seq), slog.Int64("total", total), slog.Duration("rtt", rtt))
-		},
-		Dropped: func(to netip.AddrPort, err error) {
-			l.LogAttrs(ctx, slog.LevelWarn, "receiver dropped", peerAttr(to), errAttr(err))
-		},
-		WriteFailed: func(to netip.AddrPort, err error) {
-			l.LogAttrs(ctx, slog.LevelDebug, "write failed", peerAttr(to), errAttr(err))
-		},
-		Accepted: func(o ferry.Offer) {
-			l.LogAttrs(ctx, slog.LevelInfo, "transfer began", peerAttr(o.Addr))
-		},
-		Received: func(from netip.AddrPort, seq uint32, length int, again bool) {
-			l.LogAttrs(ctx, LevelPacket, "received", peerAttr(from), seqAttr(seq), slog.Int("length", length), slog.Bool("again", again))
-		},
-		PacketLoss: func(from netip.AddrPort, seq uint32) {
-			l.LogAttrs(ctx, slog.LevelDebug, "packet loss", peerAttr(from), seqAttr(seq))
-		},
-		Finished: func(o ferry.Offer, r Report, err error) {
-			l.LogAttrs(ctx, slog.LevelInfo, "transfer ended", peerAttr(o.Addr), slog.Int64("bytes", r.Bytes), errAttr(err))
-		},
+		Acked: packet(LevelPacket, "acknowledged", func(e PacketEvent) []slog.Attr {
+			return []slog.Attr{seqAttr(e), slog.Int64("total", e.Total), slog.Duration("rtt", e.RTT)}
+		}),
+		Dropped:    packet(slog.LevelWarn, "receiver dropped", failure),
+		Accepted:   transfer("transfer began", func(TransferEvent) []slog.Attr { return nil }),
+		Received:   packet(LevelPacket, "received", chunk),
+		PacketLoss: packet(slog.LevelDebug, "packet loss", seq),
+		Finished: transfer("transfer ended", func(e TransferEvent) []slog.Attr {
+			return []slog.Attr{slog.Int64("bytes", e.Report.Bytes), slog.Any("err", e.Err)}
+		}),
+		WriteFailed: packet(slog.LevelDebug, "write failed", failure),
+		Ignored:     packet(slog.LevelDebug, "packet ignored", failure),
 		SmallBuffer: func(got, want int) {
-			l.LogAttrs(ctx, slog.LevelWarn, "small receive buffer", slog.Int("got", got), slog.Int("want", want))
-		},
-		Bad: func(from netip.AddrPort, err error) {
-			l.LogAttrs(ctx, slog.LevelDebug, "bad packet", peerAttr(from), errAttr(err))
+			l.LogAttrs(context.Background(), slog.LevelWarn, "small receive buffer", slog.Int("got", got), slog.Int("want", want))
 		},
 	}
 }
 
 func peerAttr(a netip.AddrPort) slog.Attr { return slog.String("peer", a.String()) }
-func seqAttr(seq uint32) slog.Attr        { return slog.Uint64("seq", uint64(seq)) }
-func errAttr(err error) slog.Attr         { return slog.Any("err", err) }
+func seqAttr(e PacketEvent) slog.Attr     { return slog.Uint64("seq", uint64(e.Seq)) }

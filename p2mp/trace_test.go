@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -19,7 +18,7 @@ import (
 func TestPrintTrace(t *testing.T) {
 	var b bytes.Buffer
 	trace := PrintTrace(&b)
-	trace.Timeout(netip.AddrPort{}, 3)
+	trace.Timeout(PacketEvent{Addr: netip.AddrPort{}, Seq: 3})
 	lost, _ := Packet{Seq: 4, Category: CategoryData}.MarshalBinary()
 	trace.Lost(netip.AddrPort{}, lost)
 	ack, _ := Packet{Seq: 5, Category: CategoryAck}.MarshalBinary()
@@ -74,7 +73,7 @@ func TestFinishedReportIsACopy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1)
 		var told Report
-		p.receive(Receiver{Trace: &Trace{Finished: func(_ ferry.Offer, r Report, _ error) { told = r }}})
+		p.receive(Receiver{Trace: &Trace{Finished: func(e TransferEvent) { told = e.Report }}})
 		for range 3 {
 			p.write(chunk(1, ""))
 			pause(time.Millisecond)

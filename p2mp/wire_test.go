@@ -55,7 +55,7 @@ func TestWireLockstep(t *testing.T) {
 		p.receive(Receiver{Linger: time.Minute})
 		data := noise(1, 50*100)
 		report, err := p.send(Sender{Classic: true, MSS: 100, GiveUp: time.Hour, Trace: &Trace{
-			Acked: func(from netip.AddrPort, seq uint32, _ int64, _ time.Duration) { acked[from] = seq },
+			Acked: func(e PacketEvent) { acked[e.Addr] = e.Seq },
 		}}, data)
 		if err != nil {
 			t.Fatal(err)
@@ -63,7 +63,7 @@ func TestWireLockstep(t *testing.T) {
 		p.check(data)
 		var counted uint64
 		for _, peer := range report.Peers {
-			counted += peer.SentAgain
+			counted += peer.Retransmitted
 			if sent[peer.Addr] != 51 {
 				t.Errorf("the last chunk for %v was %d, want 51", peer.Addr, sent[peer.Addr])
 			}
@@ -110,7 +110,7 @@ func TestLongRoundTrip(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.check(data)
-		if again := report.Peers[0].SentAgain; again > 60 {
+		if again := report.Peers[0].Retransmitted; again > 60 {
 			t.Errorf("%d of 200 chunks were sent again on a network that loses none", again)
 		}
 	})

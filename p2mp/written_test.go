@@ -50,7 +50,7 @@ func TestWrittenTogether(t *testing.T) {
 	} {
 		sink := &troubledItem{err: tt.err}
 		var report Report
-		trace := Trace{Finished: func(_ ferry.Offer, r Report, _ error) { report = r }}
+		trace := Trace{Finished: func(e TransferEvent) { report = e.Report }}
 		v, in := served(t, Receiver{Trace: &trace}, ferry.HandlerFunc(func(ferry.Offer) (ferry.Sink, error) { return sink, nil }))
 		h := offerOf("f", 1e6)
 		h.mss = 1000

@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -157,21 +156,21 @@ func trace(stop context.CancelCauseFunc) *p2mp.Trace {
 	if *verbose {
 		t = p2mp.PrintTrace(cli.Stderr)
 	}
-	t.Finished = func(o ferry.Offer, r p2mp.Report, err error) {
+	t.Finished = func(e p2mp.TransferEvent) {
 		switch {
-		case err == nil:
-			fmt.Printf("%s from %v: %d bytes in %v\n", printable.Quote(o.Name), o.Addr, r.Bytes, r.Elapsed)
-		case *file != "" && local(err):
-			stop(err)
+		case e.Err == nil:
+			fmt.Printf("%s from %v: %d bytes in %v\n", printable.Quote(e.Offer.Name), e.Offer.Addr, e.Report.Bytes, e.Report.Elapsed)
+		case *file != "" && local(e.Err):
+			stop(e.Err)
 		default:
-			fmt.Fprintf(os.Stderr, "%s from %v: %s\n", printable.Quote(o.Name), o.Addr, printable.Error(err))
+			fmt.Fprintf(os.Stderr, "%s from %v: %s\n", printable.Quote(e.Offer.Name), e.Offer.Addr, printable.Error(e.Err))
 		}
 	}
 	var short bool
-	t.Bad = func(_ netip.AddrPort, err error) {
-		if _, system := errors.AsType[syscall.Errno](err); system && !short {
+	t.Ignored = func(e p2mp.PacketEvent) {
+		if _, system := errors.AsType[syscall.Errno](e.Err); system && !short {
 			short = true // it may come with every packet
-			fmt.Fprintf(os.Stderr, "offers are refused for now: %s\n", printable.Error(err))
+			fmt.Fprintf(os.Stderr, "offers are refused for now: %s\n", printable.Error(e.Err))
 		}
 	}
 	return t

@@ -117,11 +117,11 @@ func print(r p2mp.Report) error {
 	w := tabwriter.NewWriter(cli.Stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "RECEIVER\tSTATE\tBYTES\tPACKETS\tSENT AGAIN\tRTT\tTIME")
 	for _, p := range r.Peers {
-		fmt.Fprintf(w, "%v\t%v\t%d\t%d\t%d\t%v\t%v\n", p.Addr, p.State, p.Bytes, p.Sent, p.SentAgain,
+		fmt.Fprintf(w, "%v\t%v\t%d\t%d\t%d\t%v\t%v\n", p.Addr, p.State, p.Bytes, p.Sent, p.Retransmitted,
 			p.RTT.Round(time.Microsecond), p.Elapsed.Round(time.Millisecond))
 	}
 	if s.Group.IsValid() {
-		fmt.Fprintf(w, "%v\tgroup\t\t%d\t%d\t\t\n", s.Group, r.GroupSent, r.GroupSentAgain)
+		fmt.Fprintf(w, "%v\tgroup\t\t%d\t%d\t\t\n", s.Group, r.GroupSent, r.GroupRetransmitted)
 	}
 	return w.Flush()
 }

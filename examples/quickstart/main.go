@@ -141,7 +141,7 @@ func prove(report p2mp.Report, tmp string) error {
 		if !ok {
 			wrong = errors.Join(wrong, err, fmt.Errorf("%v has another file", p.Addr))
 		}
-		fmt.Fprintf(w, "%v\t%d\t%d\t%d\t%v\t%v\n", p.Addr, p.Bytes, p.Sent, p.SentAgain, p.Elapsed.Round(time.Millisecond), ok)
+		fmt.Fprintf(w, "%v\t%d\t%d\t%d\t%v\t%v\n", p.Addr, p.Bytes, p.Sent, p.Retransmitted, p.Elapsed.Round(time.Millisecond), ok)
 	}
 	return errors.Join(w.Flush(), wrong)
 }

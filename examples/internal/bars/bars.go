@@ -4,7 +4,6 @@ package bars
 import (
 	"net/netip"
 	"os"
-	"time"
 
 	"github.com/ferrygo/ferry/p2mp"
 	"github.com/vbauerster/mpb/v8"
@@ -38,9 +37,9 @@ func New(f *os.File, receivers []netip.AddrPort, size int64) *Bars {
 // Trace returns the hooks that move the bars.
 func (b *Bars) Trace() *p2mp.Trace {
 	return &p2mp.Trace{
-		Acked: func(from netip.AddrPort, _ uint32, total int64, _ time.Duration) {
-			if bar := b.one[from]; bar != nil {
-				bar.SetCurrent(total)
+		Acked: func(e p2mp.PacketEvent) {
+			if bar := b.one[e.Addr]; bar != nil {
+				bar.SetCurrent(e.Total)
 			}
 		},
 	}
