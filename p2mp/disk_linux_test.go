@@ -43,7 +43,7 @@ func TestFullFileSystem(t *testing.T) {
 			p.serve(Receiver{Trace: &Trace{Finished: func(e TransferEvent) { ended = e.Err }}}, &ferry.Dir{Root: root})
 			_, err := (&Sender{}).Send(t.Context(), p.sender, p.to, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data)), Name: "g"})
 			p.stop()
-			if a, ok := errors.AsType[*AbortError](err); !ok || a.Reason != ReasonStorage || !errors.Is(ended, syscall.ENOSPC) {
+			if a, ok := errors.AsType[*AbortError](err); !ok || a.Reason != ReasonStorage || !errors.Is(ended, ferry.ErrDiskFull) {
 				t.Errorf("beside %q: the sender %v, the receiver %v", beside, err, ended)
 			}
 			if got := names(t, dir); len(got) != 0 && beside == "" {
