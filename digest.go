@@ -51,7 +51,7 @@ func (s *Source) Digest(ctx context.Context) error {
 	}
 	var next [1]byte
 	if n, _ := at.ReadAt(next[:], s.Size); n > 0 {
-		return fmt.Errorf("ferry: %w: more than %d bytes", ErrSize, s.Size)
+		return fmt.Errorf("%w: more than %d bytes", ErrSize, s.Size)
 	}
 	s.SHA256 = (*[32]byte)(h.Sum(nil))
 	return nil
@@ -64,7 +64,7 @@ func readAll(at io.ReaderAt, b []byte, offset, size int64) error {
 	case n == len(b):
 		return nil
 	case errors.Is(err, io.EOF):
-		return fmt.Errorf("ferry: %w: %d bytes read of %d", ErrSize, offset+int64(n), size)
+		return fmt.Errorf("%w: %d bytes read of %d", ErrSize, offset+int64(n), size)
 	}
-	return fmt.Errorf("ferry: reading the source at byte %d: %w", offset+int64(n), err)
+	return fmt.Errorf("reading the source at byte %d: %w", offset+int64(n), err)
 }

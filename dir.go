@@ -109,9 +109,9 @@ func SaveAs(root *os.Root, name string) Handler {
 func (d *Dir) accept(name string, o Offer, collect string) (Sink, error) {
 	switch {
 	case d.ReadOnly:
-		return nil, fmt.Errorf("ferry: the directory is read-only: %w", fs.ErrPermission)
+		return nil, fmt.Errorf("the directory is read-only: %w", fs.ErrPermission)
 	case d.MaxSize > 0 && o.Size > d.MaxSize:
-		return nil, fmt.Errorf("ferry: %w: %d bytes, at most %d are accepted", ErrTooLarge, o.Size, d.MaxSize)
+		return nil, fmt.Errorf("%w: %d bytes, at most %d are accepted", ErrTooLarge, o.Size, d.MaxSize)
 	}
 	if err := wholefile.CheckTaken(d.Root, name, d.Overwrite); err != nil {
 		return nil, err

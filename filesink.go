@@ -65,7 +65,7 @@ func (d *Dir) resume(s *fileSink, name string, o Offer) (Sink, error) {
 // checkRoom refuses what is larger than the room on the disk.
 func checkRoom(dir *os.Root, size int64) error {
 	if free, known := wholefile.Free(dir); known && size > free {
-		return fmt.Errorf("ferry: %w: %d bytes, there is room for %d", ErrDiskFull, size, free)
+		return fmt.Errorf("%w: %d bytes, there is room for %d", ErrDiskFull, size, free)
 	}
 	return nil
 }
@@ -99,7 +99,7 @@ func (s *fileSink) WriteAt(b []byte, offset int64) (int, error) {
 // grow notes that n bytes are written at an offset, unless the file becomes too large.
 func (s *fileSink) grow(offset int64, n int) error {
 	if limit := s.d.MaxSize; limit > 0 && (offset > limit || offset+int64(n) > limit) {
-		return fmt.Errorf("ferry: %w: more than %d bytes", ErrTooLarge, limit)
+		return fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
 	}
 	s.written += int64(n)
 	s.end = max(s.end, offset+int64(n))

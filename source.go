@@ -44,7 +44,7 @@ func FileSource(f fs.File) (Source, error) {
 	src := Source{R: f, Size: -1, Name: info.Name(), Mode: info.Mode().Perm(), ModTime: info.ModTime()}
 	switch {
 	case info.IsDir():
-		return Source{}, fmt.Errorf("ferry: %s is a directory: %w", info.Name(), fs.ErrInvalid)
+		return Source{}, fmt.Errorf("%s is a directory: %w", info.Name(), fs.ErrInvalid)
 	case !info.Mode().IsRegular():
 		return src, nil
 	}

@@ -164,7 +164,7 @@ func FuzzReceiver(f *testing.F) {
 	f.Add(raw(fin(7, nil)), byte(3))
 	f.Fuzz(func(t *testing.T, b []byte, way byte) {
 		var s sinks
-		v := (&Receiver{}).newServing(&s)
+		v := (&Receiver{}).newRecvCall(&s)
 		peer := netip.MustParseAddrPort("10.0.0.1:8888")
 		for _, packet := range [][]byte{raw(open(7, Opening{Size: int64(way) * 100, Name: "n"})), b, raw(fin(7, make([]byte, int(way)*100))), b} {
 			v.answers, v.bytes = v.answers[:0], v.bytes[:0]

@@ -180,7 +180,7 @@ func TestNoAllocationPerLeg(t *testing.T) {
 	}
 	const attempts = 5
 	const blocks = 1000
-	transfer := func(blocks int) (mallocs, packets uint64) {
+	recvTransfer := func(blocks int) (mallocs, packets uint64) {
 		data := make([]byte, BlockSize*blocks)
 		from, at := listenLoopback(t), listenLoopback(t)
 		var got counter
@@ -193,11 +193,11 @@ func TestNoAllocationPerLeg(t *testing.T) {
 		}
 		return after.Mallocs - before.Mallocs, report.Sent
 	}
-	transfer(blocks) // what is allocated once is allocated now
+	recvTransfer(blocks) // what is allocated once is allocated now
 	best := math.Inf(1)
 	for range attempts {
-		short, few := transfer(blocks / 10)
-		long, many := transfer(blocks)
+		short, few := recvTransfer(blocks / 10)
+		long, many := recvTransfer(blocks)
 		best = min(best, float64(int64(long)-int64(short))/float64(many-few))
 		if best <= 0.05 {
 			return

@@ -230,7 +230,7 @@ func TestServeRemembers(t *testing.T) {
 func TestReceiverForgetsNothingUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t)
-		v := (&Receiver{MaxTransfers: 2}).newServing(&sinks{})
+		v := (&Receiver{MaxTransfers: 2}).newRecvCall(&sinks{})
 		p.start(func(ctx context.Context) error { return v.serve(ctx, p.receiver) })
 		h := &hand{t: t, conn: p.sender, to: p.to}
 		data := noise(1, 8)

@@ -32,10 +32,13 @@ type Receiver struct {
 	Linger time.Duration
 	// MaxTransfers bounds the transfers that Serve has under way at once, each of which
 	// has an octoblock in memory, and the finished ones that it remembers, which have
-	// not. Beyond it a new sender takes the place of one that has sent nothing but its
-	// OPEN for a second, or is told that the receiver is busy. 0 means
-	// DefaultMaxTransfers.
+	// none. Beyond it a new sender takes the place of one that has made no progress for a
+	// second, or whose average rate is below an octoblock per second; otherwise it is told
+	// that the receiver is busy. 0 means DefaultMaxTransfers.
 	MaxTransfers int
+	// MaxPerAddress bounds the transfers of one IP address in the same way. 0 means a
+	// quarter of MaxTransfers, or 16 if that is more. Negative means no limit.
+	MaxPerAddress int
 	// Transfers is how many transfers Serve completes before it lingers and returns
 	// nil. 0 means that it goes on until its context ends. Failed transfers do not
 	// count. Senders beyond that number are told that the receiver is busy.
@@ -65,7 +68,7 @@ type Receiver struct {
 // or conn when one of them failed. ctx's end cuts the linger time short and is then no
 // error.
 func (r *Receiver) Receive(ctx context.Context, conn net.PacketConn, w io.Writer) (Report, error) {
-	return r.newServing(ferry.To(w)).one(ctx, conn)
+	return r.newRecvCall(ferry.To(w)).one(ctx, conn)
 }
 
 // Get asks the server at from, which runs [Sender.Serve], for the file name, and asks h
@@ -83,7 +86,7 @@ func (r *Receiver) Get(ctx context.Context, conn net.PacketConn, from netip.Addr
 	if ctx.Err() != nil {
 		return Report{}, fmt.Errorf("octoput: receiving: %w", context.Cause(ctx))
 	}
-	v := r.newServing(h)
+	v := r.newRecvCall(h)
 	if err := v.newQuestion(time.Now(), from, name, orDefault(r.JoinTimeout, DefaultJoinTimeout)); err != nil {
 		return Report{}, err
 	}
@@ -97,7 +100,7 @@ func (r *Receiver) Get(ctx context.Context, conn net.PacketConn, from netip.Addr
 //
 // conn stays the caller's, as with [Sender.Send].
 func (r *Receiver) Serve(ctx context.Context, conn net.PacketConn, h ferry.Handler) error {
-	v := r.newServing(h)
+	v := r.newRecvCall(h)
 	v.wanted = r.Transfers
 	return v.serve(ctx, conn)
 }

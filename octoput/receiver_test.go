@@ -337,7 +337,7 @@ func TestReceiverBusy(t *testing.T) {
 func TestReceiverRememberedTransfersAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t)
-		v := (&Receiver{MaxTransfers: 3}).newServing(&sinks{})
+		v := (&Receiver{MaxTransfers: 3}).newRecvCall(&sinks{})
 		p.start(func(ctx context.Context) error { return v.serve(ctx, p.receiver) })
 		h := &hand{t: t, conn: p.sender, to: p.to}
 		for session := range uint32(100) {

@@ -37,9 +37,13 @@ type Sender struct {
 	GiveUp time.Duration
 	// MaxTransfers bounds the transfers that Serve has under way at once. Each has an
 	// octoblock in memory and a file open. Beyond it a receiver takes the place of one that
-	// has not gone on for a second since it was answered, or is told that the server is
-	// busy. 0 means DefaultMaxTransfers.
+	// has not acknowledged the answer to its question for a second, has made no progress
+	// for five seconds, or is slower than an octoblock per second after five seconds;
+	// otherwise it is told that the server is busy. 0 means DefaultMaxTransfers.
 	MaxTransfers int
+	// MaxPerAddress bounds the transfers of one IP address in the same way. 0 means a
+	// quarter of MaxTransfers, or 16 if that is more. Negative means no limit.
+	MaxPerAddress int
 	// NoOffload hands each packet to the system, and takes it, by itself. Otherwise
 	// several go in one piece where the system cuts them apart (Linux): the same on the
 	// wire, but a filter in this host may take a piece for one packet.
@@ -69,9 +73,9 @@ func (s *Sender) Send(ctx context.Context, conn net.PacketConn, to netip.AddrPor
 	if err := checkSource(&src); err != nil {
 		return Report{}, err
 	}
-	v := s.newDispatch()
+	v := s.newSendCall()
 	now := time.Now()
-	d := v.newDelivery(now, to, src)
+	d := v.newSendTransfer(now, to, src)
 	v.only = d
 	if ctx.Err() != nil {
 		return d.report, d.at(context.Cause(ctx))
@@ -92,7 +96,7 @@ func (s *Sender) Send(ctx context.Context, conn net.PacketConn, to netip.AddrPor
 // conn stays the caller's, as with [Sender.Send]. To an address that has not shown that
 // it asked, Serve sends one packet for each that it gets, none longer than that.
 func (s *Sender) Serve(ctx context.Context, conn net.PacketConn, files ferry.Opener) error {
-	v := s.newDispatch()
+	v := s.newSendCall()
 	v.files = files
 	return v.run(ctx, conn, time.Now())
 }

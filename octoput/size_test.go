@@ -56,8 +56,8 @@ func TestSendOneByteOver(t *testing.T) {
 
 // TestMemory: one octoblock at the sender, one at the receiver.
 func TestMemory(t *testing.T) {
-	v := (&Sender{}).newDispatch()
-	d := v.newDelivery(time.Now(), netip.AddrPort{}, ferry.Source{Size: 1 << 40})
+	v := (&Sender{}).newSendCall()
+	d := v.newSendTransfer(time.Now(), netip.AddrPort{}, ferry.Source{Size: 1 << 40})
 	if n := cap(d.buf); n != LegsPerBlock*maxPacket {
 		t.Errorf("a sender has %d bytes, want %d", n, LegsPerBlock*maxPacket)
 	}
@@ -72,8 +72,8 @@ func TestMemory(t *testing.T) {
 // (CPSC 441 assignment 2, "Technical Requirements", paragraph 4).
 func TestTinyIsFilledWithBlanks(t *testing.T) {
 	data := append(noise(1, BlockSize), "abc"...)
-	v := (&Sender{}).newDispatch()
-	d := v.newDelivery(time.Now(), netip.AddrPort{}, source(data))
+	v := (&Sender{}).newSendCall()
+	d := v.newSendTransfer(time.Now(), netip.AddrPort{}, source(data))
 	var got []byte
 	for d.forward(d.start); d.phase == sending; d.forward(d.start) {
 		if err := d.load(); err != nil {
@@ -145,8 +145,8 @@ func (c *comparer) Write(b []byte) (int, error) {
 func TestManyBlocks(t *testing.T) {
 	const size = 600_000_003
 	const first = 65_500
-	v := (&Sender{}).newDispatch()
-	d := v.newDelivery(time.Now(), netip.AddrPort{}, ferry.Source{Size: size})
+	v := (&Sender{}).newSendCall()
+	d := v.newSendTransfer(time.Now(), netip.AddrPort{}, ferry.Source{Size: size})
 	d.forward(d.start)
 	d.block = d.plan.block(first)
 	d.src.R = &stream{n: int(d.block.Offset)}

@@ -1,4 +1,5 @@
-// Octoput-recv receives files that octoput-send sends.
+// Octoput-recv receives files that octoput-send sends, or fetches one from an octoput-send
+// that serves.
 package main
 
 import (
@@ -6,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -21,21 +23,28 @@ import (
 
 var (
 	listen    = flag.String("listen", ":8888", "`address` to receive at")
-	file      = flag.String("o", "", "keep what arrives as `FILE`")
+	get       = flag.String("get", "", "fetch the file `NAME` from the server HOST:PORT, and end")
+	file      = flag.String("o", "", "keep what arrives as `FILE`, which is replaced; - is standard output")
 	dir       = flag.String("dir", "", "keep what arrives as files in `DIR`, under the names that the senders give them")
+	overwrite = flag.Bool("overwrite", false, "with -dir: replace files that exist")
+	dotfiles  = flag.Bool("dotfiles", false, "with -dir: accept names that begin with a dot or a hyphen")
+	maxSize   = cli.MaxSize("refuse files with more than this number of `BYTES`, such as 1.5MB")
 	transfers = flag.Int("n", -1, "end after this many completed transfers; 0: no end (default 1 with -o, no end with -dir)")
 	loss      = flag.Float64("loss", 0, "drop arriving packets with this `probability`")
 	seed      = flag.Uint64("seed", 1, "seed of -loss")
 	verbose   = flag.Bool("v", false, "print the address, and every packet, with bitmaps of eight digits")
-	alone     = flag.Bool("no-offload", false, "have the system hand over each packet by itself")
 	key       = seal.New("octoput")
+	alone     = flag.Bool("no-offload", false, "receive each packet with a system call of its own")
 )
 
-func main() { cli.Main("octoput-recv [flags] -o FILE | -dir DIR", run) }
+func main() { cli.Main("octoput-recv [flags] -o FILE | -dir DIR [-get NAME HOST:PORT]", run) }
 
 func run(ctx context.Context) error {
-	if flag.NArg() > 0 || (*file == "") == (*dir == "") {
-		return cli.Usagef("want either -o or -dir, and no arguments")
+	switch {
+	case (*file == "") == (*dir == ""):
+		return cli.Usagef("want either -o or -dir")
+	case *get == "" && flag.NArg() > 0, *get != "" && flag.NArg() != 1:
+		return cli.Usagef("want no arguments, or one HOST:PORT with -get")
 	}
 	if err := cli.Probability("loss", *loss); err != nil {
 		return err
@@ -45,6 +54,9 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer root.Close()
+	if *get != "" {
+		return fetch(ctx, handler)
+	}
 	conn, err := key.ListenPacket("udp", *listen)
 	if err != nil {
 		return err
@@ -69,20 +81,40 @@ func run(ctx context.Context) error {
 	return err
 }
 
+// fetch asks a server for one file.
+func fetch(ctx context.Context, handler ferry.Handler) error {
+	servers, err := cli.Resolve(flag.Args())
+	if err != nil {
+		return err
+	}
+	conn, err := key.ListenPacket("udp", ":0")
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	r := octoput.Receiver{Trace: trace(func(error) {}), NoOffload: *alone}
+	_, err = r.Get(ctx, lose(conn, r.Trace), servers[0], *get, handler)
+	return err
+}
+
 // keep opens the directory that files go to.
 func keep() (ferry.Handler, *os.Root, error) {
-	if *dir != "" {
-		root, err := os.OpenRoot(*dir)
-		if err != nil {
-			return nil, nil, err
-		}
-		return &ferry.Dir{Root: root}, root, nil
+	to := *dir
+	if *file != "" {
+		to = filepath.Dir(*file)
 	}
-	root, err := os.OpenRoot(filepath.Dir(*file))
+	root, err := os.OpenRoot(to)
 	if err != nil {
 		return nil, nil, err
 	}
-	handler := ferry.SaveAs(root, filepath.Base(*file))
+	d := &ferry.Dir{Root: root, Overwrite: *overwrite || *file != "", InPlace: *file != "", DotFiles: *dotfiles, MaxSize: *maxSize}
+	switch *file {
+	case "":
+		return d, root, nil
+	case "-":
+		return ferry.To(os.Stdout), root, nil
+	}
+	handler := d.SaveAs(filepath.Base(*file))
 	// Better now than when a sender comes.
 	sink, err := handler.Accept(ferry.Offer{})
 	if err != nil {
@@ -113,13 +145,17 @@ func trace(stop context.CancelCauseFunc) *octoput.Trace {
 	if *verbose {
 		t = octoput.PrintTrace(cli.Stderr)
 	}
+	var out io.Writer = os.Stdout
+	if *file == "-" {
+		out = os.Stderr
+	}
 	t.Finished = func(o ferry.Offer, r octoput.Report, err error) {
 		switch {
 		case err == nil:
-			fmt.Printf("from %v: %s, %d bytes in %d octoblocks, %v\n", o.Addr, printable.Quote(o.Name), r.Bytes, r.Blocks, r.Elapsed.Round(time.Microsecond))
+			fmt.Fprintf(out, "from %v: %s, %d bytes in %d octoblocks, %v\n", o.Addr, printable.Quote(o.Name), r.Bytes, r.Blocks, r.Elapsed.Round(time.Microsecond))
 		case *file != "" && !sendersFault(err):
 			stop(err)
-		default:
+		case *get == "":
 			fmt.Fprintf(os.Stderr, "from %v: %s: %s\n", o.Addr, printable.Quote(o.Name), printable.Error(err))
 		}
 	}
@@ -128,6 +164,13 @@ func trace(stop context.CancelCauseFunc) *octoput.Trace {
 
 // sendersFault reports whether another sender may fare better.
 func sendersFault(err error) bool {
-	var said *octoput.RemoteError
-	return errors.Is(err, ferry.ErrSilent) || errors.Is(err, ferry.ErrDigest) || errors.As(err, &said)
+	if _, said := errors.AsType[*octoput.RemoteError](err); said {
+		return true
+	}
+	for _, fault := range []error{ferry.ErrSilent, ferry.ErrDigest, ferry.ErrBusy, ferry.ErrTooLarge, ferry.ErrDiskFull} {
+		if errors.Is(err, fault) {
+			return true
+		}
+	}
+	return false
 }

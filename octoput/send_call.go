@@ -21,17 +21,18 @@ type key struct {
 
 // A dispatch is one call of Send or Serve. Its methods run in that call's
 // goroutine, which alone owns all of it.
-type dispatch struct {
+type sendCall struct {
 	sender *Sender
 	trace  Trace
 	conn   *datagram.Conn
 
-	only       *delivery // Send's
-	ctx        context.Context
-	files      ferry.Opener // Serve's
-	room       int
-	deliveries map[key]*delivery
-	wake       time.Time // nothing is due before this
+	only          *sendTransfer // Send's
+	ctx           context.Context
+	files         ferry.Opener // Serve's
+	maxTransfers  int
+	maxPerAddress int
+	transfers     map[key]*sendTransfer
+	wake          time.Time // nothing is due before this
 
 	batch        []datagram.Packet
 	errPacket    []byte
@@ -39,11 +40,12 @@ type dispatch struct {
 	err          error  // how Send ended
 }
 
-func (s *Sender) newDispatch() *dispatch {
-	v := &dispatch{sender: s, room: s.MaxTransfers, deliveries: make(map[key]*delivery)}
-	if v.room <= 0 {
-		v.room = DefaultMaxTransfers
+func (s *Sender) newSendCall() *sendCall {
+	v := &sendCall{sender: s, maxTransfers: s.MaxTransfers, transfers: make(map[key]*sendTransfer)}
+	if v.maxTransfers <= 0 {
+		v.maxTransfers = DefaultMaxTransfers
 	}
+	v.maxPerAddress = maxPerAddress(s.MaxPerAddress, v.maxTransfers)
 	if s.Trace != nil {
 		v.trace = *s.Trace
 	}
@@ -52,7 +54,7 @@ func (s *Sender) newDispatch() *dispatch {
 
 // run sends what is due, reads what arrives and feeds it to the deliveries, until there
 // is nothing left to do.
-func (v *dispatch) run(ctx context.Context, conn net.PacketConn, now time.Time) error {
+func (v *sendCall) run(ctx context.Context, conn net.PacketConn, now time.Time) error {
 	v.conn = datagram.Open(ctx, conn, datagram.Config{ReadSize: maxPacket, Local: v.only == nil, NoOffload: v.sender.NoOffload, Spin: spinTime})
 	defer v.conn.Release()
 	v.ctx = ctx
@@ -88,11 +90,11 @@ func (v *dispatch) run(ctx context.Context, conn net.PacketConn, now time.Time) 
 }
 
 // done reports whether Send's delivery has ended.
-func (v *dispatch) done() bool { return v.only != nil && len(v.deliveries) == 0 }
+func (v *sendCall) done() bool { return v.only != nil && len(v.transfers) == 0 }
 
 // admit takes up a delivery.
-func (v *dispatch) admit(now time.Time, d *delivery) error {
-	v.deliveries[key{d.peer, d.session}] = d
+func (v *sendCall) admit(now time.Time, d *sendTransfer) error {
+	v.transfers[key{d.peer, d.session}] = d
 	if err := d.load(); err != nil {
 		v.fail(now, d, err)
 		return nil
@@ -101,12 +103,12 @@ func (v *dispatch) admit(now time.Time, d *delivery) error {
 }
 
 // tick lets the deliveries do what is due.
-func (v *dispatch) tick(now time.Time) error {
+func (v *sendCall) tick(now time.Time) error {
 	if v.wake.IsZero() || now.Before(v.wake) {
 		return nil
 	}
 	v.wake = time.Time{}
-	for _, d := range v.deliveries {
+	for _, d := range v.transfers {
 		if err := v.step(now, d); err != nil {
 			return err
 		}
@@ -115,10 +117,10 @@ func (v *dispatch) tick(now time.Time) error {
 }
 
 // step does what outbound asks for, and sees to it that tick looks again in time.
-func (v *dispatch) step(now time.Time, d *delivery) error {
+func (v *sendCall) step(now time.Time, d *sendTransfer) error {
 	s, wake, given := d.next(now)
 	if given {
-		v.finish(now, d, d.given(nil))
+		v.finish(now, d, d.given(d.busy))
 		return nil
 	}
 	if v.wake.IsZero() || wake.Before(v.wake) {
@@ -133,7 +135,7 @@ func (v *dispatch) step(now time.Time, d *delivery) error {
 }
 
 // arrived takes one packet from the conn. An error is the conn's.
-func (v *dispatch) arrived(now time.Time, pkt datagram.Packet) error {
+func (v *sendCall) arrived(now time.Time, pkt datagram.Packet) error {
 	p, err := ParsePacket(pkt.Data)
 	if err != nil {
 		v.ignored(pkt.Addr, nil, err)
@@ -142,7 +144,7 @@ func (v *dispatch) arrived(now time.Time, pkt datagram.Packet) error {
 	if p.Type == Open && p.Flags == ask && v.files != nil {
 		return v.asked(now, pkt, p)
 	}
-	d := v.deliveries[key{pkt.Addr, p.Session}]
+	d := v.transfers[key{pkt.Addr, p.Session}]
 	switch {
 	case p.Type != Ack && p.Type != Err:
 		v.ignored(pkt.Addr, d, ErrType) // this is the side that sends these
@@ -157,7 +159,7 @@ func (v *dispatch) arrived(now time.Time, pkt datagram.Packet) error {
 }
 
 // stranger says what is wrong with a packet of no delivery.
-func (v *dispatch) stranger(from netip.AddrPort) error {
+func (v *sendCall) stranger(from netip.AddrPort) error {
 	if v.only != nil && v.only.peer != from {
 		return ferry.ErrUnsolicited
 	}
@@ -165,13 +167,18 @@ func (v *dispatch) stranger(from netip.AddrPort) error {
 }
 
 // refused ends the delivery, because the receiver says so.
-func (v *dispatch) refused(now time.Time, d *delivery, p Packet) {
+func (v *sendCall) refused(now time.Time, d *sendTransfer, p Packet) {
 	v.received(d, Event{Type: Err, Block: p.Block, Before: d.held, After: d.held})
-	v.finish(now, d, d.given(&RemoteError{Peer: d.peer, Code: Code(p.Payload[0])}))
+	said := &RemoteError{Peer: d.peer, Code: Code(p.Payload[0])}
+	if said.Code == CodeBusy && d.phase == opening && !d.outbound.asked {
+		d.busy = said // there may be a place when the OPEN is repeated
+		return
+	}
+	v.finish(now, d, d.given(said))
 }
 
 // acked takes an ACK.
-func (v *dispatch) acked(now time.Time, d *delivery, p Packet) error {
+func (v *sendCall) acked(now time.Time, d *sendTransfer, p Packet) error {
 	before := d.held
 	what, sample := d.outbound.acked(now, p.Block, p.Flags)
 	switch what {
@@ -198,6 +205,7 @@ func (v *dispatch) acked(now time.Time, d *delivery, p Packet) error {
 	if what == stale {
 		return nil
 	}
+	d.progress = now
 	if what == complete {
 		now = time.Now() // the source may have taken its time
 		d.deadline = now.Add(d.silence)
@@ -205,7 +213,7 @@ func (v *dispatch) acked(now time.Time, d *delivery, p Packet) error {
 	return v.step(now, d)
 }
 
-func (v *dispatch) received(d *delivery, e Event) {
+func (v *sendCall) received(d *sendTransfer, e Event) {
 	if v.trace.Received != nil {
 		e.Session = d.session
 		v.trace.Received(d.peer, e)
@@ -213,7 +221,7 @@ func (v *dispatch) received(d *delivery, e Event) {
 }
 
 // ignored counts and traces a packet that was ignored. d may be nil.
-func (v *dispatch) ignored(from netip.AddrPort, d *delivery, err error) {
+func (v *sendCall) ignored(from netip.AddrPort, d *sendTransfer, err error) {
 	switch {
 	case errors.Is(err, ferry.ErrUnsolicited):
 		v.foreign++
@@ -228,14 +236,14 @@ func (v *dispatch) ignored(from netip.AddrPort, d *delivery, err error) {
 }
 
 // fail ends a delivery for a reason of this side's, and tells the receiver.
-func (v *dispatch) fail(now time.Time, d *delivery, err error) {
+func (v *sendCall) fail(now time.Time, d *sendTransfer, err error) {
 	v.tell(d.peer, d.local, d.session, d.number(), CodeFailed)
 	v.finish(now, d, err)
 }
 
 // finish notes how a delivery ended; err is nil when the receiver has the file.
-func (v *dispatch) finish(now time.Time, d *delivery, err error) {
-	delete(v.deliveries, key{d.peer, d.session})
+func (v *sendCall) finish(now time.Time, d *sendTransfer, err error) {
+	delete(v.transfers, key{d.peer, d.session})
 	if d.file != nil {
 		// It was only read.
 		_ = d.file.Close()
@@ -249,9 +257,9 @@ func (v *dispatch) finish(now time.Time, d *delivery, err error) {
 }
 
 // end says goodbye to all receivers, because the conn or the context ended.
-func (v *dispatch) end(err error) error {
+func (v *sendCall) end(err error) error {
 	now := time.Now()
-	for _, d := range v.deliveries {
+	for _, d := range v.transfers {
 		v.tell(d.peer, d.local, d.session, d.number(), CodeStopped)
 		v.finish(now, d, d.at(err))
 	}

@@ -17,19 +17,21 @@ import (
 
 // A transfer is one file from one sender. After its end it is remembered for
 // the linger time, without its sink and its octoblock.
-type transfer struct {
+type recvTransfer struct {
 	inbound
-	key     key
-	offer   ferry.Offer
-	sink    ferry.Sink
-	hash    hash.Hash
-	fresh   []byte // the octoblock that was acknowledged and is to be written; part of buf
-	code    Code   // why it failed, or was refused; 0 if it did not
-	sum     []byte // after its end, the digest of the file
-	report  Report
-	start   time.Time
-	expires time.Time
-	ended   time.Time
+	key      key
+	offer    ferry.Offer
+	sink     ferry.Sink
+	hash     hash.Hash
+	fresh    []byte // the octoblock that was acknowledged and is to be written; part of buf
+	code     Code   // why it failed, or was refused; 0 if it did not
+	sum      []byte // after its end, the digest of the file
+	report   Report
+	start    time.Time
+	since    time.Time // start, without what sinks took
+	progress time.Time // the latest, likewise
+	expires  time.Time
+	ended    time.Time
 
 	local  netip.Addr     // the address of this host that the sender sends to
 	budget amplify.Budget // of acknowledgements: no more bytes than arrived
@@ -38,10 +40,10 @@ type transfer struct {
 	owing   bool // it owes an acknowledgement of what is held
 }
 
-func (t *transfer) underWay() bool { return t.sink != nil }
+func (t *recvTransfer) underWay() bool { return t.sink != nil }
 
 // arrived takes one packet from the conn.
-func (v *serving) arrived(now time.Time, d datagram.Packet) {
+func (v *recvCall) arrived(now time.Time, d datagram.Packet) {
 	p, err := ParsePacket(d.Data)
 	if err != nil {
 		v.ignored(d.Addr, nil, err)
@@ -76,7 +78,7 @@ func (v *serving) arrived(now time.Time, d datagram.Packet) {
 
 // unknown tells the sender of an octoleg or a FIN that nobody here knows its transfer.
 // The answer is shorter than what it answers, and never answered.
-func (v *serving) unknown(from netip.AddrPort, p Packet) error {
+func (v *recvCall) unknown(from netip.AddrPort, p Packet) error {
 	if v.only && v.last != nil && v.last.offer.Addr != from {
 		return ferry.ErrUnsolicited
 	}
@@ -85,12 +87,12 @@ func (v *serving) unknown(from netip.AddrPort, p Packet) error {
 }
 
 // tell queues an ERR in answer to p.
-func (v *serving) tell(to netip.AddrPort, local netip.Addr, p Packet, code Code) {
+func (v *recvCall) tell(to netip.AddrPort, local netip.Addr, p Packet, code Code) {
 	v.answer(to, local, Packet{Type: Err, Session: p.Session, Block: p.Block, Payload: []byte{byte(code)}})
 }
 
 // opened takes an OPEN that offers a file. The error says why it is ignored.
-func (v *serving) opened(now time.Time, from netip.AddrPort, p Packet, t *transfer) error {
+func (v *recvCall) opened(now time.Time, from netip.AddrPort, p Packet, t *recvTransfer) error {
 	o, err := ParseOpening(p.Payload)
 	switch {
 	case err != nil:
@@ -112,20 +114,20 @@ func (v *serving) opened(now time.Time, from netip.AddrPort, p Packet, t *transf
 }
 
 // admit begins a transfer. The error says why p is ignored.
-func (v *serving) admit(now time.Time, from netip.AddrPort, p Packet, o Opening) error {
+func (v *recvCall) admit(now time.Time, from netip.AddrPort, p Packet, o Opening) error {
 	if !v.expected(from, o) {
 		return ferry.ErrUnsolicited
 	}
-	full := v.active >= v.room || v.wanted > 0 && v.complete+v.active >= v.wanted
-	if v.only && v.last != nil || full && !v.vacate(now) {
+	if v.only && v.last != nil || !v.makeRoom(now, from) {
 		v.tell(from, v.local, p, CodeBusy)
 		return ferry.ErrUnsolicited
 	}
-	t := &transfer{
+	t := &recvTransfer{
 		key:    key{from, p.Session},
 		offer:  ferry.Offer{Addr: from, Session: uint64(p.Session), Name: o.Name, Size: o.Size},
 		hash:   sha256.New(),
 		start:  now,
+		since:  now,
 		local:  v.local,
 		report: Report{Peer: from, Session: p.Session, Name: o.Name, Size: o.Size},
 	}
@@ -143,7 +145,7 @@ func (v *serving) admit(now time.Time, from netip.AddrPort, p Packet, o Opening)
 	t.reset(o.Size)
 	t.sink = sink
 	v.active++
-	v.extend(now, t, v.giveUp)
+	v.progress(now, t)
 	if v.trace.Accepted != nil {
 		v.trace.Accepted(t.offer)
 	}
@@ -155,21 +157,22 @@ func (v *serving) admit(now time.Time, from netip.AddrPort, p Packet, o Opening)
 // expected reports whether a file may be offered: at Get only the one that was asked
 // for, under its own name, and elsewhere only one that was not the answer to a
 // question.
-func (v *serving) expected(from netip.AddrPort, o Opening) bool {
+func (v *recvCall) expected(from netip.AddrPort, o Opening) bool {
 	if v.question != nil && o.Name != v.question.name {
 		return false
 	}
 	return o.Answers == v.asked.session && (o.Answers == 0 || from == v.asked.peer)
 }
 
-// remember makes t known, and forgets the finished transfer that would have
-// been forgotten next where there are too many.
-func (v *serving) remember(t *transfer) {
+// remember makes t known. Where too many ended transfers are remembered it forgets one: a
+// failed or refused one if there is any, so that those that are whole are remembered, and
+// of these the one that would be forgotten next.
+func (v *recvCall) remember(t *recvTransfer) {
 	v.last = t
-	if len(v.transfers) >= 2*v.room {
-		var oldest *transfer
+	if len(v.transfers) >= 2*v.maxTransfers {
+		var oldest *recvTransfer
 		for _, t := range v.transfers {
-			if !t.underWay() && (oldest == nil || t.expires.Before(oldest.expires)) {
+			if !t.underWay() && (oldest == nil || t.forgottenBefore(oldest)) {
 				oldest = t
 			}
 		}
@@ -178,8 +181,16 @@ func (v *serving) remember(t *transfer) {
 	v.transfers[t.key] = t
 }
 
+// forgottenBefore is the order in which ended transfers are forgotten.
+func (t *recvTransfer) forgottenBefore(u *recvTransfer) bool {
+	if failed := t.code != 0; failed != (u.code != 0) {
+		return failed
+	}
+	return t.expires.Before(u.expires)
+}
+
 // leg does what inbound says about an octoleg.
-func (v *serving) leg(now time.Time, t *transfer, p Packet) error {
+func (v *recvCall) leg(now time.Time, t *recvTransfer, p Packet) error {
 	what, err := t.judge(p)
 	if what == ignore {
 		return err
@@ -192,8 +203,8 @@ func (v *serving) leg(now time.Time, t *transfer, p Packet) error {
 		v.again(t, p)
 		return nil
 	}
-	v.extend(now, t, v.giveUp) // by nothing less than progress
-	if !v.write(now, t) {      // before put overwrites it
+	v.progress(now, t)
+	if !v.write(now, t) { // before put overwrites it
 		return nil
 	}
 	whole := t.put(p)
@@ -213,7 +224,7 @@ func (v *serving) leg(now time.Time, t *transfer, p Packet) error {
 // again acknowledges an octoleg that is known: one of the block that is due with the
 // others of it, one of a finished block at once, but once only for all that arrived
 // together.
-func (v *serving) again(t *transfer, p Packet) {
+func (v *recvCall) again(t *recvTransfer, p Packet) {
 	if p.Block == t.block.Number {
 		v.touch(t)
 		t.owing = true
@@ -229,7 +240,7 @@ func (v *serving) again(t *transfer, p Packet) {
 }
 
 // touch remembers t for flush.
-func (v *serving) touch(t *transfer) {
+func (v *recvCall) touch(t *recvTransfer) {
 	if !t.touched {
 		t.touched = true
 		v.touched = append(v.touched, t)
@@ -238,7 +249,7 @@ func (v *serving) touch(t *transfer) {
 
 // settle acknowledges the part of an octoblock that is held, once for all that arrived
 // together.
-func (v *serving) settle(t *transfer) {
+func (v *recvCall) settle(t *recvTransfer) {
 	if t.owing && t.underWay() && t.held != 0 {
 		v.acknowledge(t, t.block.Number, t.held, false)
 	}
@@ -246,7 +257,7 @@ func (v *serving) settle(t *transfer) {
 }
 
 // acknowledge queues an ACK.
-func (v *serving) acknowledge(t *transfer, block uint64, held Legs, again bool) {
+func (v *recvCall) acknowledge(t *recvTransfer, block uint64, held Legs, again bool) {
 	for range t.copies() {
 		if !t.budget.Allows(headerLen) {
 			return
@@ -271,13 +282,13 @@ func (v *serving) acknowledge(t *transfer, block uint64, held Legs, again bool) 
 // sender is building the next one meanwhile: what it was told is that it need not send
 // this one again. That it is kept is what the acknowledgement of the FIN says. It
 // reports whether the transfer goes on.
-func (v *serving) write(now time.Time, t *transfer) bool {
+func (v *recvCall) write(now time.Time, t *recvTransfer) bool {
 	if t.fresh == nil {
 		return true
 	}
 	began := time.Now()
 	err := write(t.sink, t.fresh)
-	v.excuse(began)
+	v.shiftDeadlines(began)
 	if err != nil {
 		v.fail(now, t, fmt.Errorf("octoput: writing octoblock %d: %w", t.block.Number-1, err), codeOf(err, CodeFailed))
 		return false
@@ -291,7 +302,7 @@ func (v *serving) write(now time.Time, t *transfer) bool {
 
 // fin verifies and keeps the file; or says once more that it did. The error says why p
 // is ignored.
-func (v *serving) fin(now time.Time, t *transfer, p Packet) error {
+func (v *recvCall) fin(now time.Time, t *recvTransfer, p Packet) error {
 	if p.Block != t.plan.count()+1 || !t.all() {
 		return ErrBlock
 	}
@@ -317,7 +328,7 @@ func (v *serving) fin(now time.Time, t *transfer, p Packet) error {
 	}
 	began := time.Now()
 	err := t.sink.Commit()
-	v.excuse(began)
+	v.shiftDeadlines(began)
 	if err != nil {
 		v.drop(now, t, fmt.Errorf("octoput: keeping the file: %w", err), codeOf(err, CodeFailed))
 		return nil
@@ -330,13 +341,17 @@ func (v *serving) fin(now time.Time, t *transfer, p Packet) error {
 
 // refused ends a transfer because its sender says so, or the asking because the server
 // does. The error says why p is ignored.
-func (v *serving) refused(now time.Time, from netip.AddrPort, p Packet, t *transfer) error {
+func (v *recvCall) refused(now time.Time, from netip.AddrPort, p Packet, t *recvTransfer) error {
 	said := &RemoteError{Peer: from, Code: Code(p.Payload[0])}
 	switch {
 	case t != nil && t.underWay():
 		v.received(t, Event{Type: Err, Block: p.Block, Before: t.held, After: t.held})
 		v.fail(now, t, said, CodeStopped)
 	case v.question != nil && v.last == nil && v.asked == key{from, p.Session}:
+		if said.Code == CodeBusy {
+			v.question.busy = said // there may be a place when the question is repeated
+			return nil
+		}
 		v.err = &PeerError{Peer: from, Err: said}
 	case t == nil:
 		return ErrSession
@@ -344,7 +359,7 @@ func (v *serving) refused(now time.Time, from netip.AddrPort, p Packet, t *trans
 	return nil
 }
 
-func (v *serving) received(t *transfer, e Event) {
+func (v *recvCall) received(t *recvTransfer, e Event) {
 	if v.trace.Received != nil {
 		e.Session = t.key.session
 		v.trace.Received(t.offer.Addr, e)
@@ -362,13 +377,13 @@ func write(w io.Writer, b []byte) error {
 
 // fail ends a transfer that is under way, and tells its sender, unless that is where
 // the news is from.
-func (v *serving) fail(now time.Time, t *transfer, err error, code Code) {
+func (v *recvCall) fail(now time.Time, t *recvTransfer, err error, code Code) {
 	t.sink.Abort(err)
 	v.drop(now, t, err, code)
 }
 
 // drop is fail for a sink that was told already.
-func (v *serving) drop(now time.Time, t *transfer, err error, code Code) {
+func (v *recvCall) drop(now time.Time, t *recvTransfer, err error, code Code) {
 	var said *RemoteError
 	if !errors.As(err, &said) {
 		v.tell(t.offer.Addr, t.local, Packet{Session: t.key.session, Block: t.block.Number}, code)
@@ -377,7 +392,7 @@ func (v *serving) drop(now time.Time, t *transfer, err error, code Code) {
 }
 
 // finish notes how a transfer ended; err is nil when the file is whole.
-func (v *serving) finish(now time.Time, t *transfer, err error, code Code) {
+func (v *recvCall) finish(now time.Time, t *recvTransfer, err error, code Code) {
 	if t.underWay() {
 		v.active--
 	}
@@ -394,7 +409,7 @@ func (v *serving) finish(now time.Time, t *transfer, err error, code Code) {
 }
 
 // rest lets t be remembered for the linger time, or longer where the call goes on anyway.
-func (v *serving) rest(now time.Time, t *transfer) {
+func (v *recvCall) rest(now time.Time, t *recvTransfer) {
 	d := v.linger
 	if v.wanted == 0 {
 		d = max(d, memory)
@@ -403,8 +418,8 @@ func (v *serving) rest(now time.Time, t *transfer) {
 	v.schedule(t.expires)
 }
 
-// extend lets t expire after d, from now.
-func (v *serving) extend(now time.Time, t *transfer, d time.Duration) {
-	t.expires = now.Add(d)
+// progress notes that the sender sent something new. Nothing else lets it go on for longer.
+func (v *recvCall) progress(now time.Time, t *recvTransfer) {
+	t.progress, t.expires = now, now.Add(v.giveUp)
 	v.schedule(t.expires)
 }

@@ -15,7 +15,7 @@ import (
 
 // A delivery is one file on its way to one receiver: what outbound decides about, and
 // what is sent.
-type delivery struct {
+type sendTransfer struct {
 	outbound
 	peer    netip.AddrPort
 	local   netip.Addr // the address of this host that the peer asked; zero if it did not ask
@@ -30,15 +30,17 @@ type delivery struct {
 	unread int       // bytes of the octoblock in buf that hash has not seen
 	hash   hash.Hash // of all octoblocks before, and of this one but unread
 
-	report Report
-	start  time.Time
-	opened time.Time // when the answer to a question had been sent
-	unsent error     // the last failure to write
+	report   Report
+	start    time.Time
+	opened   time.Time    // when the answer to a question had been sent
+	progress time.Time    // when the receiver last acknowledged something new
+	unsent   error        // the last failure to write
+	busy     *RemoteError // the receiver said so; nil if it did not
 }
 
-func (v *dispatch) newDelivery(now time.Time, to netip.AddrPort, src ferry.Source) *delivery {
+func (v *sendCall) newSendTransfer(now time.Time, to netip.AddrPort, src ferry.Source) *sendTransfer {
 	s := v.sender
-	d := &delivery{
+	d := &sendTransfer{
 		outbound: outbound{
 			plan:   plan(src.Size),
 			join:   orDefault(s.JoinTimeout, DefaultJoinTimeout),
@@ -57,12 +59,12 @@ func (v *dispatch) newDelivery(now time.Time, to netip.AddrPort, src ferry.Sourc
 	return d
 }
 
-func (d *delivery) offer() ferry.Offer {
+func (d *sendTransfer) offer() ferry.Offer {
 	return ferry.Offer{Addr: d.peer, Session: uint64(d.session), Name: d.src.Name, Size: d.src.Size}
 }
 
 // load puts into buf what outbound is about to send for the first time.
-func (d *delivery) load() error {
+func (d *sendTransfer) load() error {
 	switch d.phase {
 	case opening:
 		payload, err := Opening{Size: d.src.Size, Answers: d.answers, Name: d.src.Name}.MarshalBinary()
@@ -82,7 +84,7 @@ func (d *delivery) load() error {
 }
 
 // single makes buf one packet.
-func (d *delivery) single(t Type, payload []byte) (err error) {
+func (d *sendTransfer) single(t Type, payload []byte) (err error) {
 	d.buf, err = Packet{Type: t, Session: d.session, Block: d.number(), Payload: payload}.AppendBinary(d.buf[:0])
 	return err
 }
@@ -90,7 +92,7 @@ func (d *delivery) single(t Type, payload []byte) (err error) {
 // loadBlock reads the next octoblock to behind eight headers' room, and then moves its
 // octolegs apart: each goes towards the front, to behind its own header, and so never
 // onto one that has not been moved yet.
-func (d *delivery) loadBlock() error {
+func (d *sendTransfer) loadBlock() error {
 	b := d.block
 	slot := headerLen + b.LegSize
 	d.buf = d.buf[:LegsPerBlock*slot]
@@ -112,7 +114,7 @@ func (d *delivery) loadBlock() error {
 
 // digest takes the octoblock in flight into the digest. There is time for it while the
 // receiver is waited for.
-func (d *delivery) digest() {
+func (d *sendTransfer) digest() {
 	for i := 0; d.unread > 0; i++ {
 		// Blanks are octolegs of their own, and not reached.
 		leg := d.packet(i)[headerLen:]
@@ -122,13 +124,14 @@ func (d *delivery) digest() {
 }
 
 // packet is octoleg i, from 0, of the octoblock in flight, as it is sent.
-func (d *delivery) packet(i int) []byte {
+func (d *sendTransfer) packet(i int) []byte {
 	slot := headerLen + d.block.LegSize
 	return d.buf[i*slot:][:slot]
 }
 
 // confirmed counts what the receiver acknowledged in full, and goes on to what is next.
-func (d *delivery) confirmed(now time.Time) error {
+func (d *sendTransfer) confirmed(now time.Time) error {
+	d.busy = nil
 	if d.phase == sending {
 		d.report.Bytes += int64(d.block.Data())
 		d.report.Blocks++
@@ -139,7 +142,7 @@ func (d *delivery) confirmed(now time.Time) error {
 
 // given is why the receiver was given up; said is what it said itself, nil if it fell
 // silent.
-func (d *delivery) given(said *RemoteError) error {
+func (d *sendTransfer) given(said *RemoteError) error {
 	e := &PeerError{Peer: d.peer, Block: d.number(), Silence: d.silence}
 	switch d.phase {
 	case opening:
@@ -161,7 +164,7 @@ func (d *delivery) given(said *RemoteError) error {
 
 // refusal is what an ERR means. That the receiver does not know a file any more, of
 // which it had everything, says nothing about the file.
-func (d *delivery) refusal(said *RemoteError) error {
+func (d *sendTransfer) refusal(said *RemoteError) error {
 	if d.phase == finishing && said.Code == CodeUnknown {
 		return errors.Join(ferry.ErrUnconfirmed, said)
 	}
@@ -169,7 +172,7 @@ func (d *delivery) refusal(said *RemoteError) error {
 }
 
 // at says where an error happened that is this side's.
-func (d *delivery) at(err error) error {
+func (d *sendTransfer) at(err error) error {
 	if d.phase == sending {
 		return fmt.Errorf("octoput: at octoblock %d: %w", d.block.Number, err)
 	}

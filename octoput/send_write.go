@@ -9,7 +9,7 @@ import (
 )
 
 // shoot writes the packets that outbound asked for. An error is the conn's.
-func (v *dispatch) shoot(now time.Time, d *delivery, s shot) error {
+func (v *sendCall) shoot(now time.Time, d *sendTransfer, s shot) error {
 	if s.timeout {
 		d.report.Timeouts++
 		if v.trace.Timeout != nil {
@@ -44,7 +44,7 @@ func (v *dispatch) shoot(now time.Time, d *delivery, s shot) error {
 }
 
 // load puts into batch what outbound asked for.
-func (v *dispatch) load(d *delivery, s shot) {
+func (v *sendCall) load(d *sendTransfer, s shot) {
 	v.batch = v.batch[:0]
 	if s.kind != Leg {
 		v.batch = append(v.batch, datagram.Packet{Data: d.buf, Addr: d.peer, Local: d.local})
@@ -63,7 +63,7 @@ func (v *dispatch) load(d *delivery, s shot) {
 }
 
 // sent counts a packet that left.
-func (v *dispatch) sent(d *delivery, packet []byte, again bool) {
+func (v *sendCall) sent(d *sendTransfer, packet []byte, again bool) {
 	d.report.Sent++
 	if again {
 		d.report.SentAgain++
@@ -77,14 +77,14 @@ func (v *dispatch) sent(d *delivery, packet []byte, again bool) {
 }
 
 // tell sends an ERR. If it is lost, the other side waits and gives up.
-func (v *dispatch) tell(to netip.AddrPort, local netip.Addr, session uint32, block uint64, code Code) {
+func (v *sendCall) tell(to netip.AddrPort, local netip.Addr, session uint32, block uint64, code Code) {
 	v.errPacket, _ = Packet{Type: Err, Session: session, Block: block, Payload: []byte{byte(code)}}.AppendBinary(v.errPacket[:0])
 	v.batch = append(v.batch[:0], datagram.Packet{Data: v.errPacket, Addr: to, Local: local})
 	// If the conn is of no use, its next read tells.
 	_ = datagram.Send(v.conn, v.batch, func(_ int, err error) { v.writeFailed(to, err) })
 }
 
-func (v *dispatch) writeFailed(to netip.AddrPort, err error) {
+func (v *sendCall) writeFailed(to netip.AddrPort, err error) {
 	if v.trace.WriteFailed != nil {
 		v.trace.WriteFailed(to, err)
 	}

@@ -19,9 +19,9 @@ import (
 // is repeated when the question is, and not otherwise; and only whoever got it knows
 // the session that must be in its ACK. So a question with somebody else's address in it
 // makes Serve send that address nothing more than came in its name.
-func (v *dispatch) asked(now time.Time, pkt datagram.Packet, p Packet) error {
+func (v *sendCall) asked(now time.Time, pkt datagram.Packet, p Packet) error {
 	from, local := pkt.Addr, pkt.Local
-	for _, d := range v.deliveries {
+	for _, d := range v.transfers {
 		if d.peer == from && d.answers == p.Session {
 			d.report.Duplicates++
 			if s := d.repeat(now); s.kind != 0 {
@@ -38,7 +38,7 @@ func (v *dispatch) asked(now time.Time, pkt datagram.Packet, p Packet) error {
 		v.ignored(from, nil, err)
 		return nil
 	}
-	if len(v.deliveries) >= v.room && !v.vacate(now) {
+	if !v.makeRoom(now, from) {
 		v.refuse(from, local, p, question, errBusy)
 		return nil
 	}
@@ -47,7 +47,7 @@ func (v *dispatch) asked(now time.Time, pkt datagram.Packet, p Packet) error {
 		v.refuse(from, local, p, question, err)
 		return nil
 	}
-	d := v.newDelivery(now, from, src)
+	d := v.newSendTransfer(now, from, src)
 	d.file, _ = src.R.(io.Closer)
 	d.answers, d.local = p.Session, local
 	d.outbound.asked = true
@@ -56,11 +56,12 @@ func (v *dispatch) asked(now time.Time, pkt datagram.Packet, p Packet) error {
 	}
 	err = v.admit(now, d)
 	d.opened = time.Now() // to open the file may have taken its time
+	d.progress = d.opened
 	return err
 }
 
 // open opens a file that was asked for.
-func (v *dispatch) open(from netip.AddrPort, name string) (ferry.Source, error) {
+func (v *sendCall) open(from netip.AddrPort, name string) (ferry.Source, error) {
 	if path.Clean(name) != name || !filepath.IsLocal(name) {
 		return ferry.Source{}, fs.ErrInvalid
 	}
@@ -79,7 +80,7 @@ func (v *dispatch) open(from netip.AddrPort, name string) (ferry.Source, error) 
 }
 
 // refuse answers a question with an ERR.
-func (v *dispatch) refuse(from netip.AddrPort, local netip.Addr, p Packet, question Opening, err error) {
+func (v *sendCall) refuse(from netip.AddrPort, local netip.Addr, p Packet, question Opening, err error) {
 	v.tell(from, local, p.Session, 0, codeOf(err, CodeRefused))
 	if v.trace.Finished != nil {
 		o := ferry.Offer{Addr: from, Session: uint64(p.Session), Name: question.Name}

@@ -23,47 +23,49 @@ const spinTime = 200 * time.Microsecond
 
 // A serving is one call of Receive, Get or Serve. Its methods run in that call's
 // goroutine, which alone owns all of it.
-type serving struct {
-	handler  ferry.Handler
-	trace    Trace
-	giveUp   time.Duration
-	linger   time.Duration
-	room     int       // transfers under way at once
-	wanted   int       // transfers to complete; 0: no end
-	only     bool      // one transfer, whatever becomes of it: Receive and Get
-	question *question // Get's, until it is answered
-	asked    key       // whom Get asked, in which session; zero if it did not
+type recvCall struct {
+	handler       ferry.Handler
+	trace         Trace
+	giveUp        time.Duration
+	linger        time.Duration
+	maxTransfers  int // transfers under way at once
+	maxPerAddress int
+	wanted        int       // transfers to complete; 0: no end
+	only          bool      // one transfer, whatever becomes of it: Receive and Get
+	question      *question // Get's, until it is answered
+	asked         key       // whom Get asked, in which session; zero if it did not
 
 	noOffload bool
 
 	conn      *datagram.Conn
-	local     netip.Addr        // the address of this host that the current packet was sent to
-	transfers map[key]*transfer // under way, and remembered
-	active    int               // those under way
+	local     netip.Addr            // the address of this host that the current packet was sent to
+	transfers map[key]*recvTransfer // under way, and remembered
+	active    int                   // those under way
 	complete  int
 	wake      time.Time // nothing is due before this
 	answers   []datagram.Packet
-	bytes     []byte        // of the answers
-	blocked   time.Duration // by Sinks, while a packet was taken
-	touched   []*transfer   // that may owe an acknowledgement, or have something to write
+	bytes     []byte          // of the answers
+	blocked   time.Duration   // by Sinks, while a packet was taken
+	touched   []*recvTransfer // that may owe an acknowledgement, or have something to write
 
-	last  *transfer // the latest one: Receive's
-	stray Report    // counts packets that belong to no transfer
-	err   error     // why Receive's transfer failed
+	last  *recvTransfer // the latest one: Receive's
+	stray Report        // counts packets that belong to no transfer
+	err   error         // why Receive's transfer failed
 }
 
-func (r *Receiver) newServing(h ferry.Handler) *serving {
-	v := &serving{
-		handler:   h,
-		giveUp:    orDefault(r.GiveUp, DefaultGiveUp),
-		linger:    max(0, orDefault(r.Linger, DefaultLinger)),
-		room:      r.MaxTransfers,
-		noOffload: r.NoOffload,
-		transfers: make(map[key]*transfer),
+func (r *Receiver) newRecvCall(h ferry.Handler) *recvCall {
+	v := &recvCall{
+		handler:      h,
+		giveUp:       orDefault(r.GiveUp, DefaultGiveUp),
+		linger:       max(0, orDefault(r.Linger, DefaultLinger)),
+		maxTransfers: r.MaxTransfers,
+		noOffload:    r.NoOffload,
+		transfers:    make(map[key]*recvTransfer),
 	}
-	if v.room <= 0 {
-		v.room = DefaultMaxTransfers
+	if v.maxTransfers <= 0 {
+		v.maxTransfers = DefaultMaxTransfers
 	}
+	v.maxPerAddress = maxPerAddress(r.MaxPerAddress, v.maxTransfers)
 	if r.Trace != nil {
 		v.trace = *r.Trace
 	}
@@ -71,8 +73,8 @@ func (r *Receiver) newServing(h ferry.Handler) *serving {
 }
 
 // one receives one transfer.
-func (v *serving) one(ctx context.Context, conn net.PacketConn) (Report, error) {
-	v.only, v.wanted, v.room = true, 1, 1
+func (v *recvCall) one(ctx context.Context, conn net.PacketConn) (Report, error) {
+	v.only, v.wanted, v.maxTransfers = true, 1, 1
 	err := v.serve(ctx, conn)
 	report := v.stray
 	if v.last != nil {
@@ -85,7 +87,7 @@ func (v *serving) one(ctx context.Context, conn net.PacketConn) (Report, error) 
 
 // serve reads packets, feeds them to the transfers and writes their
 // acknowledgements, until there is nothing left to do.
-func (v *serving) serve(ctx context.Context, conn net.PacketConn) error {
+func (v *recvCall) serve(ctx context.Context, conn net.PacketConn) error {
 	v.conn = datagram.Open(ctx, conn, datagram.Config{ReadSize: maxPacket, Local: true, Join: true, NoOffload: v.noOffload, Spin: spinTime})
 	defer v.conn.Release()
 	if v.question != nil {
@@ -125,7 +127,7 @@ func unlessTimeout(err error) error {
 
 // done reports whether all transfers that were wanted are complete, and what
 // was to be remembered of them is forgotten.
-func (v *serving) done() bool {
+func (v *recvCall) done() bool {
 	if v.only && v.err != nil {
 		return true
 	}
@@ -134,7 +136,7 @@ func (v *serving) done() bool {
 
 // end aborts what is under way because the conn or the context ended, and tells the
 // senders. That is no error any more when all that was wanted is complete.
-func (v *serving) end(err error) error {
+func (v *recvCall) end(err error) error {
 	if v.wanted > 0 && v.complete >= v.wanted {
 		return v.err
 	}
@@ -154,7 +156,7 @@ func (v *serving) end(err error) error {
 
 // tick asks, forgets what was remembered long enough, and gives up senders that
 // sent nothing new for too long.
-func (v *serving) tick(now time.Time) error {
+func (v *recvCall) tick(now time.Time) error {
 	if v.wake.IsZero() || now.Before(v.wake) {
 		return nil
 	}
@@ -176,7 +178,7 @@ func (v *serving) tick(now time.Time) error {
 }
 
 // schedule sees to it that tick looks again at a time.
-func (v *serving) schedule(at time.Time) {
+func (v *recvCall) schedule(at time.Time) {
 	if v.wake.IsZero() || at.Before(v.wake) {
 		v.wake = at
 	}
@@ -184,7 +186,7 @@ func (v *serving) schedule(at time.Time) {
 
 // answer queues a packet for flush. It leaves from the address of this host that the other
 // side sends to.
-func (v *serving) answer(to netip.AddrPort, local netip.Addr, p Packet) {
+func (v *recvCall) answer(to netip.AddrPort, local netip.Addr, p Packet) {
 	start := len(v.bytes)
 	v.bytes, _ = p.AppendBinary(v.bytes)
 	v.answers = append(v.answers, datagram.Packet{Data: v.bytes[start:len(v.bytes):len(v.bytes)], Addr: to, Local: local})
@@ -192,7 +194,7 @@ func (v *serving) answer(to netip.AddrPort, local netip.Addr, p Packet) {
 
 // flush writes the acknowledgements, and then, while the senders build their next
 // octoblocks, gives the sinks what arrived.
-func (v *serving) flush() error {
+func (v *recvCall) flush() error {
 	for _, t := range v.touched {
 		v.settle(t)
 	}
@@ -209,7 +211,7 @@ func (v *serving) flush() error {
 }
 
 // send writes the answers that are queued. One that cannot leave counts as lost.
-func (v *serving) send() error {
+func (v *recvCall) send() error {
 	err := datagram.Send(v.conn, v.answers, func(i int, err error) {
 		if v.trace.WriteFailed != nil {
 			v.trace.WriteFailed(v.answers[i].Addr, err)
@@ -223,7 +225,7 @@ func (v *serving) send() error {
 }
 
 // ignored counts and traces a packet that was ignored. t may be nil.
-func (v *serving) ignored(from netip.AddrPort, t *transfer, err error) {
+func (v *recvCall) ignored(from netip.AddrPort, t *recvTransfer, err error) {
 	r := &v.stray
 	if t != nil {
 		r = &t.report
@@ -238,9 +240,9 @@ func (v *serving) ignored(from netip.AddrPort, t *transfer, err error) {
 	}
 }
 
-// excuse takes the time since then, in which nothing was read because a Sink blocked,
+// shiftDeadlines takes the time since then, in which nothing was read because a Sink blocked,
 // from nobody's patience.
-func (v *serving) excuse(since time.Time) {
+func (v *recvCall) shiftDeadlines(since time.Time) {
 	d := time.Since(since)
 	if d < time.Millisecond {
 		return
@@ -248,7 +250,7 @@ func (v *serving) excuse(since time.Time) {
 	v.blocked += d
 	for _, t := range v.transfers {
 		if t.underWay() {
-			t.expires = t.expires.Add(d)
+			t.expires, t.progress, t.since = t.expires.Add(d), t.progress.Add(d), t.since.Add(d)
 		}
 	}
 }

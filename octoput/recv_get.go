@@ -24,10 +24,11 @@ type question struct {
 	tries    uint64
 	patience time.Duration
 	unsent   error
+	busy     *RemoteError // the server said so; nil if it did not
 }
 
 // newQuestion makes v ask for a file, and take no other.
-func (v *serving) newQuestion(now time.Time, to netip.AddrPort, name string, patience time.Duration) error {
+func (v *recvCall) newQuestion(now time.Time, to netip.AddrPort, name string, patience time.Duration) error {
 	q := &question{
 		to: to, session: newSession(), name: name,
 		start: now, due: now, deadline: now.Add(patience), patience: patience,
@@ -42,12 +43,15 @@ func (v *serving) newQuestion(now time.Time, to netip.AddrPort, name string, pat
 }
 
 // ask sends the question when it is due. An error is the conn's, or that nobody answers.
-func (v *serving) ask(now time.Time) error {
+func (v *recvCall) ask(now time.Time) error {
 	q := v.question
 	switch {
 	case q == nil:
 		return nil
 	case v.last == nil && !now.Before(q.deadline):
+		if q.busy != nil {
+			return &PeerError{Peer: q.to, Err: q.busy}
+		}
 		e := &PeerError{Peer: q.to, Silence: q.patience, Err: ferry.ErrNoAnswer}
 		if q.unsent != nil {
 			e.Err = errors.Join(ferry.ErrNoAnswer, q.unsent)
@@ -83,4 +87,4 @@ func (v *serving) ask(now time.Time) error {
 }
 
 // answered ends the asking: the server sends.
-func (v *serving) answered() { v.question = nil }
+func (v *recvCall) answered() { v.question = nil }
