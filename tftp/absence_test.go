@@ -35,8 +35,8 @@ func TestAbsence(t *testing.T) {
 	}
 }
 
-// TestRoundTripGrows: the estimates of both sides follow a round trip that becomes longer,
-// for a sender that reads ahead, too.
+// TestRoundTripGrows: the estimates of both sides follow a round trip that becomes longer, also
+// if the sender reads ahead.
 func TestRoundTripGrows(t *testing.T) {
 	data := noise(1, 400*512+1)
 	for _, write := range []bool{false, true} {

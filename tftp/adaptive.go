@@ -2,24 +2,27 @@ package tftp
 
 import "time"
 
-// Adaptive sends in rounds, and learns from each how much the next may hold. It knows
-// no law, and is the default of Wide transfers.
+// Adaptive sends in rounds, and measures in each how large the next may be. It assumes nothing
+// about the network, and is the default of Wide transfers.
 //
-// A round is a burst of n blocks. It ends when all that was sent is acknowledged, or
-// after two round trips: time for the ACKs to come, and for the network to calm down;
-// after a bad round some more. The share of blocks that were acknowledged, the yield,
-// decides about n. If it is all, n is quadrupled. While it is half or more, the loss
-// may as well be the network's floor, and n grows by a half. Below a fifth n shrinks by
-// a quarter, though not below 12; where nothing comes back it is halved down to 2, and
-// the timer doubles. A round that brings not half as many blocks per second as the best
-// n did sends n back to that one, and holds it there for some rounds.
+// A round is a burst of n blocks. It ends when all blocks in flight are acknowledged, or after
+// two round trips: the time for the ACKs to arrive and for the network to become idle. After a
+// bad round it is longer. The share of the blocks that were acknowledged, the yield, decides
+// about the next n:
 //
-// Where the yield is high, what is not acknowledged is missing, and goes first. Where
-// it is low, it may be only the ACK that is lost, and fresh blocks, which are missing
-// for certain, go first; then what was sent the longest ago.
+//   - If the yield is 1, n is quadrupled.
+//   - If it is at least a half, the loss may be independent of n, and n grows by a half.
+//   - If it is less than a fifth, n shrinks by a quarter, but not below 12.
+//   - If nothing was acknowledged, n is halved, but not below 2, and the timer doubles.
+//   - If a round brings less than half as many blocks per second as the best n did, n becomes
+//     the best n again, and stays the same for 8 rounds.
 //
-// When large rounds come back whole it does not wait for their ends any more: with half
-// of n acknowledged it sends on, as a window does.
+// If the yield is high, blocks that are not acknowledged are missing, and are sent first. If it
+// is low, perhaps only their ACKs are lost. Then new blocks, which are certainly missing, are
+// sent first, and after them the block that was sent the longest time ago.
+//
+// When large rounds arrive without a loss, Adaptive does not wait for their ends any more: it
+// sends when half of n is acknowledged, as a window does.
 type Adaptive struct{}
 
 // Begin makes the plan of one transfer.
@@ -80,8 +83,8 @@ func (p *adaptivePlan) length(f *Flight) time.Duration {
 	return max(d, f.RTO())
 }
 
-// over reports whether the round is. The first one, whose size the other side's silence
-// bounds, ends with its first ACK.
+// over reports whether the round is over. The first round, which has few blocks because the
+// other side has not answered, ends with its first ACK.
 func (p *adaptivePlan) over(now, end time.Time, f *Flight) bool {
 	return f.Unacked() == 0 || !now.Before(end) || p.rounds == 1 && p.acked > 0
 }
@@ -93,7 +96,7 @@ func (p *adaptivePlan) begin(now time.Time, f *Flight) {
 	p.left, p.sent, p.acked = p.n, 0, 0
 }
 
-// pick names the next block of the round, 0 if it has been sent.
+// pick returns the next block of the round, 0 if the round has been sent.
 func (p *adaptivePlan) pick(f *Flight) int64 {
 	if p.left == 0 {
 		return 0
@@ -115,8 +118,7 @@ func (p *adaptivePlan) pick(f *Flight) int64 {
 	return b
 }
 
-// missing names the next block that an earlier round sent and that is not acknowledged,
-// or 0.
+// missing returns the next block that an earlier round sent and that is not acknowledged, or 0.
 func (p *adaptivePlan) missing(f *Flight) int64 {
 	for ; p.cursor <= f.Sent(); p.cursor++ {
 		if b := p.cursor; !f.Acked(b) && f.SentAt(b).Before(p.began) {
@@ -127,7 +129,7 @@ func (p *adaptivePlan) missing(f *Flight) int64 {
 	return 0
 }
 
-// assess draws the lesson of a round that is over.
+// assess chooses n after a round.
 func (p *adaptivePlan) assess(now time.Time, f *Flight) {
 	if p.rounds == 1 {
 		p.n = adaptiveSecond

@@ -50,8 +50,7 @@ func (r notingReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// A window that can be had is read before it is asked for, and not more; one that may have
-// to be waited for is not.
+// A source that can seek is read ahead by one window. A pipe is not read ahead.
 func TestReadAhead(t *testing.T) {
 	for _, pipe := range []bool{false, true} {
 		h := &notingHandler{pipe: pipe}
@@ -77,7 +76,7 @@ func TestReadAhead(t *testing.T) {
 	}
 }
 
-// What cannot be read ahead shows when it is wanted, and not before.
+// An error of reading ahead is returned when the block is wanted.
 func TestReadAheadFails(t *testing.T) {
 	broken := errors.New("broken")
 	h := &notingHandler{fail: 4 * 40000, err: broken}
@@ -137,7 +136,7 @@ func TestWriteBehind(t *testing.T) {
 	})
 }
 
-// Who has seen many blocks come without a loss does not stay for long.
+// The linger time is short after many blocks without a loss.
 func TestLingerTime(t *testing.T) {
 	for _, tt := range []struct {
 		blocks int

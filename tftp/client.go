@@ -25,7 +25,7 @@ const (
 )
 
 // A Client reads files from servers and writes files to them. The zero value is ready to use.
-// A Client may run several transfers at the same time, each on a conn of its own.
+// A Client may run several transfers at the same time, each on another conn.
 type Client struct {
 	// Mode is Octet by default.
 	Mode Mode

@@ -139,7 +139,7 @@ func TestWideInAnyOrder(t *testing.T) {
 	}
 }
 
-// TestClientLingers by itself: for a few timeouts, and no longer.
+// TestClientLingers: a client lingers for a few timeouts by default.
 func TestClientLingers(t *testing.T) {
 	var took time.Duration
 	err := withManualServer(t, func(p *testNet) error {

@@ -13,8 +13,8 @@ import (
 	"github.com/ferrygo/ferry/lossy"
 )
 
-// TestNoPartialFile: of a write that fails nothing is left, whoever is to blame; one
-// that succeeds is there when the client knows.
+// TestNoPartialFile: a write that fails leaves nothing. A write that succeeds has its file when
+// the client returns.
 func TestNoPartialFile(t *testing.T) {
 	dir := t.TempDir()
 	root, err := os.OpenRoot(dir)

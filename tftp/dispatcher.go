@@ -15,8 +15,8 @@ import (
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
-// A dispatcher is one call of Serve. Its goroutine reads the conn, and begins a session with
-// a goroutine of its own for each request.
+// A dispatcher is one call of Serve. Its goroutine reads the conn, and begins a session, with
+// another goroutine, for each request.
 type dispatcher struct {
 	server *Server
 	trace  Trace
@@ -226,8 +226,8 @@ func (d *dispatcher) admit(ctx context.Context, p datagram.Packet) (*session, er
 			return nil, nil
 		}
 		delete(d.sessions, p.Addr)
-		// A transfer that lingers at a port of its own disturbs nobody. Any other ends, and
-		// keeps its place until its handler returns.
+		// A transfer that lingers at another port may continue. Any other ends, and keeps its
+		// place until its handler returns.
 		if !old.lingers || old.share != nil {
 			old.cancel(ErrReplaced)
 		}

@@ -125,8 +125,7 @@ func TestLingeringEnds(t *testing.T) {
 	})
 }
 
-// TestSilenceIsNotAnswered: who does not answer any more is not told so, for the answer
-// to a forged packet would be the same.
+// TestSilenceIsNotAnswered: no ERROR is sent to a peer that has stopped answering.
 func TestSilenceIsNotAnswered(t *testing.T) {
 	var failed []error
 	withServer(t, 2000, func(p *testNet) {
@@ -158,7 +157,7 @@ func TestSilenceIsNotAnswered(t *testing.T) {
 	}
 }
 
-// TestEndedBefore: what is to end before it begins, sends nothing.
+// TestEndedBefore: a call whose context has ended sends nothing.
 func TestEndedBefore(t *testing.T) {
 	withServer(t, 10, nil, func(p *testNet, u *manualPeer) {
 		ctx, cancel := context.WithCancelCause(context.Background())

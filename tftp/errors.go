@@ -41,8 +41,8 @@ func (c Code) String() string {
 	return fmt.Sprintf("error code %d", uint16(c))
 }
 
-// An Error is an ERROR packet: what the other side said, or, returned by a [ferry.Handler]
-// or a [ferry.Sink], what it is to be told.
+// An Error is an ERROR packet. The other side sent it; or a [ferry.Opener], [ferry.Handler] or
+// [ferry.Sink] returned it, to be sent to the other side.
 //
 // errors.Is finds fs.ErrNotExist in code 1, fs.ErrPermission in code 2,
 // [ferry.ErrDiskFull] in code 3 and fs.ErrExist in code 6.
@@ -59,7 +59,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("tftp: the other side says: %v: %s", e.Code, printable(e.Message))
 }
 
-// printable keeps what the network sends from steering a terminal.
+// printable quotes a text from the network if it holds control characters.
 func printable(s string) string {
 	for _, r := range s {
 		if !unicode.IsPrint(r) || r == utf8.RuneError {
@@ -69,7 +69,7 @@ func printable(s string) string {
 	return s
 }
 
-// Is maps codes onto the errors that people know.
+// Is maps codes to the errors of io/fs and package ferry.
 func (e *Error) Is(target error) bool {
 	switch e.Code {
 	case CodeNotFound:
@@ -84,38 +84,38 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-// What is wrong with a packet; see [ParsePacket] and [Trace].
+// Errors of packets; see [ParsePacket] and [Trace].
 var (
 	ErrOpcode = errors.New("tftp: unknown opcode")
-	// ErrLength: an ACK with bytes behind its block number, or a block longer
-	// than was agreed.
-	ErrLength  = errors.New("tftp: packet longer than it can be")
+	// ErrLength: an ACK with bytes after its block number, or a block that is longer than
+	// was agreed.
+	ErrLength  = errors.New("tftp: packet too long")
 	ErrOptions = errors.New("tftp: option without a value")
-	// ErrBlock: a block number that this packet cannot have: an ACK of what was
-	// not sent yet, or a block from outside the window.
-	ErrBlock = errors.New("tftp: block number out of place")
-	// ErrUnexpected: a packet of a kind that has no place here.
-	ErrUnexpected = errors.New("tftp: packet of a kind that is not for this side")
+	// ErrBlock: an ACK of a block that was not sent, or a block outside the window.
+	ErrBlock = errors.New("tftp: unexpected block number")
+	// ErrUnexpected: a packet of a kind that the other side does not send, or not now.
+	ErrUnexpected = errors.New("tftp: unexpected kind of packet")
 )
 
-// Why a transfer failed.
+// Errors of transfers.
 var (
-	// ErrMalformed: the other side sent a packet that cannot be read; it was told.
+	// ErrMalformed: the other side sent a packet that cannot be decoded.
 	ErrMalformed = errors.New("tftp: malformed packet")
-	// ErrWidth: one side counts blocks in two bytes and the other in four (Wide).
-	ErrWidth = errors.New("tftp: the two sides count blocks in numbers of different width")
-	// ErrNegotiation: the server answered options in a way that it may not.
-	ErrNegotiation = errors.New("tftp: options were not answered as they may be")
+	// ErrWidth: one side has block numbers of two bytes and the other of four (Wide).
+	ErrWidth = errors.New("tftp: block numbers of the two sides have different widths")
+	// ErrNegotiation: the server answered an option that was not asked for, or with a value
+	// that is not allowed.
+	ErrNegotiation = errors.New("tftp: invalid answer to options")
 	// ErrReplaced: the client began another transfer from the same port.
-	ErrReplaced = errors.New("tftp: the client began anew")
-	// ErrEvicted: the server had no room, and another client got the place of one that
-	// did not answer, or hardly took anything.
-	ErrEvicted = errors.New("tftp: the place was needed for another client")
-	// ErrServerClosed is what Serve returns after Shutdown.
+	ErrReplaced = errors.New("tftp: the client began another transfer")
+	// ErrEvicted: the server had no room, and the transfer was half-open or slow; see
+	// [Server.MaxTransfers].
+	ErrEvicted = errors.New("tftp: another client got the place")
+	// ErrServerClosed is returned by Serve after Shutdown.
 	ErrServerClosed = errors.New("tftp: server closed")
 )
 
-// A peerError is a failure that the other side caused, and what it was told.
+// A peerError is an error with the ERROR that is sent to the other side about it.
 type peerError struct {
 	code Code
 	text string
@@ -125,8 +125,8 @@ type peerError struct {
 func (e *peerError) Error() string { return fmt.Sprintf("%v: %s", e.err, e.text) }
 func (e *peerError) Unwrap() error { return e.err }
 
-// tell makes the ERROR that tells the other side of err: its kind, and nothing
-// about this machine.
+// errorPacket returns the ERROR that is sent to the other side about err. It has the kind of
+// the error, and nothing about this machine.
 func errorPacket(err error) Packet {
 	code, text := CodeUndefined, "the transfer failed"
 	var said *Error
@@ -158,7 +158,7 @@ func isEscape(err error) bool {
 	return ok && strings.Contains(pe.Err.Error(), "escapes from parent")
 }
 
-// sendable makes a text fit for an ERROR: no zero byte, and short.
+// sendable shortens a text for an ERROR, and removes zero bytes.
 func sendable(text string) string {
 	b := []byte(text)
 	if len(b) > maxMessage {
@@ -175,8 +175,8 @@ func sendable(text string) string {
 // maxMessage is the length of the longest message that is sent, in bytes.
 const maxMessage = 128
 
-// isShortage reports whether err is about something that this host lacks at the moment,
-// and may have when the request comes again.
+// isShortage reports whether this host lacks a resource that it may have when the request is
+// repeated.
 func isShortage(err error) bool {
 	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
 		if errors.Is(err, e) {
@@ -186,7 +186,7 @@ func isShortage(err error) bool {
 	return false
 }
 
-// isDiskFull reports whether err says that there is no room left.
+// isDiskFull reports whether err means that the disk, or a quota, is full.
 func isDiskFull(err error) bool {
 	if errors.Is(err, ferry.ErrDiskFull) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return true

@@ -6,12 +6,12 @@ import (
 	"github.com/ferrygo/ferry/internal/rtt"
 )
 
-// A Flight is what the sender of a file knows about its blocks: which were
-// sent, how often, when, and which of them the other side has. It is what a [Plan]
-// looks at. It reads no socket and no clock.
+// A Flight is what the sender of a file knows about its blocks: which were sent, how often and
+// when, and which are acknowledged. A [Plan] decides on this basis. A Flight reads no socket
+// and no clock.
 //
-// Blocks are counted from 1. All below First have been acknowledged; those
-// from there up to Fresh, without it, have been sent.
+// Blocks are counted from 1. All blocks below First are acknowledged. The blocks from First to
+// Sent have been sent.
 type Flight struct {
 	num       numbering
 	selective bool  // an ACK is for its block alone
@@ -53,8 +53,8 @@ func (f *Flight) block(n int64) *flightBlock { return &f.blocks[n&int64(len(f.bl
 // First is the lowest block that has not been acknowledged.
 func (f *Flight) First() int64 { return f.first }
 
-// Fresh is the lowest block that was never sent, or 0 if none may be sent now: all
-// were, or as many are under way as the other side can keep.
+// Fresh is the lowest block that was never sent. It is 0 if none may be sent now: all were
+// sent, or as many are in flight as the other side can keep.
 func (f *Flight) Fresh() int64 {
 	if f.last != 0 && f.fresh > f.last || f.fresh >= f.first+f.room {
 		return 0
@@ -62,11 +62,11 @@ func (f *Flight) Fresh() int64 {
 	return f.fresh
 }
 
-// Sent is how many blocks were sent at least once: the highest one's number.
+// Sent is the highest block that was sent.
 func (f *Flight) Sent() int64 { return f.fresh - 1 }
 
-// Last is the number of the last block, or 0 while it is not known. It is known at
-// the latest when it has been sent.
+// Last is the number of the last block, 0 while it is not known. It is known when the last
+// block has been sent.
 func (f *Flight) Last() int64 { return f.last }
 
 // Unacked is how many blocks were sent and have not been acknowledged.
@@ -99,15 +99,15 @@ func (f *Flight) Latest() time.Time { return f.latest }
 // RTT is the smoothed round trip, 0 before it has been measured.
 func (f *Flight) RTT() time.Duration { return f.timer.SRTT() }
 
-// RTO is how long to wait for an ACK before sending again (RFC 6298). It doubles each
-// time that something is sent again and nothing was heard in between.
+// RTO is how long to wait for an ACK before retransmitting (RFC 6298). It doubles with each
+// retransmission, until something is heard.
 func (f *Flight) RTO() time.Duration { return f.timer.RTO() }
 
 // over reports whether the other side has everything.
 func (f *Flight) over() bool { return f.last != 0 && f.first > f.last }
 
-// sent notes that a block has left. It may be a fresh one or one that is under way;
-// last says that it is the file's last.
+// sent notes that a block was sent, for the first time or again. last says that it is the
+// last block of the file.
 func (f *Flight) sent(now time.Time, block int64, last bool) {
 	b := f.block(block)
 	if block == f.fresh {
@@ -125,11 +125,10 @@ func (f *Flight) sent(now time.Time, block int64, last bool) {
 	}
 }
 
-// backOff doubles the timer (RFC 6298, rule 5.5) where a block is sent again and
-// nothing was heard since it was sent; once for all that was sent together. What was
-// heard may have been about an earlier copy of a block, while the answer to this one is
-// still to come: if the timer has run out, that is no reason to double it, but if it
-// happens again and again the timer is too short.
+// backOff doubles the timer (RFC 6298, rule 5.5) if a block is retransmitted and nothing was
+// heard since it was sent. Blocks that were sent together count once. If something was heard
+// it may have been the answer to an earlier copy. One such timeout does not double the timer,
+// but several in a row show that the timer is too short.
 func (f *Flight) backOff(now time.Time, b *flightBlock) {
 	heard := !b.sent.After(f.heard)
 	if b.sent.Before(f.slowed) || heard && now.Sub(b.sent) < f.timer.RTO() {
@@ -142,19 +141,19 @@ func (f *Flight) backOff(now time.Time, b *flightBlock) {
 	}
 }
 
-// An answer is what a Flight makes of an ACK.
+// An answer is what an ACK means.
 type answer int
 
 const (
-	fresh    answer = iota // it acknowledges something new
-	repeated               // it says again what the one before said
+	fresh    answer = iota // it acknowledges a block for the first time
+	repeated               // it repeats the ACK before
 	stale                  // it is older
-	future                 // of a block that was not sent yet
+	future                 // its block was not sent
 )
 
-// acked takes an ACK. block is the one it names; sample is the measured round trip,
-// negative where there is none: what was sent twice cannot be measured, for it is not
-// known which was acknowledged (Karn; RFC 6298, section 3).
+// acked processes an ACK. block is the one that it names. sample is the measured round trip,
+// negative if there is none: a block that was sent twice gives none, because the ACK may
+// belong to either copy (Karn; RFC 6298, section 3).
 func (f *Flight) acked(now time.Time, number uint32) (a answer, block int64, sample time.Duration) {
 	block = f.num.near(number, f.first-1)
 	if block >= f.fresh {
@@ -191,8 +190,8 @@ func (f *Flight) confirm(block int64) {
 	f.unacked--
 }
 
-// measure takes the round trip, if the ACK allows it. One that names a
-// block in the middle of a window was held back while its sender waited for the rest.
+// measure measures the round trip, if the ACK allows it. An ACK that names a block in the
+// middle of a window was delayed, because the receiver waited for the rest.
 func (f *Flight) measure(now time.Time, block int64) time.Duration {
 	b := f.block(block)
 	if b.tries != 1 || !f.selective && block != f.fresh-1 {
@@ -201,9 +200,8 @@ func (f *Flight) measure(now time.Time, block int64) time.Duration {
 	}
 	sample := f.away.roundTrip(b.sent, now, f.timer.SRTT())
 	if sample > 2*f.timer.RTO() {
-		// The block should have been sent again by now and was not: nothing may go to
-		// an address that has not answered. This is an ACK that the other side has
-		// repeated.
+		// The block was not retransmitted in time, because the address had not answered
+		// and no more could be sent. The other side has repeated this ACK.
 		f.timer.Heard()
 		return -1
 	}
@@ -214,10 +212,10 @@ func (f *Flight) measure(now time.Time, block int64) time.Duration {
 // deviation is how much the round trip varies.
 func (f *Flight) deviation() time.Duration { return f.timer.RTTVar() }
 
-// answerable reports whether an ACK that arrives now can be the answer to a block's
-// latest transmission. It cannot where no round trip was ever so short; and while none
-// has been measured, one that comes about a timeout later may well be late, and tell of
-// the copy before.
+// answerable reports whether an ACK that arrives now can be the answer to the latest
+// transmission of a block. It cannot if no round trip was ever so short. Before a round trip
+// is measured, an ACK that arrives about one timeout later is probably the answer to the copy
+// before.
 func (f *Flight) answerable(now time.Time, block int64) bool {
 	age := now.Sub(f.SentAt(block))
 	if !f.timer.Measured() && age > f.timer.Initial*3/4 {
@@ -226,5 +224,5 @@ func (f *Flight) answerable(now time.Time, block int64) bool {
 	return age >= max(f.timer.MinRTT(), minAnswerTime)
 }
 
-// minAnswerTime is the least time after which an ACK is taken for an answer.
+// minAnswerTime is the shortest time after which an ACK can be an answer.
 const minAnswerTime = time.Millisecond

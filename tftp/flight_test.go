@@ -7,8 +7,8 @@ import (
 	"github.com/ferrygo/ferry/internal/amplify"
 )
 
-// TestTimerOfAFlight: the timer is doubled while nothing is heard, once for what was
-// sent together; not where something was heard, unless the answer came after a timeout
+// TestTimerOfAFlight: the timer doubles while nothing is heard, once for blocks that were sent
+// together. It does not double if something was heard, unless the answer came after a timeout
 // six times in a row.
 func TestTimerOfAFlight(t *testing.T) {
 	now := time.Unix(1, 0)
@@ -63,8 +63,7 @@ func TestRoomOfAFlight(t *testing.T) {
 	}
 }
 
-// TestFirstFlight: an address that has not answered gets so many packets, and so many
-// bytes.
+// TestFirstFlight: the packets and bytes to an address that has not answered are limited.
 func TestFirstFlight(t *testing.T) {
 	for packetLen, want := range map[int]int{516: 3, 1365: 3, 1366: 2, 2049: 1, 4097: 0} {
 		now := time.Unix(1, 0)

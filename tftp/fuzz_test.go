@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// FuzzNetascii: text is itself again after the way over the wire, however it is cut;
-// and what is no netascii decodes to no more than it was.
+// FuzzNetascii: a text that is encoded and decoded is the same, in pieces of any size. Invalid
+// netascii does not become longer.
 func FuzzNetascii(f *testing.F) {
 	f.Add([]byte("a\nb\r\n\r\x00\r"), uint8(3))
 	f.Add([]byte("\r\r\n\x00"), uint8(1))

@@ -6,12 +6,11 @@ import (
 	"github.com/ferrygo/ferry/internal/rtt"
 )
 
-// An inbound decides what the receiver of a file does with its blocks: the order,
-// the repetitions, what to acknowledge, and when. It reads no socket and no
-// clock.
+// An inbound decides what the receiver of a file does with the blocks: their order, which are
+// duplicates, what to acknowledge, and when. It reads no socket and no clock.
 //
-// An ACK is for all blocks up to the one it names (RFC 7440), or, if selective, for
-// that block alone (the client of the UDP file delivery assignment).
+// An ACK acknowledges all blocks up to the one that it names (RFC 7440), or, if selective,
+// that block only (the client of the UDP file delivery assignment).
 type inbound struct {
 	num       numbering
 	selective bool
@@ -53,22 +52,21 @@ func newInbound(num numbering, selective bool, s Settings, timer rtt.Config) *in
 // holding reports whether a block from the window is held.
 func (in *inbound) holding(b int64) bool { return in.holds > 0 && in.has[b%in.window] }
 
-// wideWindow is how many blocks a Wide sender has under way at most, and how far
-// ahead a Wide receiver keeps one. The UDP file delivery assignment sets no bound;
-// its file has 45 blocks.
+// wideWindow is the largest number of blocks that a Wide sender has in flight and a Wide
+// receiver keeps. The UDP file delivery assignment has no such limit; its file has 45 blocks.
 const wideWindow = 1024
 
 // A verdict is what to do with a block.
 type verdict int
 
 const (
-	deliver verdict = iota // call taken, and write it and what takeHeld returns
-	keep                   // it was put by until those before it come
-	known                  // it came before
-	ignore                 // it has no place
+	deliver verdict = iota // write it, call taken, and do the same with what takeHeld returns
+	keep                   // it is held until those before it arrive
+	known                  // it is a duplicate
+	ignore                 // it does not fit
 )
 
-// classify says what to do with a DATA packet, and which block it is.
+// classify returns what to do with a DATA packet, and which block it is.
 func (in *inbound) classify(now time.Time, number uint32, payload []byte) (verdict, int64) {
 	b := in.num.near(number, in.next)
 	switch {
@@ -77,7 +75,7 @@ func (in *inbound) classify(now time.Time, number uint32, payload []byte) (verdi
 	case b < in.next || in.holding(b):
 		return known, b
 	case b > in.next && len(payload) < in.blockSize && in.beyond(b):
-		return ignore, b // the last, but blocks behind it have come
+		return ignore, b // it claims to be the last, but later blocks have arrived
 	}
 	in.arrived = now
 	in.measure(now, b)
@@ -88,12 +86,12 @@ func (in *inbound) classify(now time.Time, number uint32, payload []byte) (verdi
 		return deliver, b
 	}
 	if !in.hold(now, b, payload) {
-		return ignore, b // it will be sent again
+		return ignore, b // it will be retransmitted
 	}
 	return keep, b
 }
 
-// beyond reports whether a block behind b is held.
+// beyond reports whether a block after b is held.
 func (in *inbound) beyond(b int64) bool {
 	for n := b + 1; n < in.next+in.window; n++ {
 		if in.holding(n) {
@@ -132,17 +130,17 @@ func (in *inbound) release() {
 	in.used = 0
 }
 
-// taken notes that the missing block is there.
+// taken notes that the next block has been written.
 func (in *inbound) taken(now time.Time) {
 	if in.holds > 0 {
 		in.late(now)
 	}
-	// Another block may be missing behind this one.
+	// Another block may be missing after this one.
 	in.missed, in.told = now, false
 	in.next++
 }
 
-// takeHeld returns the next block if it was put by, until taken is called.
+// takeHeld returns the next block if it is held. It is valid until taken is called.
 func (in *inbound) takeHeld() ([]byte, bool) {
 	i := in.next % in.window
 	if !in.holding(in.next) {
@@ -153,17 +151,17 @@ func (in *inbound) takeHeld() ([]byte, bool) {
 	return in.held[i], true
 }
 
-// late learns how much later than its successors a block may come: what was not sent
-// again came late.
+// late measures by how much a block may arrive after its successors. A block that was
+// retransmitted does not count.
 func (in *inbound) late(now time.Time) {
 	d := now.Sub(in.missed)
 	if in.told && (!in.timer.Measured() || now.Sub(in.answered) >= in.timer.SRTT()*3/4) {
-		return // the answer to our ACK, most likely
+		return // probably the answer to our ACK
 	}
 	in.lateness = max(d, in.lateness-in.lateness/16)
 }
 
-// patience is how long a gap may be the work of jitter.
+// gapDelay is how long a gap may be due to reordering.
 func (in *inbound) gapDelay() time.Duration {
 	return min(max(in.lateness*5/4, minGapDelay), maxGapDelay)
 }
@@ -176,9 +174,9 @@ const (
 // over reports whether the file is complete.
 func (in *inbound) over() bool { return in.last != 0 && in.next > in.last }
 
-// due names the block to acknowledge at now, for all blocks up to it; or says when it
-// will be time, zero if that is up to the next block. The first of all blocks missing
-// makes it block 0.
+// due returns the block to acknowledge at now, for all blocks up to it. If no ACK is due it
+// returns when one will be; zero means only after the next block. If block 1 is missing the
+// block is 0.
 func (in *inbound) due(now time.Time) (block int64, ok bool, wake time.Time) {
 	have := in.next - 1
 	switch {
@@ -189,7 +187,7 @@ func (in *inbound) due(now time.Time) (block int64, ok bool, wake time.Time) {
 	case in.holds > 0 && !in.told:
 		wake = in.missed.Add(in.gapDelay())
 	case have > in.acked && in.holds == 0:
-		// The rest of the window may be lost as well.
+		// The rest of the window may be lost.
 		wake = in.arrived.Add(max(2*in.gapDelay(), minTailDelay))
 	default:
 		return 0, false, time.Time{}
@@ -197,11 +195,10 @@ func (in *inbound) due(now time.Time) (block int64, ok bool, wake time.Time) {
 	return have, !now.Before(wake), wake
 }
 
-// minTailDelay is how long the rest of a window may be on its way after a block.
+// minTailDelay is how long the rest of a window may take to arrive after a block.
 const minTailDelay = 5 * time.Millisecond
 
-// acknowledged notes that an ACK of a block has left. again says that it repeats
-// an earlier one.
+// acknowledged notes that an ACK of a block was sent. again says that it repeats an earlier one.
 func (in *inbound) acknowledged(now time.Time, block int64, again bool) {
 	if in.holds > 0 && block == in.next-1 {
 		in.told = true
@@ -213,7 +210,7 @@ func (in *inbound) acknowledged(now time.Time, block int64, again bool) {
 	in.acked = max(in.acked, block)
 }
 
-// measure takes the time from an ACK to the first block that it brought.
+// measure measures the time from an ACK to the first block that answers it.
 func (in *inbound) measure(now time.Time, b int64) {
 	if in.measured || in.answered.IsZero() || b <= in.acked {
 		return

@@ -65,8 +65,8 @@ func TestInboundEnd(t *testing.T) {
 	}
 }
 
-// TestInboundGaps: a gap is acknowledged once, after a moment that allows for what has
-// been seen to come late; a second gap behind it, too.
+// TestInboundGaps: a gap is acknowledged once, after a time that allows for reordering. A second
+// gap after it is acknowledged as well.
 func TestInboundGaps(t *testing.T) {
 	start := time.Unix(1, 0)
 	now := start
@@ -106,7 +106,7 @@ func TestInboundGaps(t *testing.T) {
 	due(10*ms, 6)
 }
 
-// TestInboundTail: where the rest of a window does not come, what has come is
+// TestInboundTail: if the rest of a window does not arrive, the blocks that have arrived are
 // acknowledged.
 func TestInboundTail(t *testing.T) {
 	now := time.Unix(1, 0)

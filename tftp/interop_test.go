@@ -170,7 +170,7 @@ func curl(t *testing.T, blockSize int) foreignClient {
 		put: func(t *testing.T, dir string, server netip.AddrPort, remote, local string) {
 			run(t, dir, server, remote, "-T", local)
 		},
-		// curl 7.88 ends with status 71 after an empty file from in.tftpd, too.
+		// curl 7.88 also ends with status 71 after an empty file from in.tftpd.
 		noEmpty: true,
 	}
 }

@@ -21,7 +21,8 @@ func fitting(mtu int, addr netip.Addr, wide bool) int {
 	return min(max(mtu-ip-udp-headerLen(wide), minBlockSize), MaxBlockSize)
 }
 
-// pathMTU returns the smaller of DefaultMTU and what the system knows of the way to a peer.
+// pathMTU returns the MTU of the path to a peer as far as the system knows it, and at most
+// DefaultMTU.
 func pathMTU(conn *datagram.Conn, local netip.Addr, to netip.AddrPort) int {
 	if mtu := conn.PathMTU(local, to); mtu > 0 {
 		return min(mtu, DefaultMTU)
@@ -29,19 +30,18 @@ func pathMTU(conn *datagram.Conn, local netip.Addr, to netip.AddrPort) int {
 	return DefaultMTU
 }
 
-// usualBuffer is the receive buffer of a socket on Linux, in bytes, where nobody
-// has changed it; other systems have as much or more.
+// usualBuffer is the default size of a socket's receive buffer on Linux, in bytes. Other
+// systems have as much or more.
 const usualBuffer = 212992
 
-// footprint is about what a datagram with a block takes of a receive buffer: Linux
-// counts the memory it lies in, a power of two, and 256 bytes to manage it.
+// footprint returns about how much of a receive buffer a datagram with a block occupies. Linux
+// counts the memory of the datagram, a power of two, and 256 bytes of management data.
 func footprint(blockSize int) int {
 	const headers = 64 + 320
 	return 1<<bits.Len(uint(blockSize+headers-1)) + 256
 }
 
-// windowFor is how many blocks may arrive in a row without more of them than buffer
-// holds. One always fits.
+// windowFor returns how many blocks fit a receive buffer. One always fits.
 func windowFor(buffer, blockSize int) int {
 	if buffer <= 0 {
 		buffer = usualBuffer

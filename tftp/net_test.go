@@ -139,7 +139,7 @@ func (p *testNet) end() {
 
 var errEnd = errors.New("the test is over")
 
-// get reads a file with a conn of its own.
+// get reads a file with a new conn.
 func (p *testNet) get(c Client, name string) ([]byte, Report, error) {
 	conn := p.client()
 	defer conn.Close()

@@ -39,8 +39,8 @@ type Settings struct {
 	// Size is the file's length in bytes as one side announced it, -1 if
 	// it did not.
 	Size int64
-	// Timeout is the longest wait before a packet is sent again, as the client
-	// asked for it; 0 if it did not.
+	// Timeout is the time before a server retransmits, as the server has granted it; 0 if it
+	// has not.
 	Timeout time.Duration
 }
 
@@ -79,10 +79,9 @@ type limits struct {
 	netascii  bool                    // then the size on the wire is not that of the file
 }
 
-// grant works out what is in force after a request, and the options to answer: those
-// that were asked for, are known, and have a value that makes sense, in the order in
-// which they were asked. All others are as if they were not there (RFC 2347,
-// "Negotiation Protocol").
+// grant returns the settings that are in force after a request, and the options of the OACK:
+// those that were asked for, are known and have a valid value, in the order of the request. All
+// others are ignored (RFC 2347, "Negotiation Protocol").
 func grant(asked []Option, l limits) (s Settings, answer []Option) {
 	s = plain()
 	wanted := wishes(asked)
@@ -154,8 +153,8 @@ func (s Settings) value(name string) string {
 	return strconv.FormatInt(max(0, s.Size), 10)
 }
 
-// ask lists the options that a client sends for what it wants. tsize is
-// always among them where size is not -1: 0 asks for the size (RFC 2349).
+// ask returns the options of a client's request. tsize is among them unless the size is -1; 0
+// asks for the size (RFC 2349).
 func ask(want Settings) []Option {
 	var options []Option
 	add := func(name string) { options = append(options, Option{name, want.value(name)}) }
@@ -174,9 +173,9 @@ func ask(want Settings) []Option {
 	return options
 }
 
-// accept works out what is in force after an OACK, at a client that asked for want. A
-// server may answer no option that was not asked for, and may lower sizes but not raise
-// them; anything else is to be refused with error 8 (RFC 2347, 2348, 2349, 7440).
+// accept returns the settings that are in force after an OACK, at a client that asked for
+// want. A server may answer only options that were asked for. It may lower sizes and not raise
+// them. Everything else is refused with error 8 (RFC 2347, 2348, 2349, 7440).
 func accept(asked []Option, want Settings, op Opcode, answer []Option) (Settings, error) {
 	s := plain()
 	if op == WRQ {
@@ -195,7 +194,7 @@ func accept(asked []Option, want Settings, op Opcode, answer []Option) (Settings
 	return s, nil
 }
 
-// take puts one answered option in force, if its value may be.
+// take puts one answered option in force. It returns false if the value is not allowed.
 func (s *Settings) take(name, value string, want Settings, op Opcode) bool {
 	var n int64
 	var ok bool

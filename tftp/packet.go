@@ -120,7 +120,7 @@ func (p Packet) AppendBinary(b []byte) ([]byte, error) {
 // MarshalBinary returns the packet as AppendBinary encodes it.
 func (p Packet) MarshalBinary() ([]byte, error) { return p.AppendBinary(nil) }
 
-// check finds what keeps the packet from being encoded.
+// check returns an error if the packet cannot be encoded.
 func (p Packet) check() error {
 	switch {
 	case p.Op < RRQ || p.Op > OACK:
@@ -209,8 +209,8 @@ func parseBlock(p Packet, b []byte, wide bool) (Packet, error) {
 	return p, nil
 }
 
-// padded reports whether zeros follow an ACK, which some send who use one buffer for all
-// packets. Six bytes are not that, but an ACK of the other width.
+// padded reports whether an ACK is followed by zeros, as some clients send it that use one
+// buffer for all packets. An ACK of six bytes is one of the other width.
 func padded(b []byte, wide bool) bool {
 	return !wide && len(b) != headerLen(true) && len(bytes.Trim(b[headerLen(false):], "\x00")) == 0
 }

@@ -12,9 +12,8 @@ import (
 // places counts a server's transfers against its bounds, and decides who makes room for
 // another one. It reads no socket and no clock.
 //
-// Whoever can send a request with somebody else's address can take a place, so a client
-// that has not answered yields its place after a second. An address that has many places
-// then makes room for its own requests only.
+// A forged request also takes a place. So a client that has not answered yields its place
+// after a second. If an address has reached its own bound, one of its own transfers yields.
 type places struct {
 	max, maxPerAddress int
 	used               int
@@ -34,8 +33,8 @@ const (
 	// yieldAfter is how long a client may leave a server without an answer before another
 	// client may take its place.
 	yieldAfter = time.Second
-	// A transfer that moved less than slowRate bytes a second, for slowAfter, makes room,
-	// too. A block of 512 bytes in each round trip of a satellite is four times as much.
+	// A transfer that moved less than slowRate bytes a second for slowAfter also yields. One
+	// block of 512 bytes in each round trip over a satellite is four times as much.
 	slowRate  = 256
 	slowAfter = 10 * time.Second
 	// slowTick is how often slow transfers are looked for.
@@ -46,7 +45,7 @@ func newPlaces(max, maxPerAddress int) places {
 	return places{max: max, maxPerAddress: maxPerAddress, hosts: make(map[netip.Addr]*hostPlaces)}
 }
 
-// take gives a session a place. The caller has made sure that there is one.
+// take gives a session a place. room has reported that there is one.
 func (p *places) take(s *session) {
 	h := p.hosts[s.client.Addr()]
 	if h == nil {

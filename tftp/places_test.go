@@ -72,8 +72,8 @@ func TestHalfOpenYields(t *testing.T) {
 	}
 }
 
-// TestSlowReaderYields: a client that takes next to nothing keeps its place while nobody
-// needs it, and is told so when somebody does.
+// TestSlowReaderYields: a slow client keeps its place until another client needs it. Then it gets
+// an ERROR.
 func TestSlowReaderYields(t *testing.T) {
 	withServer(t, 100_000, func(p *testNet) { p.server.MaxTransfers = 1 }, func(p *testNet, u *manualPeer) {
 		u.packet(p.addr, rrq())
@@ -110,7 +110,7 @@ func TestFastReadersKeepTheirPlaces(t *testing.T) {
 	})
 }
 
-// TestPlacesAreCounted: whoever leaves, in whatever order, leaves nothing behind.
+// TestPlacesAreCounted: when all sessions have left, in any order, no place is taken.
 func TestPlacesAreCounted(t *testing.T) {
 	start := time.Unix(1, 0)
 	p := newPlaces(4, 2)

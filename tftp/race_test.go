@@ -2,6 +2,6 @@
 
 package tftp
 
-// thorough is how many times less there is to do where the race detector makes
+// thorough divides the number of runs, because the race detector makes
 // everything ten times slower.
 const thorough = 10

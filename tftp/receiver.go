@@ -17,22 +17,22 @@ type receiver struct {
 	sink ferry.Sink
 	out  *lazyWriter // to the sink
 	text *netasciiWriter
-	size int64 // of the file, as it was announced; negative: unknown, or not to be believed
-	max  int64 // of the file; 0: no limit
+	size int64 // of the file, as it was announced; negative: unknown, or ignored
+	max  int64 // the largest file that is accepted; 0: no limit
 
-	opener   []byte        // repeated while there is no block to acknowledge; nil: ACK 0
-	opening  handshake     // its timer, and its bounds
-	repeat   time.Time     // when to say the latest ACK again
-	pause    time.Duration // how long that is after it was said last
-	latest   int64         // the block of that ACK
-	again    bool          // a block that came again is to be acknowledged again
-	lossSeen bool          // blocks have come out of order, or twice, or late
-	told     bool          // the sink knows how it ends
-	done     bool          // it has committed
+	opener   []byte        // the packet that is repeated until the first block arrives; nil: ACK 0
+	opening  handshake     // when to repeat it
+	repeat   time.Time     // when to repeat the latest ACK
+	pause    time.Duration // the time from its last transmission until then
+	latest   int64         // the block of the latest ACK
+	again    bool          // a block was repeated, so its ACK must be repeated
+	lossSeen bool          // blocks arrived out of order, late or twice
+	told     bool          // Commit or Abort was called
+	done     bool          // Commit has succeeded
 }
 
-// writeBehind is how much is gathered before it is written to the sink, and maxBuffered
-// how much while an ACK is due that shall not wait for that.
+// writeBehind is how many bytes are buffered before they are written to the sink. maxBuffered
+// is how many may be buffered while an ACK is due, which must not wait for the sink.
 const (
 	writeBehind = 64 << 10
 	maxBuffered = 4 * writeBehind
@@ -50,14 +50,14 @@ func newReceiver(c *transfer, sink ferry.Sink, s Settings, opener []byte) *recei
 	t.opening.timer.Config = senderTimer(s)
 	t.out = &lazyWriter{sink: sink, size: min(writeBehind+s.WindowSize*s.BlockSize, maxBuffered)}
 	if c.request.Mode == Netascii {
-		t.size = -1 // that on the wire is another one
+		t.size = -1 // the size on the wire differs
 		t.text = &netasciiWriter{w: t.out}
 	}
 	return t
 }
 
-// run receives until the file is whole, and safe with the sink. It ends by telling
-// the sink; lingering is the caller's.
+// run receives until the file is whole and the sink has committed it. If it fails it calls
+// Abort. The caller lingers afterwards.
 func (t *receiver) run() (err error) {
 	err = errPanic
 	defer func() {
@@ -69,8 +69,7 @@ func (t *receiver) run() (err error) {
 	return t.loop()
 }
 
-// abort tells the sink that the file will never be whole, unless it has been told to keep
-// it: a Commit that fails undoes what there is to undo.
+// abort calls the sink's Abort, unless Commit or Abort was called before.
 func (t *receiver) abort(err error) {
 	if !t.told {
 		t.told = true
@@ -78,7 +77,7 @@ func (t *receiver) abort(err error) {
 	}
 }
 
-// errPanic is why a transfer ended if the sink panicked.
+// errPanic is the error of a transfer whose sink panicked.
 var errPanic = errors.New("tftp: panic")
 
 func (t *receiver) loop() error {
@@ -87,7 +86,7 @@ func (t *receiver) loop() error {
 		wake := t.queueDue(now)
 		switch err := t.flush(); {
 		case t.done:
-			return nil // the file is kept, whether the other side hears of it or not
+			return nil // the file is kept, whether the last ACK arrives or not
 		case err != nil:
 			return err
 		}
@@ -111,7 +110,7 @@ func (t *receiver) loop() error {
 	}
 }
 
-// speak queues what is to be said at now, and says when to look again.
+// queueDue queues the ACKs that are due at now, and returns when the next one may be due.
 func (t *receiver) queueDue(now time.Time) (wake time.Time) {
 	block, ok, wake := t.in.due(now)
 	switch {
@@ -131,7 +130,7 @@ func (t *receiver) queueDue(now time.Time) (wake time.Time) {
 	return earlier(wake, t.repeat)
 }
 
-// open says again, until the first block comes, that it may come.
+// open queues the opener if it is due, until the first block arrives.
 func (t *receiver) open(now time.Time) (wake time.Time) {
 	if t.askedAgain() {
 		grantAgain(&t.budget, t.opening.length)
@@ -154,9 +153,8 @@ func (t *receiver) acknowledge(now time.Time, block int64, again bool) {
 	t.ack(block)
 	t.in.acknowledged(now, block, again)
 	t.latest = block
-	// Each repetition waits twice as long, with no end: there are senders (tftp-hpa's
-	// client) that wait anew for their own timer, of five seconds, whenever they are told
-	// what they know.
+	// The time between repetitions doubles without a limit. Some senders (tftp-hpa's client)
+	// start their own timer of five seconds again with each ACK that they receive.
 	if t.pause *= 2; !again {
 		t.pause = 0
 	}
@@ -172,11 +170,11 @@ func (t *receiver) acknowledge(now time.Time, block int64, again bool) {
 	}
 }
 
-// arrived takes one packet from the other side. An error ends the transfer.
+// arrived processes one packet from the other side. An error ends the transfer.
 func (t *receiver) arrived(now time.Time, p Packet) error {
 	switch {
 	case p.Op == OACK && t.request.client && t.in.next == 1:
-		t.opening.sent = time.Time{} // our ACK 0 was lost: once more, now
+		t.opening.sent = time.Time{} // our ACK 0 was lost: repeat it now
 		return nil
 	case p.Op != DATA:
 		t.unexpected(p)
@@ -222,9 +220,8 @@ func (t *receiver) arrived(now time.Time, p Packet) error {
 	return nil
 }
 
-// looksNarrow reports whether a DATA that has no place here has a block number of the
-// other width: "3, 1, text" is, read as a number of four bytes, far from 1; and "3, 0,
-// 1" is block 0 in two.
+// looksNarrow reports whether the first DATA has a block number of the other width. Block 1 in
+// two bytes, read as four, is far from 1. Block 1 in four bytes, read as two, is block 0.
 func (t *receiver) looksNarrow(p Packet) bool {
 	if t.num.wide {
 		return p.Block>>16 == 1
@@ -232,8 +229,8 @@ func (t *receiver) looksNarrow(p Packet) bool {
 	return p.Block == 0 && len(p.Payload) >= 2
 }
 
-// deliver writes the missing block and those behind it that were put by; and if that
-// was all, commits.
+// deliver writes the next block and the held blocks that follow it, and commits after the
+// last one.
 func (t *receiver) deliver(now time.Time, payload []byte) error {
 	for ok := true; ok; payload, ok = t.in.takeHeld() {
 		if err := t.checkSize(t.report.Bytes+int64(len(payload)), false); err != nil {
@@ -258,8 +255,8 @@ func (t *receiver) deliver(now time.Time, payload []byte) error {
 	return nil
 }
 
-// checkSize compares what has arrived with the announced size, and with the largest that is
-// accepted. over says that it is the whole file.
+// checkSize compares the number of bytes that have arrived with the announced size and with
+// the maximum. over says that the file has ended.
 func (t *receiver) checkSize(have int64, over bool) error {
 	switch {
 	case t.max > 0 && have > t.max:
@@ -270,7 +267,7 @@ func (t *receiver) checkSize(have int64, over bool) error {
 	return nil
 }
 
-// tooLarge is why a file of more than max bytes is not received.
+// tooLarge returns the error for a file of more than max bytes.
 func tooLarge(max int64) error {
 	return &peerError{CodeDiskFull, fmt.Sprintf("at most %d bytes are accepted", max), ferry.ErrTooLarge}
 }
@@ -282,8 +279,8 @@ func (t *receiver) write(b []byte) error {
 	return write(t.out, b)
 }
 
-// unload writes what has been gathered to the sink, if it is enough: after the ACK, so
-// that the next window is on its way meanwhile.
+// flushSink writes the buffer to the sink, if it is full enough. The ACK has been sent before,
+// so that the next window arrives meanwhile.
 func (t *receiver) flushSink() error {
 	if t.out.Buffered() < writeBehind {
 		return nil
@@ -298,7 +295,7 @@ func (t *receiver) flushSink() error {
 	return nil
 }
 
-// commit hands the whole file to the sink.
+// commit writes the rest to the sink and calls its Commit.
 func (t *receiver) commit() error {
 	var err error
 	if t.text != nil {

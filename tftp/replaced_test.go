@@ -122,8 +122,8 @@ func TestBeginsAnewLater(t *testing.T) {
 	})
 }
 
-// TestAnewIsBounded: who begins anew again and again occupies no more handlers than there
-// may be transfers.
+// TestAnewIsBounded: a client that begins again and again occupies at most as many handlers as
+// there may be transfers.
 func TestAnewIsBounded(t *testing.T) {
 	var open, most atomic.Int32
 	withServer(t, 0, func(p *testNet) {

@@ -172,8 +172,8 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// TestSameWriteTwice: what is acknowledged is over, and the same request is a new one then.
-// The last ACK is repeated all the same, where the transfer has a port of its own.
+// TestSameWriteTwice: after the last ACK the same request is a new one. The old transfer still
+// repeats its last ACK if it has another port.
 func TestSameWriteTwice(t *testing.T) {
 	for _, single := range []bool{false, true} {
 		withServer(t, 0, func(p *testNet) { p.server.SinglePort = single }, func(p *testNet, u *manualPeer) {
@@ -195,7 +195,7 @@ func TestSameWriteTwice(t *testing.T) {
 	}
 }
 
-// TestSizeAnnouncedTwice: the first counts, for the handler, too.
+// TestSizeAnnouncedTwice: the first size counts.
 func TestSizeAnnouncedTwice(t *testing.T) {
 	var size int64
 	withServer(t, 0, func(p *testNet) {
@@ -229,8 +229,8 @@ func TestUnprovenAddressAtTheEnd(t *testing.T) {
 	}
 }
 
-// TestWindowFitsTheQueue: what a transfer without a conn of its own can keep for a
-// moment bounds the window of a write.
+// TestWindowFitsTheQueue: in single-port mode the queue of a transfer bounds the window of a
+// write.
 func TestWindowFitsTheQueue(t *testing.T) {
 	for single, want := range map[bool]string{false: "200", true: "128"} {
 		withServer(t, 0, func(p *testNet) {

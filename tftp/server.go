@@ -100,7 +100,7 @@ type Server struct {
 // ErrServerClosed after [Server.Shutdown]; or an error when conn fails. It returns after its
 // goroutines have returned, so an Opener that ignores its context delays it.
 //
-// The caller closes conn. Several calls of Serve may run at once, each with a conn of its own.
+// The caller closes conn. Several calls of Serve may run at once, each with another conn.
 func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
 	d := s.newDispatcher()
 	if !s.enter(d) {

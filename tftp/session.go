@@ -17,8 +17,8 @@ import (
 	"github.com/ferrygo/ferry/internal/rtt"
 )
 
-// A session is one transfer at a server, from the request to its end. The transfer runs in
-// a goroutine of its own, which owns the embedded transfer. The dispatcher owns the first
+// A session is one transfer at a server, from the request to its end. Its goroutine owns the
+// embedded transfer. The dispatcher owns the first
 // group of fields, under its mutex. Both use the atomic ones.
 type session struct {
 	transfer

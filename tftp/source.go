@@ -8,22 +8,22 @@ import (
 	"github.com/ferrygo/ferry/internal/fullread"
 )
 
-// A chunker cuts a source into blocks and keeps those under way, each behind its
-// DATA header, so that one that is sent again is there as it was.
+// A chunker cuts a source into blocks, and keeps those in flight, each after its DATA header,
+// for retransmission.
 type chunker struct {
 	r     io.Reader
 	num   numbering
 	size  int   // of a full block
-	ahead int64 // blocks that may be read before they are wanted
+	ahead int64 // how many blocks may be read ahead
 	slots [][]byte
 
 	next  int64 // the first block that has not been read
-	ended bool  // there is none
-	err   error // why it cannot be read
+	ended bool  // the source has ended
+	err   error // the source has failed
 }
 
-// A sizedReader reads a source of known size, and fails where the source ends early or goes
-// on after that: a file that was changed while it is sent would arrive in part.
+// A sizedReader reads a source of known size. It fails if the source ends before that size or
+// continues after it, because the file was changed while it was sent.
 type sizedReader struct {
 	r    io.Reader
 	left int64
@@ -37,11 +37,11 @@ func (s *sizedReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// errChanged is what the receiver of such a file is told.
+// errChanged is the error of a sizedReader, and what the receiver is told.
 var errChanged = &peerError{CodeUndefined, "the file changed while it was sent", ferry.ErrSize}
 
-// newChunker has room for so many blocks under way. A source that lies ready is read
-// ahead: one that can seek, as files can, and pipes cannot.
+// newChunker returns a chunker that keeps room blocks. A source that can seek, as a file can
+// and a pipe cannot, is read ahead.
 func newChunker(src ferry.Source, netascii bool, num numbering, blockSize, room int) *chunker {
 	r := src.R
 	c := &chunker{num: num, size: blockSize, next: 1}
@@ -82,15 +82,15 @@ func (c *chunker) length(block int64) int { return len(*c.slot(block)) - headerL
 // has reports whether a block has been read.
 func (c *chunker) has(block int64) bool { return block < c.next }
 
-// prepare reads what will be wanted when the window has moved, of which fresh is the
-// first block. An error is kept until that block is wanted.
+// prepare reads ahead; fresh is the next block to be sent. An error is returned later, when
+// the block is wanted.
 func (c *chunker) prepare(fresh int64) {
 	for !c.ended && c.err == nil && c.next < fresh+c.ahead {
 		c.read()
 	}
 }
 
-// want reads a block that has not been read, the one after the block read before.
+// want reads the block after the one that was read last.
 func (c *chunker) want(block int64) error {
 	if !c.has(block) && c.err == nil {
 		c.read()
@@ -101,7 +101,7 @@ func (c *chunker) want(block int64) error {
 	return c.err
 }
 
-// read reads the next block. The last is shorter than all others, if need be empty (UDP
+// read reads the next block. The last block is shorter than all others, and may be empty (UDP
 // file delivery assignment, "About TFTP", point 8).
 func (c *chunker) read() {
 	slot := c.slot(c.next)

@@ -26,8 +26,7 @@ func TestAdaptiveInSilence(t *testing.T) {
 	}
 }
 
-// TestInformedForgets: what is known of a block is not taken for knowledge of one that
-// comes long after.
+// TestInformedForgets: the tries of a block are not taken for those of a much later block.
 func TestInformedForgets(t *testing.T) {
 	now := time.Unix(1, 0)
 	f := newFlight(numbering{wide: true}, true, wideWindow, senderTimer(plain()))

@@ -2,10 +2,9 @@ package tftp
 
 import "time"
 
-// AIMD is a selective repeat whose window follows the losses as TCP's does
-// (RFC 5681): it doubles in each round trip until the first loss, grows by one block
-// in each after that, and is halved when a round trip brought a loss. It
-// takes every loss for a sign that it sends too much.
+// AIMD is a selective repeat whose window follows the losses as TCP's does (RFC 5681). The window
+// doubles in each round trip until the first loss, and then grows by one block in each. A loss
+// halves it. Every loss is taken for congestion.
 type AIMD struct{}
 
 // Begin makes the plan of one transfer.

@@ -2,14 +2,12 @@ package tftp
 
 import "time"
 
-// Burst sends N blocks at once, then nothing until Interval has passed. Where the
-// network counts what came in the last so many milliseconds, the first packets after a
-// pause find the count at zero and pass best; a burst for each window of the count uses
-// that in full, and the pause lets the ACKs come back before anything is sent twice.
+// Burst sends N blocks at once, and then nothing until Interval has passed. It is for a network
+// that counts the packets of the last milliseconds: the first packets after a pause find the
+// count at zero, and the pause lets the ACKs return before a block is retransmitted.
 //
-// Fresh blocks go first, then those that are not acknowledged, the one that was sent
-// the longest ago before the others: of a fresh block it is certain that the other side
-// lacks it, while of the others only the ACK may be lost.
+// New blocks are sent first, because the other side certainly lacks them. Of the other blocks
+// perhaps only the ACK is lost; the one that was sent the longest time ago is next.
 type Burst struct {
 	// N is how many blocks make a burst, 12 by default.
 	N int
@@ -60,8 +58,8 @@ func (p *burstPlan) every(f *Flight) time.Duration {
 
 func (p *burstPlan) Acked(time.Time, *Flight, int64, bool) {}
 
-// freshOrStale names a fresh block, or else the missing one that was sent the longest
-// ago, if that was before a time; or 0.
+// freshOrStale returns a new block, or else the unacknowledged block that was sent the longest
+// time ago, if that was before a given time; or 0.
 func freshOrStale(f *Flight, before time.Time) int64 {
 	if b := f.Fresh(); b != 0 {
 		return b

@@ -2,12 +2,10 @@ package tftp
 
 import "time"
 
-// GoBackN keeps N blocks under way. When the oldest of them is not acknowledged in time
-// it goes back and sends all of them again, in order, those that the other
-// side has among them: the textbook's answer to a receiver that keeps
-// nothing out of order.
+// GoBackN keeps N blocks in flight. When the oldest of them is not acknowledged in time, it
+// retransmits all of them in order, for a receiver that keeps nothing out of order.
 type GoBackN struct {
-	// N is how many blocks are under way, 8 by default.
+	// N is how many blocks are in flight, 8 by default.
 	N int
 }
 
@@ -41,7 +39,7 @@ func (p *goBackNPlan) Next(now time.Time, f *Flight) (int64, time.Time) {
 			break
 		}
 		p.cursor++
-		// What has been acknowledged out of order cannot be sent again.
+		// A block that was acknowledged out of order is not retransmitted.
 		if !f.Acked(b) {
 			return b, time.Time{}
 		}

@@ -6,19 +6,18 @@ import (
 	"time"
 )
 
-// Informed is the best that is known for the network of the UDP file delivery
-// assignment, whose law it uses: a packet is dropped with probability n/40 + 0.1, where
-// n is how many were sent in the 200 ms before, and takes a normally distributed time
-// of mean 50 ms and deviation 10 ms.
+// Informed uses the law of the network of the UDP file delivery assignment: a packet is dropped
+// with probability n/40 + 0.1, where n is how many were sent in the 200 ms before, and takes a
+// normally distributed time of mean 50 ms and deviation 10 ms.
 //
-// It sends bursts that are a little more than 200 ms apart, so that each finds the
-// count at zero. For every place in a burst it asks which block most likely is not
-// there: a block that was never sent certainly is not; one that was, with the
-// probability that Bayes' rule gives after each try's chance to arrive, and the chance
-// that its ACK would be back by now. The first places of a burst are the best, and go
-// to the likeliest. Near the end a burst holds blocks twice.
+// It sends bursts that are a little more than 200 ms apart, so that each finds the count at
+// zero. For each place in a burst it computes which block is most probably missing. A block
+// that was never sent is certainly missing. For any other block Bayes' rule gives the
+// probability, from the chance of each try to arrive, and the chance that its ACK would have
+// arrived. The first places of a burst pass best, and get the most probable blocks. Near the
+// end a burst holds blocks twice.
 //
-// On any other network its law is wrong, and it is no more than a steady Burst.
+// On any other network the law is wrong, and Informed is a Burst at a fixed interval.
 type Informed struct{}
 
 // The law: UDP file delivery assignment, "Network model".
@@ -35,8 +34,8 @@ const (
 	// informedBurst is how many blocks make a burst: each would be
 	// delivered with probability 0.9 - k/40, and its ACK comes back.
 	informedBurst = 27
-	// informedInterval leaves the count of ACKs, which the delays spread,
-	// some time to fall, too.
+	// informedInterval is a little longer than the network's window, because the delays
+	// spread the ACKs, which are counted as well.
 	informedInterval = 205 * time.Millisecond
 	// informedAck is the chance of an ACK to come back.
 	informedAck = 0.72
@@ -45,8 +44,7 @@ const (
 	informedMinChance = 0.04
 	// informedCopies is how often a burst may hold a block.
 	informedCopies = 3
-	// informedMemory is how many tries of a block are remembered: what was tried before
-	// that changes nothing.
+	// informedMemory is how many tries of a block are remembered. Earlier ones have no effect.
 	informedMemory = 16
 	// informedAckTimeout is when an ACK that is not back does not come any more.
 	informedAckTimeout = 160 * time.Millisecond
@@ -136,8 +134,8 @@ func (p *informedPlan) copies(now time.Time, b int64) (n int) {
 	return n
 }
 
-// missing is the probability that a block has not arrived and no try of it, sent
-// before, will, when there is no ACK of it so far.
+// missing is the probability that all tries of a block are lost, given that no ACK of it has
+// arrived.
 func (p *informedPlan) missing(now time.Time, b int64) float64 {
 	lost, silent := 1.0, 1.0 // all tries lost; no ACK so far
 	for _, t := range *p.of(b) {

@@ -2,9 +2,8 @@ package tftp
 
 import "time"
 
-// Paced sends one block in every Interval: the oldest that is overdue, else
-// a fresh one. It never puts more on the network than it was told the network
-// takes, and makes no other use of ACKs than to know what is missing.
+// Paced sends one block in every Interval: the oldest that is overdue, or else a new one. Its
+// rate never changes; ACKs only tell which blocks are missing.
 type Paced struct {
 	// Interval is the time between two blocks, 12 ms by default.
 	Interval time.Duration

@@ -2,12 +2,11 @@ package tftp
 
 import "time"
 
-// SelectiveRepeat keeps N blocks under way and gives each a timer of its own:
-// what is not acknowledged in time is sent again, alone. It is for an other side that
-// keeps what comes out of order and acknowledges each block (UDP file delivery
-// assignment, "Your job", TftpClient).
+// SelectiveRepeat keeps N blocks in flight, each with a timer. A block that is not acknowledged
+// in time is retransmitted alone. The receiver must keep blocks that arrive out of order, and
+// acknowledge each (UDP file delivery assignment, "Your job", TftpClient).
 type SelectiveRepeat struct {
-	// N is how many blocks are under way, 16 by default.
+	// N is how many blocks are in flight, 16 by default.
 	N int
 }
 
@@ -36,8 +35,8 @@ func (p *selectivePlan) Next(now time.Time, f *Flight) (int64, time.Time) {
 
 func (p *selectivePlan) Acked(time.Time, *Flight, int64, bool) {}
 
-// overdue names the lowest block that was sent longer ago than timeout, or 0
-// and when there will be one.
+// overdue returns the lowest block that was sent more than timeout ago, or 0 and when there will
+// be one.
 func overdue(now time.Time, f *Flight, timeout time.Duration) (block int64, wake time.Time) {
 	for b := f.First(); b <= f.Sent(); b++ {
 		if f.Acked(b) {
@@ -52,7 +51,7 @@ func overdue(now time.Time, f *Flight, timeout time.Duration) (block int64, wake
 	return 0, wake
 }
 
-// oldest names the block that is not acknowledged and was sent the longest ago, or 0.
+// oldest returns the unacknowledged block that was sent the longest time ago, or 0.
 func oldest(f *Flight) (block int64) {
 	for b := f.First(); b <= f.Sent(); b++ {
 		if !f.Acked(b) && (block == 0 || f.SentAt(b).Before(f.SentAt(block))) {

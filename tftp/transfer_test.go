@@ -12,7 +12,7 @@ import (
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
-// A wire is a link that takes packets, but for some.
+// A wire is a link that fails for some packets.
 type wire struct {
 	repeater
 	fails map[int]error // by the number of the write, from 1

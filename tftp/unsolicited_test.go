@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestWrongTransferID draws error 5 and disturbs nothing; an ERROR, and what is nothing
-// at all, draw no answer.
+// TestWrongTransferID: a packet from another port is answered with error 5, and the transfer
+// goes on. An ERROR, and a packet that cannot be decoded, are not answered.
 func TestWrongTransferID(t *testing.T) {
 	withServer(t, 2000, nil, func(p *testNet, u *manualPeer) {
 		u.packet(p.addr, rrq())
