@@ -29,8 +29,8 @@ type batchReader struct {
 	max   int // number of buffers
 	tell  bool
 
-	// The buffers and what is in them. There are few at first, and twice as many after
-	// each read that fills all of them: a conn with little traffic needs no megabytes.
+	// The buffers and their contents. Each read that fills all of them doubles their
+	// number: a conn with little traffic needs little memory.
 	bufs     [][]byte
 	sizes    []int
 	segments []int

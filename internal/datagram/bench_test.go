@@ -54,7 +54,7 @@ func BenchmarkDestinations(b *testing.B) {
 			defer w.Release()
 			var pkts []Packet
 			for range count {
-				// Nobody reads: what does not fit is dropped.
+				// Packets that do not fit into the receive buffer are dropped.
 				pkts = append(pkts, Packet{Data: make([]byte, size), Addr: addrOf(loopback(b, "udp4", "127.0.0.1:0"))})
 			}
 			b.SetBytes(size * count)

@@ -5,11 +5,11 @@ import (
 	"net"
 )
 
-// SetBuffers raises the sizes of the conn's receive and send buffers to at least read
-// and write bytes, where the conn can (through methods SetReadBuffer and
-// SetWriteBuffer, which decorators forward) and as far as the system lets it; it lowers
-// neither. Zero leaves a size alone. It returns what the conn then has, 0 if it does
-// not say. The sizes outlast the Conn.
+// SetBuffers raises the sizes of the conn's receive and send buffers to at least read and
+// write bytes, as far as the conn and the system allow. It uses the methods SetReadBuffer and
+// SetWriteBuffer, which decorators forward. It never lowers a size; 0 leaves a size as it is.
+// It returns the resulting sizes, or 0 for a size that is not known. Release does not undo
+// it.
 func (c *Conn) SetBuffers(read, write int) (gotRead, gotWrite int, err error) {
 	gotRead, errRead := c.setBuffer(receiveBuffer, read)
 	gotWrite, errWrite := c.setBuffer(sendBuffer, write)

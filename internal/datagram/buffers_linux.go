@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// systemBufferSize asks the system for a buffer's size, 0 if there is no system to ask. Linux
-// doubles what one asks for, to have room for what it keeps with each packet, and reads
-// the double back (socket(7)): half of it is comparable with the request.
+// systemBufferSize returns the size of a socket's buffer, 0 if pc is not a socket. Linux
+// doubles the size that is set, for its own data with each packet, and reports the double
+// (socket(7)). Half of it is comparable with the size that was set.
 func systemBufferSize(pc net.PacketConn, d direction) int {
 	sc, ok := pc.(syscall.Conn)
 	if !ok {

@@ -32,7 +32,7 @@ type Config struct {
 	// Join lets the system deliver the datagrams of one source in one piece, where it
 	// can (UDP_GRO on Linux), for a conn with much traffic. The buffers are then 64 KiB
 	// long, and fewer, but there may be 16 if packets arrive that cannot be joined.
-	// Nobody else may read the conn between Open and Release.
+	// Only this package may read the conn between Open and Release.
 	Join bool
 
 	// NoOffload reads and writes each datagram separately. Otherwise datagrams of one
@@ -112,8 +112,8 @@ type writer interface {
 // Open ties pc to ctx for one call of a protocol: when ctx ends, a blocked [Conn.Read]
 // returns.
 //
-// The caller owns pc and closes it, after Release. Until then nobody else sets pc's
-// deadlines or reads it. Open clears the read deadline.
+// The caller owns pc and closes it, after Release. Until then only this package sets
+// pc's deadlines and reads it. Open clears the read deadline.
 func Open(ctx context.Context, pc net.PacketConn, cfg Config) *Conn {
 	in, out, undo := paths(pc, &cfg)
 	c := open(ctx, pc, in, out)
@@ -130,8 +130,8 @@ func open(ctx context.Context, pc net.PacketConn, in reader, out writer) *Conn {
 	return c
 }
 
-// Release unties the conn from the context and clears its deadlines. It waits for what is
-// still in progress. The conn stays open. A Conn cannot be used after Release; a second
+// Release unties the conn from the context, waits until that is done, and clears the
+// deadlines. The conn stays open. A Conn cannot be used after Release; a second
 // Release does nothing.
 func (c *Conn) Release() {
 	c.watch.stop()

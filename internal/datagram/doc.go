@@ -1,64 +1,78 @@
-// Package datagram reads and writes the packets of a net.PacketConn in batches, by the
-// fastest way that the conn and the system have. Protocols use it and never ask what
-// kind of conn they were given: one that is decorated behaves the same, only slower.
+// Package datagram reads and writes the packets of a net.PacketConn in batches, in the
+// fastest way that the conn and the system offer. Protocols use it and do not ask what kind
+// of conn they were given: a decorated conn behaves the same, only slower.
 //
-//	the conn                               reads, writes
-//	*net.UDPConn on Linux                  recvmmsg, sendmmsg, and segmentation offload
-//	*net.UDPConn elsewhere                 ReadFromUDPAddrPort, WriteToUDPAddrPort
-//	a BatchReader, a BatchWriter           ReadBatch, WriteBatch
-//	any other                              ReadFrom, WriteTo
-//
-// A protocol's call looks like this:
-//
-//	c := datagram.Open(ctx, pc, datagram.Config{ReadSize: 1500})
+//	c := datagram.Open(ctx, pc, datagram.Config{ReadSize: 1500, Local: true})
 //	defer c.Release()
 //	for {
 //		out, wake := f.next(time.Now())
-//		... c.Write(out) ...
+//		if err := datagram.Send(c, out, nil); err != nil {
+//			return err
+//		}
 //		pkts, err := c.Read(wake)
 //		...
 //	}
 //
-// # Who owns what
+// The methods depend on the conn:
 //
-// The conn is the caller's of the protocol, who opened it and will close it. Between
-// Open and Release its reading and its deadlines are ours. What [Conn.Read] returns is
-// the protocol's until the next Read: the memory is used again. What [Conn.Write] is
-// given stays the protocol's, and is not kept.
+//	conn                            methods
+//	*net.UDPConn on Linux           recvmmsg, sendmmsg, and segmentation offload
+//	*net.UDPConn elsewhere          ReadFromUDPAddrPort, WriteToUDPAddrPort
+//	a BatchReader, a BatchWriter    ReadBatch, WriteBatch
+//	any other                       ReadFrom, WriteTo
 //
-// No path allocates memory for a packet, once its buffers are there, but the last,
-// where ReadFrom makes a net.Addr each time.
+// # Ownership
+//
+// The caller of a protocol opens the conn and closes it. Between Open and Release, its
+// reading and its deadlines belong to this package. What [Conn.Read] returns belongs to the
+// protocol until the next Read, which uses the memory again. [Conn.Write] keeps nothing.
+// One goroutine reads; any goroutine may end its Read with [Conn.Wake].
+//
+// # Local addresses
+//
+// A server on a wildcard address must answer from the address that the request was sent to
+// (RFC 1122, section 4.1.3.5; RFC 1123, section 2.3). With [Config.Local], packets carry that
+// address ([Packet.Local]), and a write sends from it (IP_PKTINFO, ip(7); IPV6_PKTINFO, RFC
+// 3542). The batch methods pass the addresses on, so that decorated conns keep them. A packet
+// to a group or a broadcast address has no such address, and the system chooses the source
+// of the answer.
+//
+// # Limits
+//
+// Only Linux tells the local address. On other systems, and over a conn without batch
+// methods, Packet.Local is zero and the system chooses. Segmentation offload, Spin and Yield
+// work on Linux only.
+//
+// No method allocates memory for a packet once its buffers exist, except ReadFrom, which
+// makes a net.Addr each time.
 //
 // # Choices
 //
-// Where the kernel can, datagrams of one length for one destination go to it in one
-// piece. It shows on the first try whether the device can, too; if not, it is not tried
-// again with that conn. Datagrams that arrived are taken in one piece only where
-// [Config.Join] asks for it, because the socket is then of no use to others until
-// Release: what is still in it may be several datagrams that look like one.
+// Datagrams of one length for one destination go to the kernel in one piece, where it can cut
+// them apart. The first try shows whether the device can do it; if not, there is no further
+// try on that conn. Datagrams that arrive are joined only if [Config.Join] asks for it:
+// nobody else can use the socket until Release, because one read may return several
+// datagrams.
 //
-// An address is always unmapped: an IPv4 host that writes to a dual-stack socket is
-// 192.0.2.1 and not ::ffff:192.0.2.1, and can be given back to Write as it is. A zone
-// is the name of an interface, as in the net package.
+// An address is always unmapped: an IPv4 host that writes to a dual-stack socket is 192.0.2.1
+// and not ::ffff:192.0.2.1. It can be passed to Write as it is. A zone is the name of an
+// interface, as in the net package. A zone that is not an interface is an error.
 //
-// To fall asleep and be woken up takes longer than a round trip on a fast network. Where
-// [Config.Spin] asks for it, a Read looks for so long before it sleeps; but where that was of
-// no use four times in a row, and goes on to be, in one Read of 16. It gives way between two
-// looks: what it waits for may have to be sent on this very processor.
+// To sleep and wake up takes longer than a round trip on a fast network. With [Config.Spin],
+// a Read polls before it sleeps. After four Reads in a row that polled and found nothing, it
+// polls less often, down to one Read of 16. Between two polls it yields the processor: the
+// process that it waits for may need it.
 //
-// Where several processes share a processor, each packet wakes up its receiver, which puts
-// off the sender and goes back to sleep. [Config.Yield] has a Read that follows one of fewer
-// than 16 packets give way first (sched_yield), and look again: the next batch is longer then.
+// Where several processes share a processor, each packet wakes its receiver, which preempts
+// the sender and goes back to sleep. With [Config.Yield], a Read that follows one of fewer
+// than 16 packets first yields (sched_yield), then polls: the next batch is longer. A process
+// that yields to one that only computes gets the processor back after some milliseconds; a
+// process that sleeps gets it at once. If Reads had to wait that long, the next 255 neither
+// yield nor poll.
 //
-// Whoever gives way to a program that only computes gets the processor back after a slice of
-// some milliseconds, where a sleeper gets it at once. So where Reads had to wait for that,
-// and not for many packets, the next 255 sleep as if nothing had been said.
+// A packet that is longer than Config.ReadSize is delivered cut off, one byte longer than
+// that, so that the protocol can count it as malformed.
 //
-// A packet longer than Config.ReadSize is delivered cut off, one byte longer than that,
-// so that the protocol can count it with its other bad packets.
-//
-// A deadline that has passed hides no packet that has arrived; see [Conn.Read].
-//
-// A type that embeds a *net.UDPConn is read by its own ReadFrom, not by those of its
-// other methods that are promoted: it was made to change what they do.
+// A type that embeds a *net.UDPConn is read with its ReadFrom, not with other promoted
+// methods: it exists to change what the methods do.
 package datagram

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// Winsock has numbers of its own. A conn that is not a socket may still use the ones
-// that package syscall invents for Windows.
+// Winsock has its own error numbers. A conn that is not a socket may use the numbers that
+// package syscall defines for Windows.
 
 func unusable(e syscall.Errno) bool {
 	switch e {

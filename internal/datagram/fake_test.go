@@ -17,8 +17,8 @@ type arrival struct {
 	n    int // if not 0, what the read claims to be the length
 }
 
-// A fakeConn is a net.PacketConn in memory. What arrives is scripted, what is written
-// is kept, and deadlines work in virtual time.
+// A fakeConn is a net.PacketConn in memory. A script says what arrives, writes are recorded,
+// and deadlines work in virtual time.
 type fakeConn struct {
 	mu            sync.Mutex
 	changed       chan struct{} // closed, and made anew, when anything below changes

@@ -7,9 +7,9 @@ import (
 
 // PathMTU returns the length of the longest IP packet that reaches an address without
 // fragmentation, as far as the system knows it: what it learned about the path, or the MTU of
-// the interface that the packet leaves by. local is the address that the packet is sent from;
-// the zero Addr lets the system choose. PathMTU returns 0 if the MTU is not known, or the conn
-// is no socket of the system.
+// the interface that the packet leaves through. local is the address that the packet is sent from;
+// the zero Addr lets the system choose. PathMTU returns 0 if the MTU is not known, or if the
+// conn is not a socket.
 func (c *Conn) PathMTU(local netip.Addr, to netip.AddrPort) int {
 	if !c.socket {
 		return 0

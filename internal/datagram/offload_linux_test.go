@@ -38,7 +38,7 @@ func counting(w *socketWriter) (messages, datagrams *int) {
 	return messages, datagrams
 }
 
-// What goes in one piece, comes out as it was, whether the receiver takes pieces or not.
+// Datagrams that are sent in one piece arrive unchanged, joined or not.
 func TestSegments(t *testing.T) {
 	for _, network := range []string{"udp4", "udp6", "udp"} {
 		for _, joined := range []bool{false, true} {
@@ -105,7 +105,7 @@ func TestJoins(t *testing.T) {
 	}
 }
 
-// Who wants no offload gets none, whatever else is asked for.
+// NoOffload turns offload off, even with Join.
 func TestNoOffload(t *testing.T) {
 	in := loopback(t, "udp4", "127.0.0.1:0")
 	_, w := segmenting(t, "udp4")

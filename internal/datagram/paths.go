@@ -6,9 +6,8 @@ import "net"
 // own methods, or the system's if pc is a *net.UDPConn. Either is nil if there is none. It
 // is for conns that decorate others; a protocol calls [Open].
 //
-// What is returned for a socket is for one goroutine at a time, each of the two. A type
-// that embeds a *net.UDPConn does not count as a socket: it exists to change what the
-// methods do.
+// The reader of a socket is for one goroutine at a time, and so is the writer. A type that
+// embeds a *net.UDPConn does not count as a socket: it exists to change the methods.
 func Batches(pc net.PacketConn) (BatchReader, BatchWriter) {
 	if udp, ok := pc.(*net.UDPConn); ok {
 		return system(udp)

@@ -144,7 +144,7 @@ func TestRecvmmsg(t *testing.T) {
 	}
 }
 
-// What Batches returns keeps its promises by itself, without a Conn around it.
+// The reader and writer that Batches returns work without a Conn.
 func TestBatchesOfSocket(t *testing.T) {
 	_, r, w, _ := pair(t, Config{})
 	interrupted := 0

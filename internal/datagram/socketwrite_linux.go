@@ -95,7 +95,8 @@ func (w *socketWriter) write(bufs [][]byte, to []netip.AddrPort, local []netip.A
 	case w.counts[0] > 1 && refusesSegments(w.errno):
 		return w.writeWhole(bufs, to, local)
 	case local != nil && local[0].IsValid() && refusesSource(w.errno):
-		// The host has lost that address, or it is an anycast address, which is no source.
+		// The host has lost that address, or it is an anycast address, which cannot be a
+		// source.
 		w.unsourced = true
 		return w.write(bufs[:1], to[:1], nil)
 	}

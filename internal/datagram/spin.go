@@ -2,30 +2,28 @@ package datagram
 
 import "time"
 
-// A spinner decides whether a Read looks before it sleeps. Where that was of no use
-// several times in a row it is tried less and less often: on a network whose round trips
-// take longer.
+// A spinner decides whether a Read polls before it sleeps. After several Reads that polled in
+// vain it polls less and less often: the network's round trips take longer than a poll.
 type spinner struct {
-	time   time.Duration // how long; 0: never
-	failed int           // times in a row
-	skip   int           // Reads that sleep at once
+	time   time.Duration // how long to poll; 0: never
+	failed int           // consecutive Reads that found nothing
+	skip   int           // the number of Reads that sleep at once
 }
 
 const (
-	// patience is how many failures in a row may be the machine's, which gave the
-	// processor to somebody else. To sleep for their sake costs more: whoever wakes up
-	// another often gets it on its own processor, where they then take turns.
-	patience = 3
+	// maxFailures is how many consecutive failures do not count: another process may have
+	// had the processor. To sleep because of them costs more, as a process that wakes
+	// another often shares a processor with it from then on.
+	maxFailures = 3
 
-	// mostSkipped bounds how many Reads sleep at once after one that looked in vain.
-	mostSkipped = 15
+	// maxSkipped bounds how many Reads sleep at once after one that found nothing.
+	maxSkipped = 15
 
-	// mostPolls bounds how often a Read looks, should the clock stand still.
-	mostPolls = 1000
+	// maxPolls bounds how often a Read polls, in case the clock does not advance.
+	maxPolls = 1000
 )
 
-// spin looks for packets for a moment. It returns none if there are none, or if it is
-// not worth while.
+// spin polls for a moment. It returns nothing if nothing arrives, or if it does not poll.
 func (c *Conn) spin(p poller, deadline time.Time) ([]Packet, error) {
 	s := &c.spinner
 	if s.time == 0 {
@@ -39,7 +37,7 @@ func (c *Conn) spin(p poller, deadline time.Time) ([]Packet, error) {
 		s.skip--
 		return nil, nil
 	}
-	for n := 0; n < mostPolls && time.Since(start) < s.time && c.ctx.Err() == nil; n++ {
+	for n := 0; n < maxPolls && time.Since(start) < s.time && c.ctx.Err() == nil; n++ {
 		if n > 0 {
 			c.yield()
 		}
@@ -53,17 +51,17 @@ func (c *Conn) spin(p poller, deadline time.Time) ([]Packet, error) {
 	return nil, nil
 }
 
-// ended notes how looking for packets ended, and after how long.
+// ended notes whether polling found something, and how long it took.
 func (s *spinner) ended(found bool, took time.Duration) {
 	switch {
-	case took > s.time+keptLong: // for all but a moment somebody else had the processor
-		s.skip = hogSkip
+	case took > s.time+longYield: // another process had the processor for most of it
+		s.skip = skipAfterLong
 	case found:
 		s.failed = 0
 	default:
-		s.failed = min(s.failed+1, patience+10)
-		if s.failed > patience {
-			s.skip = min(1<<(s.failed-patience)-1, mostSkipped)
+		s.failed = min(s.failed+1, maxFailures+10)
+		if s.failed > maxFailures {
+			s.skip = min(1<<(s.failed-maxFailures)-1, maxSkipped)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func TestSpin(t *testing.T) {
 		}
 		// What is found is returned without a read, and encourages.
 		looker.pkts = []Packet{to(peer, "data")}
-		for range mostSkipped { // what is left of them
+		for range maxSkipped { // what is left of them
 			_, _ = c.Read(later)
 		}
 		for range 60 {
@@ -48,7 +48,7 @@ func TestSpin(t *testing.T) {
 			}
 		}
 		looker.pkts = nil
-		for n := range patience + 1 {
+		for n := range maxFailures + 1 {
 			looker.looks = 0
 			if _, _ = c.Read(later); looker.looks <= 1 {
 				t.Errorf("after success, failure %d is not forgiven", n)
@@ -84,7 +84,7 @@ func TestSpinHogged(t *testing.T) {
 		yields = 0
 		for n := 0; yields == 0; n++ {
 			looker.pkts = nil
-			if _, _ = c.Read(later); (yields > 0) != (n == hogSkip) {
+			if _, _ = c.Read(later); (yields > 0) != (n == skipAfterLong) {
 				t.Fatalf("Read %d looked: %v", n, yields > 0)
 			}
 		}

@@ -5,30 +5,31 @@ import (
 	"time"
 )
 
-// A yielder decides whether a Read gives way before it sleeps. Where that took long several
-// times, and not for the sake of many packets, it is left alone for a while.
+// A yielder decides whether a Read yields the processor before it sleeps. If that took long
+// several times, without bringing many packets, it stops for a while.
 type yielder struct {
 	on     bool
-	failed int // times that it took long, since it brought many packets
-	skip   int // Reads that sleep at once
+	failed int // how often it took long, since it last brought many packets
+	skip   int // the number of Reads that sleep at once
 }
 
 const (
-	// fewPackets is how many packets are few: it is worth while to let others send more first.
+	// fewPackets is the number of packets below which the next Read yields, so that others
+	// can send more first.
 	fewPackets = 16
 
-	// keptLong is how long giving way takes where somebody wants the processor for himself:
-	// he keeps it for milliseconds, and gives it up at once for whoever slept.
-	keptLong = 500 * time.Microsecond
+	// longYield is how long it takes to yield to a process that only computes. Such a
+	// process keeps the processor for milliseconds, but gives it at once to one that slept.
+	longYield = 500 * time.Microsecond
 
-	// hogSkip is how many Reads sleep at once then.
-	hogSkip = 255
+	// skipAfterLong is how many Reads sleep at once after that.
+	skipAfterLong = 255
 )
 
-// giveWay lets other processes have the processor, and looks what they have sent then. A
-// sender that shares its processor with receivers would otherwise be put off by each packet:
-// whoever is woken up by it runs at once, reads that one, and sleeps again. Where nobody
-// waits for the processor it takes a microsecond.
+// giveWay lets other processes have the processor, then polls for what they sent. Otherwise
+// each packet preempts a sender that shares the processor with its receivers: the receiver
+// wakes, reads that packet, and sleeps again. If no process waits for the processor, it takes
+// a microsecond.
 func (c *Conn) giveWay(p poller) ([]Packet, error) {
 	y := &c.yielder
 	if n := len(c.pkts); !y.on || n == 0 || n >= fewPackets {
@@ -44,16 +45,16 @@ func (c *Conn) giveWay(p poller) ([]Packet, error) {
 	switch {
 	case len(pkts) >= fewPackets:
 		y.failed = 0
-	case time.Since(start) > keptLong:
-		if y.failed++; y.failed > patience {
-			y.skip = hogSkip
+	case time.Since(start) > longYield:
+		if y.failed++; y.failed > maxFailures {
+			y.skip = skipAfterLong
 		}
 	}
 	return pkts, err
 }
 
-// yielding is how a conn gives way. Where there is one processor for all goroutines of this
-// process, too, they come first.
+// yielding returns the function that yields the processor. If this process has only one for
+// all its goroutines, these come first.
 func yielding() func() {
 	if runtime.GOMAXPROCS(0) > 1 {
 		return yield

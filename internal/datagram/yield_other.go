@@ -2,5 +2,5 @@
 
 package datagram
 
-// yield is of use where batches are read: on Linux.
+// yield does nothing: it is useful where batches are read.
 func yield() {}

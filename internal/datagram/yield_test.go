@@ -74,7 +74,7 @@ func TestYieldHogged(t *testing.T) {
 		{"long, for little", 3 * time.Millisecond, func(int) int { return 1 }, []int{0, 1, 2, 3, 259, 515}},
 		{"long, for nothing", 3 * time.Millisecond, func(int) int { return 0 }, []int{0, 1, 2, 3, 259, 515}},
 		{"long, for many now and then", 3 * time.Millisecond, func(n int) int { return n % 4 / 3 * fewPackets }, []int{0, 1, 2, 3, 4, 5}},
-		{"not long", keptLong, func(int) int { return 1 }, []int{0, 1, 2, 3, 4, 5}},
+		{"not long", longYield, func(int) int { return 1 }, []int{0, 1, 2, 3, 4, 5}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestYieldHogged(t *testing.T) {
 	}
 }
 
-// On one processor the other goroutines of this process run, too.
+// With one processor, the other goroutines of this process run as well.
 func TestYieldToGoroutines(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var ran atomic.Bool
