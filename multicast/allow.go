@@ -9,8 +9,8 @@ import (
 // maxAllowed bounds the number of destinations that a Conn remembers.
 const maxAllowed = 1024
 
-// allow returns an error if the Conn does not send to an address. It remembers which groups
-// and zones are right; the rest is checked each time.
+// allow returns an error if the Conn does not send to an address. It remembers the groups and
+// zones that are allowed.
 func (c *Conn) allow(to netip.Addr) error {
 	group, zone := to.IsMulticast(), to.Zone()
 	if !group && zone == "" {
@@ -74,9 +74,9 @@ func checkZone(zone string, group bool) error {
 	return err
 }
 
-// chooseInterface has packets to groups leave through the only interface that can be used,
-// if none was configured and there is no route to the group. It reports whether it is known
-// where packets to the group leave.
+// chooseInterface sets the interface through which packets to groups leave, if none was
+// configured, there is no route to the group, and only one interface can be used. It reports
+// whether packets to the group have an interface.
 func (c *Conn) chooseInterface(group netip.Addr) bool {
 	if c.out.Load() != nil {
 		return true
@@ -86,7 +86,7 @@ func (c *Conn) chooseInterface(group netip.Addr) bool {
 	case found:
 		return true
 	case err != nil:
-		return false // the system's error tells
+		return false // the system returns an error
 	}
 	return c.sendThrough(ifi) == nil
 }

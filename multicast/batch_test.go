@@ -55,7 +55,7 @@ func TestBatches(t *testing.T) {
 	}
 }
 
-// TestBatchOfMixed: what is not wanted leaves no gap in a batch.
+// TestBatchOfMixed: packets that are not wanted leave no gap in a batch.
 func TestBatchOfMixed(t *testing.T) {
 	lo := loopbackName(t)
 	conn := listenAt(t, Config{Interface: lo}, "239.255.77.1:0")

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// A Class says what an address is for.
+// A Class is the use of an address.
 type Class int
 
 // The classes of addresses.
@@ -35,10 +35,9 @@ const (
 	// Assigned: an IPv6 group with a well-known number, ff0x:: (RFC 4291, section 2.7),
 	// in a scope beyond the link.
 	Assigned
-	// Transient: an IPv6 group that nobody assigns, ff1x::.
+	// Transient: an IPv6 group that is not assigned, ff1x::.
 	Transient
-	// Reserved: blocks of multicast that are kept for later, 240.0.0.0/4, and what is
-	// no address.
+	// Reserved: multicast blocks that are not used yet, 240.0.0.0/4, and the zero Addr.
 	Reserved
 )
 
@@ -57,14 +56,14 @@ func (c Class) String() string {
 	return classNames[c]
 }
 
-// A block is an IPv4 prefix and what it is for.
+// A block is an IPv4 prefix and its use.
 type block struct {
 	prefix netip.Prefix
 	class  Class
 }
 
-// blocks returns the IPv4 blocks of RFC 5771, section 3, the longer ones first. Where
-// none contains a multicast address it is reserved.
+// blocks returns the IPv4 blocks of RFC 5771, section 3, the longer prefixes first. A
+// multicast address in none of them is reserved.
 func blocks() [14]block {
 	v4 := func(a, b, c byte, bits int) netip.Prefix {
 		return netip.PrefixFrom(netip.AddrFrom4([4]byte{a, b, c, 0}), bits)
@@ -87,7 +86,7 @@ func blocks() [14]block {
 	}
 }
 
-// Classify says what addr is for. A 4-in-6 address counts as IPv4. Directed broadcast
+// Classify returns the use of addr. A 4-in-6 address counts as IPv4. Directed broadcast
 // addresses are Unicast: only their network knows them; see [DirectedBroadcast].
 func Classify(addr netip.Addr) Class {
 	addr = addr.Unmap().WithZone("")

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestClassify: both ends of every block, and what is next to it.
+// TestClassify classifies both ends of every block, and the addresses next to it.
 func TestClassify(t *testing.T) {
 	for _, tt := range []struct {
 		first, last string

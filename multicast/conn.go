@@ -16,27 +16,26 @@ import (
 // A Conn is a UDP socket for groups, a net.PacketConn. [Config.Listen] opens it. Its
 // methods may be called by several goroutines at once.
 //
-// It reads and writes batches, too, for those who can make use of that: all protocols of
-// this library do.
+// It also reads and writes batches, which all protocols of this library use.
 type Conn struct {
 	*socket
 	cfg    Config
 	trace  Trace
-	out    atomic.Pointer[net.Interface] // through which packets to groups leave; nil: it depends
+	out    atomic.Pointer[net.Interface] // through which packets to groups leave; nil: the route's
 	filter atomic.Pointer[filter]
 
 	reading sync.Mutex
 	in      *reader
 
 	writing sync.Mutex
-	batch   datagram.BatchWriter // nil until it is needed
-	whole   bool                 // it hands over each packet by itself
+	batch   datagram.BatchWriter // nil until the first write
+	whole   bool                 // it passes each packet separately
 	allowed map[netip.Addr]struct{}
 	holds   map[netip.Addr]*holding // with a TTL of 0: the groups sent to
 
 	mu       sync.Mutex
 	members  []*member
-	holders  []*socket // that have joined what the socket had no room for
+	holders  []*socket // sockets that joined groups for which the Conn's had no room
 	watching bool
 	closed   bool
 	closing  chan struct{}
@@ -60,7 +59,8 @@ func (c *Conn) ReadFrom(b []byte) (n int, addr net.Addr, err error) {
 	return n, net.UDPAddrFromAddrPort(info.Source), nil
 }
 
-// ReadInfo reads one packet and tells about it. What does not fit b is cut off.
+// ReadInfo reads one packet, and returns what the system tells about it. A packet that is
+// longer than b is cut off.
 func (c *Conn) ReadInfo(b []byte) (n int, info Info, err error) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
@@ -100,12 +100,12 @@ func (c *Conn) readBatch(bufs [][]byte, sizes, segments []int, from []netip.Addr
 	return n, nil
 }
 
-// Offload says whether packets of one length for one destination, of those that
-// WriteBatch is given, may go to the system in one piece, and whether ReadBatch may fill a
-// buffer with several packets, of the length that segments[i] then tells, the last of
-// which may be shorter. It reports whether the latter will happen, as it does on Linux:
-// then buffers must be of 64 KiB, and nothing else may read. At first only the former is
-// so. What is on the wire is the same.
+// Offload sets whether packets of one length for one destination, in a batch that WriteBatch
+// is given, may go to the system in one piece (at first they may), and whether ReadBatch may
+// fill a buffer with several packets (at first it does not). These have the length
+// segments[i]; the last may be shorter. Offload reports whether ReadBatch will do so: only on
+// Linux. Buffers must then be 64 KiB long, and nothing else may read the Conn. The packets on
+// the wire are the same.
 func (c *Conn) Offload(write, read bool) (joined bool) {
 	c.reading.Lock()
 	joined = c.in.join(read)
@@ -113,18 +113,18 @@ func (c *Conn) Offload(write, read bool) (joined bool) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	c.whole = !write
-	c.batch = nil // made anew
+	c.batch = nil // the next write makes another
 	return joined
 }
 
-// mostLooks bounds how many batches that nobody wants are read without waiting: there may
-// be more of them all the time.
-const mostLooks = 16
+// maxPolls bounds how many batches without a wanted packet are read without waiting: more may
+// arrive all the time.
+const maxPolls = 16
 
-// read reads until it has a packet that is wanted, or, if it is not to wait, until there
-// is none at all, and moves those that are to the front.
+// read reads until it has a packet that is wanted and moves those to the front. If wait is
+// not set, it stops when nothing is left.
 func (c *Conn) read(bufs [][]byte, sizes []int, infos []Info, wait bool) (kept int, err error) {
-	for looks := 0; kept == 0 && (wait || looks < mostLooks); looks++ {
+	for looks := 0; kept == 0 && (wait || looks < maxPolls); looks++ {
 		n, err := c.in.read(bufs, sizes, infos, wait)
 		if err != nil {
 			return 0, c.opError("read", nil, err)
@@ -266,16 +266,16 @@ func (c *Conn) Close() error {
 	return err
 }
 
-// LocalAddr returns the address of the socket, which is no group.
+// LocalAddr returns the address that the socket is bound to.
 func (c *Conn) LocalAddr() net.Addr { return c.udp.LocalAddr() }
 
-// SetDeadline is as that of any net.PacketConn.
+// SetDeadline implements net.PacketConn.
 func (c *Conn) SetDeadline(t time.Time) error { return c.udp.SetDeadline(t) }
 
-// SetReadDeadline is as that of any net.PacketConn.
+// SetReadDeadline implements net.PacketConn.
 func (c *Conn) SetReadDeadline(t time.Time) error { return c.udp.SetReadDeadline(t) }
 
-// SetWriteDeadline is as that of any net.PacketConn.
+// SetWriteDeadline implements net.PacketConn.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.udp.SetWriteDeadline(t) }
 
 // SetReadBuffer sets the size of the system's receive buffer, in bytes.
@@ -284,9 +284,9 @@ func (c *Conn) SetReadBuffer(bytes int) error { return c.udp.SetReadBuffer(bytes
 // SetWriteBuffer sets the size of the system's send buffer, in bytes.
 func (c *Conn) SetWriteBuffer(bytes int) error { return c.udp.SetWriteBuffer(bytes) }
 
-// SyscallConn returns the socket as the system knows it, for options that Config does not
-// have. On Linux it is what tells ferry's protocols how large the buffers are. Whoever
-// reads or writes through it gets and sends what no Config has looked at.
+// SyscallConn returns the system's socket, for options that Config does not have. On Linux
+// the protocols of this library read the sizes of the buffers through it. Reads and writes
+// through it bypass the Config.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.udp.SyscallConn() }
 
 // addrPort is the IP address and port of a, unmapped.
@@ -299,7 +299,7 @@ func addrPort(a net.Addr) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil
 }
 
-// opError makes err one as the net package has them for UDP, whatever it was found by.
+// opError returns err in the form that the net package uses for UDP.
 func (c *Conn) opError(op string, to net.Addr, err error) error {
 	if err == nil {
 		return nil

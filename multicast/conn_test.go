@@ -92,8 +92,8 @@ func (f family) needs(t *testing.T) {
 	}
 }
 
-// TestOnlyThisGroup: others are in group B and hear it; who is in group A hears nothing
-// of it.
+// TestOnlyThisGroup: a Conn in group A receives nothing of group B, which other sockets have
+// joined.
 func TestOnlyThisGroup(t *testing.T) {
 	lo := loopbackName(t)
 	for _, f := range families {
@@ -307,7 +307,7 @@ func TestLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestConformance: what comes out of Listen is a net.PacketConn like a UDP socket.
+// TestConformance: a Conn behaves like a UDP socket.
 func TestConformance(t *testing.T) {
 	open := func(t *testing.T, at string) net.PacketConn { return listenAt(t, Config{Unicast: true}, at) }
 	conntest.Suite{
@@ -318,8 +318,8 @@ func TestConformance(t *testing.T) {
 	}.Run(t)
 }
 
-// TestUnknownZone: what is sent to a zone that is no interface is an error, and does not
-// leave through another one.
+// TestUnknownZone: a packet to a zone that is not an interface is an error, and does not
+// leave through another interface.
 func TestUnknownZone(t *testing.T) {
 	conn := listenAt(t, Config{}, "[::]:0")
 	for _, to := range []string{"ff12::1%nonsuch0", "fe80::1%nonsuch0", "ff12::1%1000000"} {

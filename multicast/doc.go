@@ -1,74 +1,90 @@
 // Package multicast opens UDP sockets for IP multicast and broadcast, as CSCI 351
-// project 4 describes them. What it opens is a net.PacketConn, on which any protocol
-// runs.
+// project 4 describes them. A socket of this package is a net.PacketConn, on which any
+// protocol of this library runs.
 //
 //	var c multicast.Config
-//	conn, err := c.Listen(netip.MustParseAddrPort("239.255.0.1:11000"))  // joins the group, too
+//	group := netip.MustParseAddrPort("239.255.0.1:11000")
+//	conn, err := c.Listen(group) // joins the group
+//	if err != nil {
+//		return err
+//	}
+//	defer conn.Close()
 //	n, from, err := conn.ReadFrom(buf)
-//	n, err = conn.WriteTo(buf, group)
+//	n, err = conn.WriteTo(buf, net.UDPAddrFromAddrPort(group))
 //
 // One [Conn] sends to hosts and to groups, and receives what is sent to the groups that
-// it has joined. Any number of them on one host share a port, and each gets a copy of
+// it has joined. Any number of Conns on one host share a port, and each gets a copy of
 // every packet.
 //
 // # What is received
 //
-// A socket that is bound to a port receives what is sent to that port, whatever it was
-// sent to: unicast, broadcasts, and every group that any program on the host has
-// joined. A Conn delivers only what it was asked for:
+// A socket that is bound to a port receives every packet to that port: unicast packets,
+// broadcasts, and packets to every group that any program on the host has joined. A Conn
+// delivers only what it was configured for:
 //
-//	sent to                           delivered
-//	a group                           if joined, on the interface and from a source that were asked for
-//	an address of this host           with Config.Unicast
-//	a broadcast address               with Config.Broadcast
+//	destination               delivered
+//	a group                   if joined, on the interface and from a source that were asked for
+//	an address of this host   with Config.Unicast
+//	a broadcast address       with Config.Broadcast
 //
-// The system sorts out most of it (on Linux IP_MULTICAST_ALL and IPV6_MULTICAST_ALL are
-// off), and the rest is judged by the destination of every packet. [Conn.ReadInfo]
-// tells that destination, the interface and the TTL as well.
+// The system filters most of it (on Linux IP_MULTICAST_ALL and IPV6_MULTICAST_ALL are
+// off), and the Conn filters the rest by the destination of each packet. [Conn.ReadInfo]
+// also returns that destination, the interface and the TTL.
 //
 // # Addresses
 //
-// [Classify] says what an address is for (RFC 5771, 4291, 4607, 2365). The Ethernet
-// address of a group ([MAC]) holds 23 of the 28 bits that tell IPv4 groups apart, so
-// that 32 groups share each:
+// [Classify] returns the use of an address (RFC 5771, 4291, 4607, 2365). The Ethernet
+// address of a group ([MAC]) contains 23 of the 28 bits that distinguish IPv4 groups, so
+// 32 groups share each Ethernet address:
 //
 //	IPv4   1110 xxxx  xhhh hhhh  hhhh hhhh  hhhh hhhh
 //	                   |||  ||||  |||| ||||  |||| ||||
 //	MAC    01 00 5e   0hhh hhhh  hhhh hhhh  hhhh hhhh
 //
-// A host filters by it in hardware, and the rest in software.
+// The network card filters by the Ethernet address, the system by the group.
 //
 // # Interfaces
 //
-// A group is joined on one interface, and packets for it leave through one. Name it
-// ([Config.Interface]) where a host has more than one: otherwise the system's route to
-// the group decides, which may lead into a VPN. If the interface goes and another of
-// the same name comes, a Conn joins its groups again there, and sends through it,
-// within a second or so.
+// A group is joined on one interface, and packets to it leave through one. On a host with
+// several interfaces, name it ([Config.Interface]): otherwise the system's route to the
+// group decides, which may lead into a VPN. Without a route, the only interface that is up
+// is used; if several are up, the error names them. If an interface disappears and another
+// of the same name appears, a Conn joins its groups there and sends through it, within
+// about a second.
 //
 // # Limits
 //
-// Routers pass multicast on only where they are set up to, and limited broadcasts
-// never. Nothing is encrypted, and anybody may send to a group.
+// Routers forward multicast only where they are configured for it, and limited broadcasts
+// never. Nothing is encrypted, and anyone may send to a group: see package sealed.
 //
-// On Windows the destination of a packet is not known, so that Unicast and Broadcast
-// have no effect: what the system delivers is delivered. Reads are batched on Linux
-// only.
+// On Windows the destination of a packet is not known. Unicast and Broadcast then have no
+// effect: whatever the system delivers is delivered. Reads are batched on Linux only. Other
+// systems than Linux tell the source address of a route, not its interface: a group is joined
+// on the interface that has this address.
 //
 // # Choices
 //
 //   - The TTL of packets to groups is 1, the system's default: they stay in the local
 //     network. The document's sender uses 2.
-//   - A negative TTL means 0. Such packets never leave the host. Linux sends them all
-//     the same if the host is no member of the group; therefore a Conn that sends them
-//     joins the group first.
-//   - Loopback is on, as the system's default is, on all systems: other programs on
-//     this host hear what is sent.
+//   - A negative TTL means 0. Such packets never leave the host. Linux sends them anyway
+//     if the host is not a member of the group; a Conn that sends them therefore joins the
+//     group first.
+//   - Loopback is on, the system's default, on all systems: other programs on this host
+//     receive what is sent.
 //   - 224.1.1.1, which the document uses, is in a block that RFC 5771 reserves. Such
-//     groups work; [Trace.Reserved] tells of them. New groups belong in 239.255.0.0/16
+//     groups work; [Trace.Reserved] reports them. New groups belong in 239.255.0.0/16
 //     (RFC 2365) or ff12::/16.
 //   - The document calls 224.0.0.0 to 224.0.0.255 reserved. They and other blocks for
-//     control are refused, unless [Config.Control] is set.
-//   - In the blocks for source-specific multicast a group is joined with sources or not
+//     control protocols are refused, unless [Config.Control] is set.
+//   - In the blocks for source-specific multicast a group is joined with sources, or not
 //     at all.
+//
+// # Where the code does what
+//
+//	a packet is delivered or not            filter.go
+//	a group is joined, and joined again     member.go
+//	a destination is allowed or not         allow.go
+//	an interface is found                   iface.go, route_linux.go
+//	an address is classified                class.go
+//	packets are read and written            conn.go, reader_linux.go
 package multicast

@@ -5,18 +5,17 @@ import (
 	"slices"
 )
 
-// Info tells about a packet.
+// Info is what the system tells about a packet.
 type Info struct {
-	// Source is who sent it.
+	// Source is the address of the sender.
 	Source netip.AddrPort
-	// Destination is what it was sent to: a group, an address of this host, or a
-	// broadcast address. It is not valid where the system does not say (Windows).
+	// Destination is the address it was sent to: a group, an address of this host, or a
+	// broadcast address. It is the zero Addr if the system does not tell (Windows).
 	Destination netip.Addr
 	// Interface is the name of the interface where it arrived, or through which it left
-	// if it comes from this host; empty where the system does not say.
+	// if it comes from this host. It is empty if the system does not tell.
 	Interface string
-	// TTL is what was left of its time to live, or hop limit; -1 where the system does
-	// not say.
+	// TTL is its remaining TTL, or hop limit; -1 if the system does not tell.
 	TTL int
 
 	local     netip.Addr // Destination, if that is an address of this host
@@ -25,20 +24,20 @@ type Info struct {
 	segment   int        // the length of the packets that came in one piece; 0: it is one
 }
 
-// A filter decides which packets a Conn delivers. It is not changed once it is made.
+// A filter decides which packets a Conn delivers. It does not change.
 type filter struct {
 	unicast, broadcast bool
 	rules              map[netip.Addr][]rule
 }
 
-// A rule is a membership as packets are judged by it.
+// A rule is the filter of one membership.
 type rule struct {
 	index            int
 	include, exclude []netip.Addr
 }
 
-// wants reports whether a packet is delivered. The system may have sorted out some of
-// the rest already, or none.
+// wants reports whether a packet is delivered. The system may have filtered some or none of
+// the others.
 func (f *filter) wants(i *Info) bool {
 	switch {
 	case !i.Destination.IsValid():
@@ -64,7 +63,7 @@ func (r *rule) from(source netip.Addr) bool {
 	return !slices.Contains(r.exclude, source)
 }
 
-// with returns a copy of f with the rules of ms.
+// with returns a copy of f with the rules of ms instead of its own.
 func (f *filter) with(ms []*member) *filter {
 	next := &filter{unicast: f.unicast, broadcast: f.broadcast, rules: make(map[netip.Addr][]rule)}
 	for _, m := range ms {

@@ -184,17 +184,17 @@ func TestBounds(t *testing.T) {
 	conn := listenAt(t, Config{Interface: lo}, "0.0.0.0:0")
 	near := listenAt(t, Config{Interface: lo, TTL: -1}, "0.0.0.0:0")
 	var err error
-	for i := range maxAllowed + mostHeld {
+	for i := range maxAllowed + maxHeld {
 		group := netip.AddrFrom4([4]byte{239, 77, byte(i >> 8), byte(i)}).String()
 		sendTo(t, conn, at(group, 9), "x")
-		if i <= mostHeld {
+		if i <= maxHeld {
 			_, err = near.WriteTo([]byte("x"), at(group, 9))
 		}
-		if i < mostHeld && err != nil {
+		if i < maxHeld && err != nil {
 			t.Fatalf("group %d: %v", i+1, err)
 		}
 	}
-	if len(conn.allowed) > maxAllowed || len(near.holds) != mostHeld || err == nil {
+	if len(conn.allowed) > maxAllowed || len(near.holds) != maxHeld || err == nil {
 		t.Errorf("%d groups are remembered, %d held; one more: %v", len(conn.allowed), len(near.holds), err)
 	}
 	sendTo(t, near, at("239.77.0.0", 9), "x") // which is held

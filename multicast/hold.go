@@ -8,10 +8,10 @@ import (
 )
 
 const (
-	// mostHeld bounds the groups to which a Conn may send with a TTL of 0.
-	mostHeld = 256
-	// sureFor is for how long an interface is taken to be the one that it was.
-	sureFor = 100 * time.Millisecond
+	// maxHeld bounds the number of groups to which a Conn may send with a TTL of 0.
+	maxHeld = 256
+	// holdFor is how long an interface is not checked again.
+	holdFor = 100 * time.Millisecond
 )
 
 // A holding makes the host a member of a group.
@@ -21,14 +21,14 @@ type holding struct {
 	seen time.Time
 }
 
-// hold makes the host a member of a group that is sent to with a TTL of 0, where such
-// packets leave: to a group without a member there Linux sends them. An interface that
-// is deleted takes the membership with it, and one that comes in its place has none; so
-// it is looked at again and again. c.writing is held.
+// hold makes the host a member of a group that is sent to with a TTL of 0, on the interface
+// where the packets leave: Linux sends them if no socket of the host has joined the group
+// there. The membership ends with its interface, and another interface of that name has
+// none. hold therefore checks the interface again and again. c.writing is held.
 func (c *Conn) hold(group netip.Addr) error {
 	now := time.Now()
 	h := c.holds[group]
-	if h != nil && now.Sub(h.seen) < sureFor {
+	if h != nil && now.Sub(h.seen) < holdFor {
 		return nil
 	}
 	ifi, err := c.interfaceFor(Membership{Group: group})
@@ -42,7 +42,7 @@ func (c *Conn) hold(group netip.Addr) error {
 	return c.holdOn(group, ifi, now)
 }
 
-// holdOn joins a group on ifi, instead of where it was held before. c.writing is held.
+// holdOn joins a group on ifi, and leaves it where it was held before. c.writing is held.
 func (c *Conn) holdOn(group netip.Addr, ifi *net.Interface, now time.Time) error {
 	if old := c.holds[group]; old != nil {
 		old.on.udp.Close()
@@ -53,7 +53,7 @@ func (c *Conn) holdOn(group netip.Addr, ifi *net.Interface, now time.Time) error
 		return net.ErrClosed // Close would not know of it
 	default:
 	}
-	if len(c.holds) >= mostHeld {
+	if len(c.holds) >= maxHeld {
 		return errors.New("too many groups for a TTL of 0")
 	}
 	s, err := open(c.anywhere(), false)
@@ -68,7 +68,7 @@ func (c *Conn) holdOn(group netip.Addr, ifi *net.Interface, now time.Time) error
 	return nil
 }
 
-// holdNothing gives up what is held. c.writing is held.
+// holdNothing leaves all groups that are held. c.writing is held.
 func (c *Conn) holdNothing() {
 	for _, h := range c.holds {
 		h.on.udp.Close()

@@ -10,22 +10,22 @@ import (
 	"time"
 )
 
-// lookEvery is how often the interfaces are looked at.
-const lookEvery = time.Second
+// lookInterval is how often the interfaces are checked.
+const lookInterval = time.Second
 
 // A member is a group that a Conn has joined.
 type member struct {
-	Membership // with the interface that was found
+	Membership // with the name of its interface
 	ifi        *net.Interface
 	on         *socket
-	lost       bool // the interface has gone
+	lost       bool // the interface has disappeared
 }
 
 // Join joins a group on one interface. The error is a [*GroupError]. A group may be
 // joined on several interfaces, one after the other.
 //
-// The system lets a socket join few groups (20 on Linux, by default). Beyond that,
-// others that read nothing join for it.
+// The system lets a socket join few groups (20 on Linux, by default). Beyond that, other
+// sockets, which read nothing, join for it.
 func (c *Conn) Join(m Membership) error {
 	m.Group = m.Group.Unmap()
 	if zone := m.Group.Zone(); m.Interface == "" && zone != "" {
@@ -65,7 +65,7 @@ func (c *Conn) Join(m Membership) error {
 	return nil
 }
 
-// checkMembership says what is wrong with m, apart from its interface.
+// checkMembership returns what is wrong with m, apart from its interface.
 func (c *Conn) checkMembership(m Membership) error {
 	if err := c.check(m.Group); err != nil {
 		return err
@@ -95,8 +95,8 @@ func (c *Conn) interfaceFor(m Membership) (*net.Interface, error) {
 	return ifi, err
 }
 
-// dropZones takes the zones off sources, which packets are compared with without. There
-// is no such source on ifi if the zone is another.
+// dropZones removes the zones of sources, as packets are compared without a zone. A source
+// with the zone of another interface is an error.
 func dropZones(sources []netip.Addr, ifi *net.Interface) error {
 	for i, s := range sources {
 		if zone := s.Zone(); zone != "" && zone != ifi.Name {
@@ -107,8 +107,8 @@ func dropZones(sources []netip.Addr, ifi *net.Interface) error {
 	return nil
 }
 
-// joinSomewhere joins on the conn's socket, or on one that holds what does not fit
-// there. c.mu is held.
+// joinSomewhere joins on the Conn's socket, or on another one if that has no room. c.mu is
+// held.
 func (c *Conn) joinSomewhere(ifi *net.Interface, m Membership) (*socket, error) {
 	for _, s := range append([]*socket{c.socket}, c.holders...) {
 		if err := s.join(ifi, m); !full(err) {
@@ -135,7 +135,7 @@ func full(err error) bool {
 	return errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
 }
 
-// Leave leaves the group that was joined with this Group and Interface. The error is a
+// Leave leaves a group that was joined with the Group and Interface of m. The error is a
 // [*GroupError].
 func (c *Conn) Leave(m Membership) error {
 	m.Group = m.Group.Unmap()
@@ -158,15 +158,15 @@ func (c *Conn) Leave(m Membership) error {
 	return nil
 }
 
-// find returns where in c.members a group is, -1 if it is not. Without an
-// interface the first one counts. c.mu is held.
+// find returns the index of a group in c.members, or -1. Without an interface in m, it
+// returns the first. c.mu is held.
 func (c *Conn) find(m Membership) int {
 	return slices.IndexFunc(c.members, func(o *member) bool {
 		return o.Group == m.Group && (m.Interface == "" || o.Interface == m.Interface)
 	})
 }
 
-// Groups returns the groups that are joined now.
+// Groups returns the groups that are joined.
 func (c *Conn) Groups() []netip.Addr {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -177,8 +177,7 @@ func (c *Conn) Groups() []netip.Addr {
 	return all
 }
 
-// startWatching starts what looks at the interfaces, once. c.mu is held, or nobody else
-// has c yet.
+// startWatching starts the goroutine that looks at the interfaces, once. c.mu is held.
 func (c *Conn) startWatching() {
 	if !c.watching && !c.closed {
 		c.watching = true
@@ -186,9 +185,9 @@ func (c *Conn) startWatching() {
 	}
 }
 
-// watch looks at the interfaces until the conn is closed.
+// watch checks the interfaces until the Conn is closed.
 func (c *Conn) watch() {
-	t := time.NewTicker(lookEvery)
+	t := time.NewTicker(lookInterval)
 	defer t.Stop()
 	for {
 		select {
@@ -200,8 +199,8 @@ func (c *Conn) watch() {
 	}
 }
 
-// look joins groups again whose interface has gone and come back: it has another number
-// then, and the system does not know of them any more.
+// look joins the groups of an interface that has disappeared and appeared again: it has
+// another index, and the system has forgotten the groups.
 func (c *Conn) look() {
 	all, err := net.Interfaces()
 	if err != nil {
@@ -233,9 +232,9 @@ func (c *Conn) look() {
 	}
 }
 
-// again joins a group on an interface that has come back.
+// again joins a group on an interface that has appeared again.
 func (c *Conn) again(m *member, ifi *net.Interface) bool {
-	_ = m.on.leave(m.ifi, m.Group) // or it takes one of the socket's places
+	_ = m.on.leave(m.ifi, m.Group) // otherwise it keeps one of the socket's places
 	on, err := c.joinSomewhere(ifi, m.Membership)
 	if err == nil {
 		m.on, m.ifi, m.lost = on, ifi, false

@@ -5,11 +5,11 @@ import (
 	"strconv"
 )
 
-// mostNames bounds the interfaces whose names are remembered.
-const mostNames = 64
+// maxNames bounds the number of interfaces whose names are remembered.
+const maxNames = 64
 
-// names remembers the names of interfaces, which take system calls to find. An index is
-// not used again for another interface. The zero value is ready.
+// names caches the names of interfaces, which take system calls to look up. The system does
+// not use an index again for another interface. The zero value is ready to use.
 type names map[int]string
 
 func (n *names) of(index int) string {
@@ -23,7 +23,7 @@ func (n *names) of(index int) string {
 	if ifi, err := net.InterfaceByIndex(index); err == nil {
 		name = ifi.Name
 	}
-	if *n == nil || len(*n) >= mostNames {
+	if *n == nil || len(*n) >= maxNames {
 		*n = make(names)
 	}
 	(*n)[index] = name

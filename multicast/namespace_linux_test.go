@@ -18,8 +18,8 @@ import (
 )
 
 // TestInNamespace runs the tests of this package again in a network namespace of their
-// own, where there is an interface, v0, that is not loopback. What leaves through it
-// arrives at v1.
+// own. It has an interface v0 that is not loopback; packets that leave through it arrive at
+// v1.
 func TestInNamespace(t *testing.T) {
 	if os.Getenv(inNamespace) != "" {
 		t.Skip("is there already")
@@ -167,8 +167,8 @@ func TestTTLZero(t *testing.T) {
 	}
 }
 
-// TestBroadcast: limited, although there is no default route, and directed; delivered
-// to who asked for them.
+// TestBroadcast: limited (without a default route) and directed broadcasts are delivered to
+// Conns with Config.Broadcast.
 func TestBroadcast(t *testing.T) {
 	inside(t)
 	wire := newTap(t, "v1")
@@ -251,7 +251,7 @@ func TestInterfaceComesBack(t *testing.T) {
 	}
 }
 
-// addW0 makes w0. What leaves through it arrives at w1.
+// addW0 adds w0. Packets that leave through it arrive at w1.
 func addW0() {
 	ip("ip link add w0 type veth peer name w1")
 	ip("ip addr add 10.78.0.1/24 dev w0")
@@ -286,8 +286,8 @@ func arrives(from, at *Conn, to net.Addr) bool {
 	return false
 }
 
-// TestTTLZeroInterfaceComesBack: on the new interface nobody is a member, and still
-// nothing leaves.
+// TestTTLZeroInterfaceComesBack: no packet leaves through the new interface, on which no
+// socket has joined the group.
 func TestTTLZeroInterfaceComesBack(t *testing.T) {
 	inside(t)
 	for _, f := range families {
@@ -430,7 +430,7 @@ func TestRouteInterface(t *testing.T) {
 	receive(t, conn, "link scope")
 }
 
-// TestChosenPort: what the system chooses nobody has, though all are shared.
+// TestChosenPort: the system chooses a port that is not in use, although ports are shared.
 func TestChosenPort(t *testing.T) {
 	inside(t)
 	const ports = "/proc/sys/net/ipv4/ip_local_port_range"

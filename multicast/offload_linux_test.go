@@ -46,8 +46,8 @@ func TestOffload(t *testing.T) {
 	}
 }
 
-// TestJoined: what was sent in one piece is read into one buffer, until that is not
-// wanted any more.
+// TestJoined: packets that are sent in one piece are read into one buffer, until Offload
+// turns that off.
 func TestJoined(t *testing.T) {
 	lo := loopbackName(t)
 	conn := listenAt(t, Config{Interface: lo}, "239.255.77.1:0")

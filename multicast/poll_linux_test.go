@@ -10,8 +10,8 @@ import (
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
-// TestPollBatch: what has arrived is found without waiting, whatever the deadline is, and
-// behind what is not wanted.
+// TestPollBatch: PollBatch returns packets without waiting, after the deadline as well, and
+// skips unwanted packets.
 func TestPollBatch(t *testing.T) {
 	lo := loopbackName(t)
 	conn := listenAt(t, Config{Interface: lo}, "239.255.77.9:0")

@@ -15,7 +15,7 @@ import (
 const otherProcess = "FERRY_MULTICAST_OTHER"
 
 // TestOtherProcess: another program on this host is in group B, on the same port, and
-// hears a thousand packets; who is in group A hears none of them.
+// receives a thousand packets; a Conn in group A receives none of them.
 func TestOtherProcess(t *testing.T) {
 	lo := loopbackName(t)
 	for _, f := range families {
@@ -28,7 +28,7 @@ func TestOtherProcess(t *testing.T) {
 			if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestBeingOther") {
 				t.Fatalf("the other process: %v\n%s", err, out)
 			}
-			// What comes through a loopback interface has come when it has come to anybody.
+			// A loopback interface delivers a packet to all sockets at once.
 			sender := listenAt(t, Config{Interface: lo}, f.anywhere)
 			sendTo(t, sender, at(f.a, port(inA)), "for A")
 			receive(t, inA, "for A")

@@ -6,20 +6,20 @@ import (
 	"net/netip"
 )
 
-// A Trace is a set of hooks that observe Conns. Any of them may be nil. Reserved is
-// called by whoever joins or sends, Ignored by whoever reads, Lost and Rejoined by the
-// goroutine that watches the interfaces; they must be safe for that, must not call
-// methods of the Conn, and hold it up while they run.
+// A Trace is a set of hooks that observe Conns. Any of them may be nil. The goroutine that
+// joins or sends calls Reserved, the one that reads calls Ignored, and the Conn's own
+// goroutine, which watches the interfaces, calls Lost and Rejoined. Hooks must not call methods of
+// the Conn, which waits for them.
 type Trace struct {
-	// Reserved: a group that is joined or sent to is in a block that is reserved. It
-	// works now and may be given to somebody later.
+	// Reserved: a group that is joined or sent to is in a reserved block. It works now,
+	// but may be assigned later.
 	Reserved func(group netip.Addr)
-	// Lost: the interface of a group has gone.
+	// Lost: the interface of a group has disappeared.
 	Lost func(Membership)
-	// Rejoined: an interface of that name has come back, and the group has been joined
-	// on it; err says why not, and it is tried again.
+	// Rejoined: an interface of that name has appeared, and the group was joined on it. If
+	// err is not nil, that failed and is tried again.
 	Rejoined func(m Membership, err error)
-	// Ignored: a packet was not what the Conn was asked for.
+	// Ignored: a packet was not delivered, because the Conn was not configured for it.
 	Ignored func(Info)
 }
 

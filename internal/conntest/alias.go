@@ -40,7 +40,7 @@ func readBufferAgain(e *env) {
 	first := make([]byte, 100)
 	b.SetReadDeadline(longAgo())
 	b.ReadFrom(first)
-	b.SetReadDeadline(time.Now().Add(patience))
+	b.SetReadDeadline(time.Now().Add(timeout))
 	e.send(a, b, "one")
 	second := make([]byte, 100)
 	if n, _, err := b.ReadFrom(second); err != nil || string(second[:n]) != "one" {

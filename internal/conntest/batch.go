@@ -86,7 +86,7 @@ func batch(e *env) {
 	a, b := e.batchConn(), e.batchConn()
 	e.sendBatch(a, b, 10)
 	x := newInbox(4, 10) // cuts off two of the characters of "datagram 10"
-	b.SetReadDeadline(time.Now().Add(patience))
+	b.SetReadDeadline(time.Now().Add(timeout))
 	for i := 0; i < 10; {
 		got, err := x.read(b)
 		if err != nil || len(got) == 0 {
@@ -112,7 +112,7 @@ func batchDoesNotWait(e *env) {
 	a, b := e.batchConn(), e.batchConn()
 	e.send(a, b, "one")
 	x := newInbox(8, 100)
-	b.SetReadDeadline(time.Now().Add(patience))
+	b.SetReadDeadline(time.Now().Add(timeout))
 	if got, err := x.read(b); err != nil || len(got) != 1 || got[0] != "one" {
 		e.Errorf("ReadBatch gave %q, %v; want one datagram", got, err)
 	}
@@ -146,8 +146,8 @@ func batchClosed(e *env) {
 	e.isClosed("WriteBatch", err)
 }
 
-// batchTooLong checks that what is before a bad datagram is sent, and that
-// the caller can go on behind it.
+// batchTooLong checks that the datagrams before one that is too long are
+// sent, and that the caller can continue after it.
 func batchTooLong(e *env) {
 	a, b := e.batchConn(), e.batchConn()
 	bufs := [][]byte{[]byte("one"), []byte("two"), make([]byte, maxPayload+1), []byte("four")}
@@ -184,7 +184,7 @@ func batchConcurrent(e *env) {
 	seen := make([]atomic.Int32, writers*each)
 	var left atomic.Int32
 	left.Store(writers * each)
-	b.SetReadDeadline(time.Now().Add(patience))
+	b.SetReadDeadline(time.Now().Add(timeout))
 	for range 4 {
 		wg.Go(func() {
 			x := newInbox(4, 1000)

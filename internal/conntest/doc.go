@@ -1,9 +1,9 @@
 // Package conntest checks that a net.PacketConn behaves as a UDP socket does.
 //
-// A [Suite] says how to make conns; its Run runs every case as a subtest. The
-// same cases run against real sockets, so what they ask of an imitation is
-// what the system gives.
+// A [Suite] makes conns; its Run runs every case as a subtest. The cases also run
+// against real sockets, so they require of a conn in memory only what the system
+// does.
 //
-// [Pipe] joins two such conns to a pair of net.Conns, on which the tests for
-// net.Conns of golang.org/x/net/nettest can run, too.
+// [Pipe] makes a pair of net.Conns of two such conns, for the tests of
+// golang.org/x/net/nettest.
 package conntest

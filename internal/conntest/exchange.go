@@ -56,7 +56,7 @@ func toItself(e *env) {
 	e.expect(a, "to myself", a)
 }
 
-// nobody writes to an address that nobody has: no error, not even at the
+// nobody writes to an unused address: that is not an error, not even at the
 // second write, when a real network has answered the first with an ICMP
 // message.
 func nobody(e *env) {
@@ -80,7 +80,7 @@ func peerClosed(e *env) {
 	from := a.LocalAddr().String()
 	e.send(a, b, "last words")
 	a.Close()
-	b.SetReadDeadline(time.Now().Add(patience))
+	b.SetReadDeadline(time.Now().Add(timeout))
 	buf := make([]byte, 100)
 	n, addr, err := b.ReadFrom(buf)
 	if err != nil || string(buf[:n]) != "last words" || addr.String() != from {

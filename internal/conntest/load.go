@@ -87,7 +87,7 @@ func concurrent(e *env) {
 	seen := make([]atomic.Int32, writers*each)
 	var left atomic.Int32
 	left.Store(writers * each)
-	b.SetReadDeadline(time.Now().Add(patience))
+	b.SetReadDeadline(time.Now().Add(timeout))
 	for range 4 {
 		wg.Go(func() {
 			buf := make([]byte, 1000)

@@ -76,8 +76,8 @@ func (c *end) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Close tells the other end that no more will come. Closing an end again is no error, as
-// with net.Pipe: who has heard the news may be faster than who tells it.
+// Close tells the other end that no more data will come. Closing an end again is not an
+// error, as with net.Pipe.
 func (c *end) Close() (err error) {
 	c.once.Do(func() {
 		close(c.closed)

@@ -71,9 +71,9 @@ type env struct {
 	open  func() net.PacketConn
 }
 
-// patience is how long a case waits for what must happen. It is only used up
-// by a conn that fails.
-const patience = 10 * time.Second
+// timeout is how long a case waits for something that must happen. Only a conn
+// that fails uses it up.
+const timeout = 10 * time.Second
 
 // conn opens a conn that is closed when the case ends.
 func (e *env) conn() net.PacketConn {
@@ -110,12 +110,12 @@ func (e *env) send(a, b net.PacketConn, payload string) {
 	}
 }
 
-// receive reads one datagram within the patience of the suite. It leaves no
+// receive reads one datagram within the timeout of the suite. It leaves no
 // deadline.
 func (e *env) receive(b net.PacketConn) (string, net.Addr) {
 	e.Helper()
 	buf := make([]byte, 1<<16)
-	b.SetReadDeadline(time.Now().Add(patience))
+	b.SetReadDeadline(time.Now().Add(timeout))
 	n, from, err := b.ReadFrom(buf)
 	if err != nil {
 		e.Fatalf("ReadFrom: %v", err)

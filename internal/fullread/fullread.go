@@ -1,11 +1,11 @@
-// Package fullread reads sources that are sent as a whole.
+// Package fullread reads exactly what a source has.
 package fullread
 
 import "io"
 
-// Read fills b, or reads to the end of r; over says that it has. It is not io.ReadFull,
-// which cannot tell a source that ends from one that says that it was cut off
-// (io.ErrUnexpectedEOF).
+// Read fills b, or reads r to its end; over is then true. Unlike io.ReadFull, it
+// distinguishes the end of a source from a source that returns io.ErrUnexpectedEOF because
+// it was cut off.
 func Read(r io.Reader, b []byte) (n int, over bool, err error) {
 	for idle := 0; n < len(b); {
 		k, err := r.Read(b[n:])

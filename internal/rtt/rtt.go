@@ -67,10 +67,9 @@ func (c *Config) ceiling() time.Duration {
 	return c.Max
 }
 
-// An Estimator follows the round trip to one peer. The zero value is ready and has the
-// defaults of [Config]; Config may be set before the first call and changed at any time
-// after. It is a value without pointers: a copy goes on by itself. It is not safe for
-// concurrent use.
+// An Estimator estimates the round trip time to one peer. The zero value is ready to use with
+// the defaults of [Config], which may be set before the first call and changed at any time. A
+// copy of an Estimator is independent of the original. It is not safe for concurrent use.
 type Estimator struct {
 	Config
 
