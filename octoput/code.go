@@ -56,12 +56,12 @@ func (c Code) String() string {
 
 // A RemoteError is what the other side said in an ERR.
 type RemoteError struct {
-	Peer netip.AddrPort
+	Addr netip.AddrPort
 	Code Code
 }
 
 // Error returns "octoput: ADDRESS says: what the code means".
-func (e *RemoteError) Error() string { return fmt.Sprintf("octoput: %v says: %v", e.Peer, e.Code) }
+func (e *RemoteError) Error() string { return fmt.Sprintf("octoput: %v says: %v", e.Addr, e.Code) }
 
 // Unwrap returns the error that the code stands for: fs.ErrPermission, fs.ErrNotExist,
 // fs.ErrExist, fs.ErrInvalid, [ferry.ErrBusy], [ferry.ErrRestarted], [ferry.ErrDigest] or

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -22,7 +21,7 @@ func TestSendConnFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t)
 		p.receive(Receiver{})
-		s := Sender{Trace: &Trace{Received: func(_ netip.AddrPort, e Event) {
+		s := Sender{Trace: &Trace{Received: func(e PacketEvent) {
 			if e.Block == 2 {
 				p.sender.Close()
 			}

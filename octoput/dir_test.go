@@ -192,7 +192,7 @@ func TestDiskFull(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPair(t, lossy.Delay(time.Millisecond))
 			var ended error
-			trace := &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { ended = err }}
+			trace := &Trace{Finished: func(e TransferEvent) { err := e.Err; ended = err }}
 			p.serve(Receiver{Trace: trace}, ferry.HandlerFunc(func(o ferry.Offer) (ferry.Sink, error) {
 				sink, err := (&ferry.Dir{Root: root}).Accept(o)
 				return &fullDisk{Sink: sink, room: BlockSize * full}, err

@@ -39,7 +39,7 @@ var (
 
 // A PeerError says how far a transfer came that the other side did not finish.
 type PeerError struct {
-	Peer netip.AddrPort
+	Addr netip.AddrPort
 	// Block is the first octoblock that the receiver is not known to have in full: 0 if
 	// not even the OPEN was answered, one more than the last if only the FIN was not.
 	Block uint64
@@ -53,7 +53,7 @@ type PeerError struct {
 
 // Error returns "octoput: ADDRESS: what happened".
 func (e *PeerError) Error() string {
-	s := fmt.Sprintf("octoput: %v: %s", e.Peer, e.what())
+	s := fmt.Sprintf("octoput: %v: %s", e.Addr, e.what())
 	var said *RemoteError
 	if errors.As(e.Err, &said) {
 		s += fmt.Sprintf(": %v", said.Code)

@@ -18,7 +18,8 @@ func TestReceiverMakesRoom(t *testing.T) {
 	for name, r := range map[string]Receiver{"at once": {MaxTransfers: 2}, "in all": {Transfers: 2}} {
 		synctest.Test(t, func(t *testing.T) {
 			var ended []ferry.Offer
-			r.Trace = &Trace{Finished: func(o ferry.Offer, _ Report, err error) {
+			r.Trace = &Trace{Finished: func(e TransferEvent) {
+				o, err := e.Offer, e.Err
 				if errors.Is(err, ferry.ErrBusy) {
 					ended = append(ended, o)
 				}

@@ -237,7 +237,7 @@ func TestAbortedTransfersLeaveNothing(t *testing.T) {
 			defer close(done)
 			(&Receiver{}).Serve(ctx, b, &ferry.Dir{Root: root})
 		}()
-		s := Sender{Trace: &Trace{Received: func(_ netip.AddrPort, e Event) {
+		s := Sender{Trace: &Trace{Received: func(e PacketEvent) {
 			switch {
 			case e.Block < 3:
 			case i%2 == 0:

@@ -116,7 +116,8 @@ func TestReceiverSlowSinkStopsTheClock(t *testing.T) {
 	const longer = DefaultGiveUp + 2*time.Second
 	synctest.Test(t, func(t *testing.T) {
 		var ended time.Time
-		trace := &Trace{Finished: func(o ferry.Offer, _ Report, _ error) {
+		trace := &Trace{Finished: func(e TransferEvent) {
+			o := e.Offer
 			if o.Session == 8 {
 				ended = time.Now()
 			}
@@ -266,8 +267,8 @@ func TestSendSlowSource(t *testing.T) {
 			report, err := (&Sender{}).Send(context.Background(), p.sender, p.to, src)
 			p.stop()
 			p.check(data)
-			if err != nil || report.SentAgain > 0 || report.RTT != 2*time.Millisecond {
-				t.Errorf("%v for each octoblock: %v, %d sent again, RTT %v", d, err, report.SentAgain, report.RTT)
+			if err != nil || report.Retransmitted > 0 || report.RTT != 2*time.Millisecond {
+				t.Errorf("%v for each octoblock: %v, %d sent again, RTT %v", d, err, report.Retransmitted, report.RTT)
 			}
 		})
 	}

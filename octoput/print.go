@@ -3,7 +3,6 @@ package octoput
 import (
 	"fmt"
 	"io"
-	"net/netip"
 )
 
 // PrintTrace returns a Trace that prints a line to w for every packet, timeout and loss,
@@ -19,28 +18,31 @@ import (
 // octoblock in flight; at the sender, as far as it knows. Errors of w are ignored.
 func PrintTrace(w io.Writer) *Trace {
 	return &Trace{
-		Sent: func(_ netip.AddrPort, e Event) {
+		Sent: func(e PacketEvent) {
 			fmt.Fprintf(w, "sent %v %d %v%s, held %s\n", e.Type, e.Block, e.Flags, again(e), held(e))
 		},
-		Received: func(_ netip.AddrPort, e Event) {
+		Received: func(e PacketEvent) {
 			fmt.Fprintf(w, "received %v %d %v%s, held %s\n", e.Type, e.Block, e.Flags, again(e), held(e))
 		},
-		Timeout: func(_ netip.AddrPort, e Event) {
+		Timeout: func(e PacketEvent) {
 			fmt.Fprintf(w, "timeout at %v %d, held %s\n", e.Type, e.Block, held(e))
 		},
-		Dropped: func(_ netip.AddrPort, p Packet) {
+		PacketLoss: func(e PacketEvent) {
+			p := e
 			fmt.Fprintf(w, "dropped %v %d %v\n", p.Type, p.Block, p.Flags)
 		},
-		WriteFailed: func(to netip.AddrPort, err error) {
+		WriteFailed: func(e PacketEvent) {
+			to, err := e.Addr, e.Err
 			fmt.Fprintf(w, "not sent to %v: %v\n", to, err)
 		},
-		Bad: func(from netip.AddrPort, err error) {
+		Ignored: func(e PacketEvent) {
+			from, err := e.Addr, e.Err
 			fmt.Fprintf(w, "ignored, from %v: %v\n", from, err)
 		},
 	}
 }
 
-func again(e Event) string {
+func again(e PacketEvent) string {
 	if e.Again {
 		return " again"
 	}
@@ -48,7 +50,7 @@ func again(e Event) string {
 }
 
 // held prints what an event changed.
-func held(e Event) string {
+func held(e PacketEvent) string {
 	if e.Before == e.After {
 		return e.After.String()
 	}

@@ -3,7 +3,6 @@ package octoput
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +18,7 @@ func TestReceive(t *testing.T) {
 		p.receive(Receiver{})
 		data := noise(1, 5*BlockSize+3)
 		other := &hand{t: t, conn: p.listen(), to: p.to}
-		s := Sender{Trace: &Trace{Received: func(_ netip.AddrPort, e Event) {
+		s := Sender{Trace: &Trace{Received: func(e PacketEvent) {
 			if e.Block == 2 {
 				other.writes(open(9, Opening{Size: 1}))
 				other.writes(Packet{Type: Leg, Session: 9, Flags: 1, Block: 1, Payload: []byte{0}})
@@ -31,8 +30,8 @@ func TestReceive(t *testing.T) {
 		other.wantsCode(CodeBusy)
 		p.wait() // it lingers, and ends by itself
 		p.check(data)
-		if r := p.report; r.Bytes != int64(len(data)) || r.Blocks != 6 || r.Size != r.Bytes || r.Name != "f" || r.Foreign != 2 ||
-			r.Peer != p.sender.AddrPort() || r.Elapsed <= 0 || r.Elapsed > time.Second {
+		if r := p.report; r.Bytes != int64(len(data)) || r.Blocks != 6 || r.Size != r.Bytes || r.Name != "f" || r.Unsolicited != 2 ||
+			r.Addr != p.sender.AddrPort() || r.Elapsed <= 0 || r.Elapsed > time.Second {
 			t.Errorf("report %+v", r)
 		}
 	})
@@ -58,7 +57,7 @@ func TestReceiveFails(t *testing.T) {
 			p.receive(Receiver{})
 			ctx, cancel := stopped()
 			defer cancel()
-			s := Sender{Trace: &Trace{Received: func(_ netip.AddrPort, e Event) {
+			s := Sender{Trace: &Trace{Received: func(e PacketEvent) {
 				if e.Block == 2 {
 					cancel()
 				}

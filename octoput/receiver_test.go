@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"math"
-	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -148,8 +147,8 @@ func TestReceiverIgnores(t *testing.T) {
 		var bad []error
 		var report Report
 		trace := &Trace{
-			Bad:      func(_ netip.AddrPort, err error) { bad = append(bad, err) },
-			Finished: func(_ ferry.Offer, r Report, _ error) { report = r },
+			Ignored:  func(e PacketEvent) { err := e.Err; bad = append(bad, err) },
+			Finished: func(e TransferEvent) { r := e.Report; report = r },
 		}
 		p, h := newHand(t, Receiver{Trace: trace}, &s)
 		data := noise(1, 2*BlockSize)
@@ -202,7 +201,7 @@ func TestReceiverIgnores(t *testing.T) {
 		if m := s.all[0]; len(s.all) != 1 || m.committed != 1 || !bytes.Equal(m.Bytes(), data) {
 			t.Errorf("%d transfers, committed %d times, %d bytes", len(s.all), m.committed, m.Len())
 		}
-		if report.Bad == 0 {
+		if report.Unexpected == 0 {
 			t.Error("none is in the report")
 		}
 	})
@@ -262,7 +261,7 @@ func TestReceiverGivesUpAndServesTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s sinks
 		var ended []error
-		trace := &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { ended = append(ended, err) }}
+		trace := &Trace{Finished: func(e TransferEvent) { err := e.Err; ended = append(ended, err) }}
 		p, h := newHand(t, Receiver{Trace: trace, MaxTransfers: 2}, &s)
 		data := noise(1, 2*BlockSize)
 		h.begin(7, data, 11)
@@ -385,7 +384,7 @@ func TestReceiverSinkFails(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var ended error
 			p := newPair(t, lossy.Delay(time.Millisecond))
-			p.serve(Receiver{Trace: &Trace{Finished: func(_ ferry.Offer, _ Report, err error) { ended = err }}}, s)
+			p.serve(Receiver{Trace: &Trace{Finished: func(e TransferEvent) { err := e.Err; ended = err }}}, s)
 			_, err := p.send(Sender{}, noise(1, 2*BlockSize))
 			p.stop()
 			var said *RemoteError

@@ -79,8 +79,8 @@ func (v *recvCall) one(ctx context.Context, conn net.PacketConn) (Report, error)
 	report := v.stray
 	if v.last != nil {
 		report = v.last.report
-		report.Bad += v.stray.Bad
-		report.Foreign += v.stray.Foreign
+		report.Unexpected += v.stray.Unexpected
+		report.Unsolicited += v.stray.Unsolicited
 	}
 	return report, err
 }
@@ -214,7 +214,7 @@ func (v *recvCall) flush() error {
 func (v *recvCall) send() error {
 	err := datagram.Send(v.conn, v.answers, func(i int, err error) {
 		if v.trace.WriteFailed != nil {
-			v.trace.WriteFailed(v.answers[i].Addr, err)
+			v.trace.WriteFailed(PacketEvent{Addr: v.answers[i].Addr, Err: err})
 		}
 	})
 	if err != nil {
@@ -231,12 +231,12 @@ func (v *recvCall) ignored(from netip.AddrPort, t *recvTransfer, err error) {
 		r = &t.report
 	}
 	if errors.Is(err, ferry.ErrUnsolicited) {
-		r.Foreign++
+		r.Unsolicited++
 	} else {
-		r.Bad++
+		r.Unexpected++
 	}
-	if v.trace.Bad != nil {
-		v.trace.Bad(from, err)
+	if v.trace.Ignored != nil {
+		v.trace.Ignored(PacketEvent{Addr: from, Err: err})
 	}
 }
 

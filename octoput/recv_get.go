@@ -50,9 +50,9 @@ func (v *recvCall) ask(now time.Time) error {
 		return nil
 	case v.last == nil && !now.Before(q.deadline):
 		if q.busy != nil {
-			return &PeerError{Peer: q.to, Err: q.busy}
+			return &PeerError{Addr: q.to, Err: q.busy}
 		}
-		e := &PeerError{Peer: q.to, Silence: q.patience, Err: ferry.ErrNoAnswer}
+		e := &PeerError{Addr: q.to, Silence: q.patience, Err: ferry.ErrNoAnswer}
 		if q.unsent != nil {
 			e.Err = errors.Join(ferry.ErrNoAnswer, q.unsent)
 		}
@@ -74,14 +74,14 @@ func (v *recvCall) ask(now time.Time) error {
 	err := datagram.Send(v.conn, []datagram.Packet{{Data: q.packet, Addr: q.to}}, func(_ int, err error) {
 		sent, q.unsent = false, &writeError{err}
 		if v.trace.WriteFailed != nil {
-			v.trace.WriteFailed(q.to, err)
+			v.trace.WriteFailed(PacketEvent{Addr: q.to, Err: err})
 		}
 	})
 	if err != nil || !sent {
 		return err
 	}
 	if v.trace.Sent != nil {
-		v.trace.Sent(q.to, Event{Session: q.session, Type: Open, Flags: ask, Again: q.tries > 1})
+		v.trace.Sent(PacketEvent{Addr: q.to, Session: q.session, Type: Open, Flags: ask, Again: q.tries > 1})
 	}
 	return nil
 }

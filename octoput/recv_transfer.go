@@ -108,7 +108,7 @@ func (v *recvCall) opened(now time.Time, from netip.AddrPort, p Packet, t *recvT
 		v.tell(from, v.local, p, t.code)
 		return nil
 	}
-	v.received(t, Event{Type: Open, Before: t.held, After: t.held, Again: true})
+	v.received(t, PacketEvent{Type: Open, Before: t.held, After: t.held, Again: true})
 	v.acknowledge(t, 0, AllLegs, true)
 	return nil
 }
@@ -129,7 +129,7 @@ func (v *recvCall) admit(now time.Time, from netip.AddrPort, p Packet, o Opening
 		start:  now,
 		since:  now,
 		local:  v.local,
-		report: Report{Peer: from, Session: p.Session, Name: o.Name, Size: o.Size},
+		report: Report{Addr: from, Session: p.Session, Name: o.Name, Size: o.Size},
 	}
 	t.budget.Allow(headerLen+len(p.Payload), BlockSize)
 	v.remember(t)
@@ -147,9 +147,9 @@ func (v *recvCall) admit(now time.Time, from netip.AddrPort, p Packet, o Opening
 	v.active++
 	v.progress(now, t)
 	if v.trace.Accepted != nil {
-		v.trace.Accepted(t.offer)
+		v.trace.Accepted(TransferEvent{Addr: t.offer.Addr, Offer: t.offer})
 	}
-	v.received(t, Event{Type: Open})
+	v.received(t, PacketEvent{Type: Open})
 	v.acknowledge(t, 0, AllLegs, false)
 	return nil
 }
@@ -199,7 +199,7 @@ func (v *recvCall) leg(now time.Time, t *recvTransfer, p Packet) error {
 	before := t.held
 	if what == repeat {
 		t.report.Duplicates++
-		v.received(t, Event{Type: Leg, Block: p.Block, Flags: p.Flags, Before: before, After: before, Again: true})
+		v.received(t, PacketEvent{Type: Leg, Block: p.Block, Flags: p.Flags, Before: before, After: before, Again: true})
 		v.again(t, p)
 		return nil
 	}
@@ -208,7 +208,7 @@ func (v *recvCall) leg(now time.Time, t *recvTransfer, p Packet) error {
 		return nil
 	}
 	whole := t.put(p)
-	v.received(t, Event{Type: Leg, Block: p.Block, Flags: p.Flags, Before: before, After: t.held})
+	v.received(t, PacketEvent{Type: Leg, Block: p.Block, Flags: p.Flags, Before: before, After: t.held})
 	v.touch(t)
 	if !whole {
 		t.owing = t.owing || t.owes()
@@ -266,10 +266,11 @@ func (v *recvCall) acknowledge(t *recvTransfer, block uint64, held Legs, again b
 		v.answer(t.offer.Addr, t.local, Packet{Type: Ack, Flags: held, Session: t.key.session, Block: block})
 		t.report.Sent++
 		if again {
-			t.report.SentAgain++
+			t.report.Retransmitted++
 		}
 		if v.trace.Sent != nil {
-			v.trace.Sent(t.offer.Addr, Event{
+			v.trace.Sent(PacketEvent{
+				Addr:    t.offer.Addr,
 				Session: t.key.session, Type: Ack, Block: block, Flags: held,
 				Before: t.held, After: t.held, Again: again,
 			})
@@ -307,7 +308,7 @@ func (v *recvCall) fin(now time.Time, t *recvTransfer, p Packet) error {
 		return ErrBlock
 	}
 	v.answered()
-	v.received(t, Event{Type: Fin, Block: p.Block, Again: !t.underWay()})
+	v.received(t, PacketEvent{Type: Fin, Block: p.Block, Again: !t.underWay()})
 	if !t.underWay() {
 		if !bytes.Equal(t.sum, p.Payload) {
 			return ferry.ErrDigest
@@ -342,27 +343,28 @@ func (v *recvCall) fin(now time.Time, t *recvTransfer, p Packet) error {
 // refused ends a transfer because its sender says so, or the asking because the server
 // does. The error says why p is ignored.
 func (v *recvCall) refused(now time.Time, from netip.AddrPort, p Packet, t *recvTransfer) error {
-	said := &RemoteError{Peer: from, Code: Code(p.Payload[0])}
+	said := &RemoteError{Addr: from, Code: Code(p.Payload[0])}
 	switch {
 	case t != nil && t.underWay():
-		v.received(t, Event{Type: Err, Block: p.Block, Before: t.held, After: t.held})
+		v.received(t, PacketEvent{Type: Err, Block: p.Block, Before: t.held, After: t.held})
 		v.fail(now, t, said, CodeStopped)
 	case v.question != nil && v.last == nil && v.asked == key{from, p.Session}:
 		if said.Code == CodeBusy {
 			v.question.busy = said // there may be a place when the question is repeated
 			return nil
 		}
-		v.err = &PeerError{Peer: from, Err: said}
+		v.err = &PeerError{Addr: from, Err: said}
 	case t == nil:
 		return ErrSession
 	}
 	return nil
 }
 
-func (v *recvCall) received(t *recvTransfer, e Event) {
+func (v *recvCall) received(t *recvTransfer, e PacketEvent) {
 	if v.trace.Received != nil {
 		e.Session = t.key.session
-		v.trace.Received(t.offer.Addr, e)
+		e.Addr = t.offer.Addr
+		v.trace.Received(e)
 	}
 }
 
@@ -404,7 +406,7 @@ func (v *recvCall) finish(now time.Time, t *recvTransfer, err error, code Code) 
 	v.rest(now, t)
 	t.report.Elapsed = now.Sub(t.start)
 	if v.trace.Finished != nil {
-		v.trace.Finished(t.offer, t.report, err)
+		v.trace.Finished(TransferEvent{t.offer.Addr, t.offer, t.report, err})
 	}
 }
 

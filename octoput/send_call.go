@@ -168,8 +168,8 @@ func (v *sendCall) stranger(from netip.AddrPort) error {
 
 // refused ends the delivery, because the receiver says so.
 func (v *sendCall) refused(now time.Time, d *sendTransfer, p Packet) {
-	v.received(d, Event{Type: Err, Block: p.Block, Before: d.held, After: d.held})
-	said := &RemoteError{Peer: d.peer, Code: Code(p.Payload[0])}
+	v.received(d, PacketEvent{Type: Err, Block: p.Block, Before: d.held, After: d.held})
+	said := &RemoteError{Addr: d.peer, Code: Code(p.Payload[0])}
 	if said.Code == CodeBusy && d.phase == opening && !d.outbound.asked {
 		d.busy = said // there may be a place when the OPEN is repeated
 		return
@@ -191,7 +191,7 @@ func (v *sendCall) acked(now time.Time, d *sendTransfer, p Packet) error {
 	case stale:
 		d.report.Duplicates++
 	}
-	v.received(d, Event{Type: Ack, Block: p.Block, Flags: p.Flags, Before: before, After: d.held, Again: what == stale, RTT: sample})
+	v.received(d, PacketEvent{Type: Ack, Block: p.Block, Flags: p.Flags, Before: before, After: d.held, Again: what == stale, RTT: sample})
 	if what == complete {
 		if err := d.confirmed(now); err != nil {
 			v.fail(now, d, err)
@@ -213,10 +213,11 @@ func (v *sendCall) acked(now time.Time, d *sendTransfer, p Packet) error {
 	return v.step(now, d)
 }
 
-func (v *sendCall) received(d *sendTransfer, e Event) {
+func (v *sendCall) received(d *sendTransfer, e PacketEvent) {
 	if v.trace.Received != nil {
 		e.Session = d.session
-		v.trace.Received(d.peer, e)
+		e.Addr = d.peer
+		v.trace.Received(e)
 	}
 }
 
@@ -226,12 +227,12 @@ func (v *sendCall) ignored(from netip.AddrPort, d *sendTransfer, err error) {
 	case errors.Is(err, ferry.ErrUnsolicited):
 		v.foreign++
 	case d != nil:
-		d.report.Bad++
+		d.report.Unexpected++
 	default:
 		v.bad++
 	}
-	if v.trace.Bad != nil {
-		v.trace.Bad(from, err)
+	if v.trace.Ignored != nil {
+		v.trace.Ignored(PacketEvent{Addr: from, Err: err})
 	}
 }
 
@@ -252,7 +253,7 @@ func (v *sendCall) finish(now time.Time, d *sendTransfer, err error) {
 	d.report.Elapsed = now.Sub(d.start)
 	v.err = err
 	if v.trace.Finished != nil {
-		v.trace.Finished(d.offer(), d.report, err)
+		v.trace.Finished(TransferEvent{d.offer().Addr, d.offer(), d.report, err})
 	}
 }
 

@@ -52,7 +52,7 @@ func (v *sendCall) asked(now time.Time, pkt datagram.Packet, p Packet) error {
 	d.answers, d.local = p.Session, local
 	d.outbound.asked = true
 	if v.trace.Accepted != nil {
-		v.trace.Accepted(d.offer())
+		v.trace.Accepted(TransferEvent{Addr: d.offer().Addr, Offer: d.offer()})
 	}
 	err = v.admit(now, d)
 	d.opened = time.Now() // to open the file may have taken its time
@@ -84,6 +84,6 @@ func (v *sendCall) refuse(from netip.AddrPort, local netip.Addr, p Packet, quest
 	v.tell(from, local, p.Session, 0, codeOf(err, CodeRefused))
 	if v.trace.Finished != nil {
 		o := ferry.Offer{Addr: from, Session: uint64(p.Session), Name: question.Name}
-		v.trace.Finished(o, Report{Peer: from, Session: p.Session, Name: question.Name}, err)
+		v.trace.Finished(TransferEvent{o.Addr, o, Report{Addr: from, Session: p.Session, Name: question.Name}, err})
 	}
 }

@@ -54,7 +54,7 @@ func (v *sendCall) newSendTransfer(now time.Time, to netip.AddrPort, src ferry.S
 		hash:    sha256.New(),
 		start:   now,
 	}
-	d.report = Report{Peer: to, Session: d.session, Name: src.Name, Size: src.Size}
+	d.report = Report{Addr: to, Session: d.session, Name: src.Name, Size: src.Size}
 	d.begin(now)
 	return d
 }
@@ -143,7 +143,7 @@ func (d *sendTransfer) confirmed(now time.Time) error {
 // given is why the receiver was given up; said is what it said itself, nil if it fell
 // silent.
 func (d *sendTransfer) given(said *RemoteError) error {
-	e := &PeerError{Peer: d.peer, Block: d.number(), Silence: d.silence}
+	e := &PeerError{Addr: d.peer, Block: d.number(), Silence: d.silence}
 	switch d.phase {
 	case opening:
 		e.Err = ferry.ErrNoAnswer

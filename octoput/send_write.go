@@ -13,7 +13,7 @@ func (v *sendCall) shoot(now time.Time, d *sendTransfer, s shot) error {
 	if s.timeout {
 		d.report.Timeouts++
 		if v.trace.Timeout != nil {
-			v.trace.Timeout(d.peer, Event{Session: d.session, Type: s.kind, Block: d.number(), Before: d.held, After: d.held})
+			v.trace.Timeout(PacketEvent{Addr: d.peer, Session: d.session, Type: s.kind, Block: d.number(), Before: d.held, After: d.held})
 		}
 	}
 	v.load(d, s)
@@ -66,10 +66,11 @@ func (v *sendCall) load(d *sendTransfer, s shot) {
 func (v *sendCall) sent(d *sendTransfer, packet []byte, again bool) {
 	d.report.Sent++
 	if again {
-		d.report.SentAgain++
+		d.report.Retransmitted++
 	}
 	if v.trace.Sent != nil {
-		v.trace.Sent(d.peer, Event{
+		v.trace.Sent(PacketEvent{
+			Addr:    d.peer,
 			Session: d.session, Type: Type(packet[0]), Block: d.number(), Flags: Legs(packet[1]),
 			Before: d.held, After: d.held, Again: again,
 		})
@@ -86,6 +87,6 @@ func (v *sendCall) tell(to netip.AddrPort, local netip.Addr, session uint32, blo
 
 func (v *sendCall) writeFailed(to netip.AddrPort, err error) {
 	if v.trace.WriteFailed != nil {
-		v.trace.WriteFailed(to, err)
+		v.trace.WriteFailed(PacketEvent{Addr: to, Err: err})
 	}
 }

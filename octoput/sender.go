@@ -81,8 +81,8 @@ func (s *Sender) Send(ctx context.Context, conn net.PacketConn, to netip.AddrPor
 		return d.report, d.at(context.Cause(ctx))
 	}
 	err := v.run(ctx, conn, now)
-	d.report.Bad += v.bad
-	d.report.Foreign += v.foreign
+	d.report.Unexpected += v.bad
+	d.report.Unsolicited += v.foreign
 	return d.report, err
 }
 

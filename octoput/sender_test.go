@@ -25,10 +25,10 @@ func TestSendWithoutLossSendsNothingTwice(t *testing.T) {
 		}
 		p.wait()
 		p.check(data)
-		if want := uint64(102*8 + 2); report.Sent != want || report.SentAgain != 0 || report.Timeouts != 0 || report.Duplicates != 0 || report.RTT != 2*time.Millisecond {
+		if want := uint64(102*8 + 2); report.Sent != want || report.Retransmitted != 0 || report.Timeouts != 0 || report.Duplicates != 0 || report.RTT != 2*time.Millisecond {
 			t.Errorf("report %+v, want %d packets sent", report, want)
 		}
-		if p.report.Sent != 104 || p.report.SentAgain != 0 || p.report.Duplicates != 0 {
+		if p.report.Sent != 104 || p.report.Retransmitted != 0 || p.report.Duplicates != 0 {
 			t.Errorf("the receiver's report %+v, want 104 packets sent", p.report)
 		}
 	})
@@ -61,10 +61,10 @@ func TestSendReceiverVanishes(t *testing.T) {
 		gone := false
 		p := newPair(t, lossy.Delay(time.Millisecond), lossy.DropIf(func(lossy.Packet) bool { return gone }))
 		p.receive(Receiver{})
-		s := Sender{Trace: &Trace{Received: func(_ netip.AddrPort, e Event) { gone = gone || e.Block == 3 }}}
+		s := Sender{Trace: &Trace{Received: func(e PacketEvent) { gone = gone || e.Block == 3 }}}
 		report, err := p.send(s, make([]byte, 9*BlockSize))
 		var failed *PeerError
-		if !errors.As(err, &failed) || !errors.Is(err, ferry.ErrSilent) || failed.Block != 4 || failed.Peer != p.to || failed.Silence != DefaultGiveUp {
+		if !errors.As(err, &failed) || !errors.Is(err, ferry.ErrSilent) || failed.Block != 4 || failed.Addr != p.to || failed.Silence != DefaultGiveUp {
 			t.Errorf("Send: %v", err)
 		}
 		if want := "octoput: 10.0.0.2:8888: silent for 10s at octoblock 4"; err.Error() != want {
@@ -125,7 +125,7 @@ func TestSendReceiverRestarts(t *testing.T) {
 		p := newPair(t, lossy.Delay(time.Millisecond))
 		p.serve(Receiver{}, &ferry.Dir{Root: root})
 		restarted := false
-		s := Sender{Trace: &Trace{Sent: func(_ netip.AddrPort, e Event) {
+		s := Sender{Trace: &Trace{Sent: func(e PacketEvent) {
 			if e.Block == 3 && !restarted {
 				restarted = true
 				p.receiver.Close() // so that it says nothing when it goes
@@ -218,8 +218,8 @@ func TestSenderIgnores(t *testing.T) {
 		h.wants(Fin, 2, 0)
 		h.writes(Packet{Type: Ack, Flags: AllLegs, Session: q.Session, Block: 2})
 		p.wait()
-		if want := uint64(len(badPackets)) + 17; err != nil || report.Bad != want || report.Foreign != 2 {
-			t.Errorf("Send: %v, %d bad, want %d, %d foreign, want 2", err, report.Bad, want, report.Foreign)
+		if want := uint64(len(badPackets)) + 17; err != nil || report.Unexpected != want || report.Unsolicited != 2 {
+			t.Errorf("Send: %v, %d bad, want %d, %d foreign, want 2", err, report.Unexpected, want, report.Unsolicited)
 		}
 		stranger.conn.Close()
 	})

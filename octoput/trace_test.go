@@ -101,8 +101,8 @@ func TestPrintTraceTheRest(t *testing.T) {
 	(*Trace)(nil).Lost(netip.AddrPort{}, leg)
 	(&Trace{}).Lost(netip.AddrPort{}, leg)
 	at := netip.MustParseAddrPort("10.0.0.2:8888")
-	trace.WriteFailed(at, errBroken)
-	trace.Bad(at, ErrLength)
+	trace.WriteFailed(PacketEvent{Addr: at, Err: errBroken})
+	trace.Ignored(PacketEvent{Addr: at, Err: ErrLength})
 	if got, want := b.String(), `dropped LEG 7 00100000
 not sent to 10.0.0.2:8888: broken
 ignored, from 10.0.0.2:8888: octoput: wrong length
@@ -132,16 +132,16 @@ func TestLogTrace(t *testing.T) {
 		p.wait()
 	})
 	trace.Lost(netip.MustParseAddrPort("10.0.0.9:1"), raw(Packet{Type: Ack, Flags: 1, Session: 1, Block: 7}))
-	trace.WriteFailed(netip.AddrPort{}, errBroken)
-	trace.Bad(netip.AddrPort{}, ErrFlag)
+	trace.WriteFailed(PacketEvent{Err: errBroken})
+	trace.Ignored(PacketEvent{Err: ErrFlag})
 	for _, want := range []string{
 		`level=INFO msg="transfer began" peer=10.0.0.1:8888 name=f size=80`,
 		`type=LEG block=1 flags=00000010 before=00000000 after=00000000 again=false rtt=0s`,
 		`type=ACK block=1 flags=11111101 before=00000000 after=11111101 again=false rtt=2ms`,
 		`type=LEG block=1 flags=00000010 before=11111101 after=11111111 again=false`,
-		`level=DEBUG msg="packet dropped" peer=10.0.0.9:1 type=ACK block=7 flags=00000001`,
+		`level=DEBUG msg="packet dropped" peer=10.0.0.9:1 session=1 type=ACK block=7 flags=00000001`,
 		`level=DEBUG msg="write failed"`,
-		`level=DEBUG msg="bad packet"`,
+		`level=DEBUG msg="packet ignored"`,
 		`msg="transfer ended" peer=10.0.0.1:8888 name=f bytes=80 err=<nil>`,
 		`msg="transfer ended" peer=10.0.0.2:8888 name=f bytes=80 err=<nil>`,
 	} {

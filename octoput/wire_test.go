@@ -51,8 +51,8 @@ func TestWireOneBlockInFlight(t *testing.T) {
 		p.receive(Receiver{Linger: time.Minute})
 		data := noise(1, 50*BlockSize+13)
 		report, err := p.send(Sender{GiveUp: time.Hour, Trace: &Trace{
-			Received: func(_ netip.AddrPort, e Event) { known[e.Block] |= e.Flags },
-			Sent: func(_ netip.AddrPort, e Event) {
+			Received: func(e PacketEvent) { known[e.Block] |= e.Flags },
+			Sent: func(e PacketEvent) {
 				if e.Again {
 					again++
 				}
@@ -63,8 +63,8 @@ func TestWireOneBlockInFlight(t *testing.T) {
 		}
 		p.wait()
 		p.check(data)
-		if highest != 53 || again == 0 || report.SentAgain != uint64(again) {
-			t.Errorf("the FIN had number %d, want 53; %d packets went again, %d reported", highest, again, report.SentAgain)
+		if highest != 53 || again == 0 || report.Retransmitted != uint64(again) {
+			t.Errorf("the FIN had number %d, want 53; %d packets went again, %d reported", highest, again, report.Retransmitted)
 		}
 	})
 }
@@ -82,9 +82,9 @@ func TestReorderingCostsLittle(t *testing.T) {
 		}
 		p.wait()
 		p.check(data)
-		t.Logf("%d of %d packets sent again", report.SentAgain, report.Sent)
-		if report.SentAgain > report.Sent/20 {
-			t.Errorf("%d of %d packets sent again, want one in twenty at most", report.SentAgain, report.Sent)
+		t.Logf("%d of %d packets sent again", report.Retransmitted, report.Sent)
+		if report.Retransmitted > report.Sent/20 {
+			t.Errorf("%d of %d packets sent again, want one in twenty at most", report.Retransmitted, report.Sent)
 		}
 	})
 }
@@ -102,8 +102,8 @@ func TestLongRoundTrip(t *testing.T) {
 		}
 		p.wait()
 		p.check(data)
-		if report.SentAgain > 80 {
-			t.Errorf("%d of %d packets were sent again on a network that loses none", report.SentAgain, report.Sent)
+		if report.Retransmitted > 80 {
+			t.Errorf("%d of %d packets were sent again on a network that loses none", report.Retransmitted, report.Sent)
 		}
 	})
 }

@@ -149,7 +149,8 @@ func trace(stop context.CancelCauseFunc) *octoput.Trace {
 	if *file == "-" {
 		out = os.Stderr
 	}
-	t.Finished = func(o ferry.Offer, r octoput.Report, err error) {
+	t.Finished = func(e octoput.TransferEvent) {
+		o, r, err := e.Offer, e.Report, e.Err
 		switch {
 		case err == nil:
 			fmt.Fprintf(out, "from %v: %s, %d bytes in %d octoblocks, %v\n", o.Addr, printable.Quote(o.Name), r.Bytes, r.Blocks, r.Elapsed.Round(time.Microsecond))

@@ -69,7 +69,7 @@ func run(ctx context.Context) error {
 	defer conn.Close()
 	report, err := s.Send(ctx, lose(conn, s.Trace), receivers[0], source)
 	fmt.Printf("to %v: %d of %d bytes in %d octoblocks, %d packets sent, %d of them again, round trip %v, %v\n",
-		receivers[0], report.Bytes, source.Size, report.Blocks, report.Sent, report.SentAgain,
+		receivers[0], report.Bytes, source.Size, report.Blocks, report.Sent, report.Retransmitted,
 		report.RTT.Round(time.Microsecond), report.Elapsed.Round(time.Microsecond))
 	return err
 }
@@ -109,7 +109,8 @@ func serve(ctx context.Context, s octoput.Sender) error {
 	} else {
 		fmt.Fprintln(os.Stderr, "serving at", conn.LocalAddr())
 	}
-	s.Trace.Finished = func(o ferry.Offer, r octoput.Report, err error) {
+	s.Trace.Finished = func(e octoput.TransferEvent) {
+		o, r, err := e.Offer, e.Report, e.Err
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "to %v: %s: %s\n", o.Addr, printable.Quote(o.Name), printable.Error(err))
 			return
