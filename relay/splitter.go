@@ -119,6 +119,9 @@ func (s *splitter) chunks() bool {
 	case Chunk:
 		return true
 	case Auto:
+		if s.partial && !s.ended && string(s.waiting()) == "\r" {
+			return false // a newline may follow
+		}
 		return s.ended || s.partial || !s.filled || len(s.waiting()) > s.max
 	}
 	return false

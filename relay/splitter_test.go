@@ -48,6 +48,8 @@ func TestSplitter(t *testing.T) {
 		{"chunks", Auto, 10, []string{"a", "bc", "d e"}, []string{"a", "bc", "d e"}, nil},
 		{"chunks, then lines", Auto, 10, []string{"a", "b\nc", "d\ne", "f\n"}, []string{"a", "b", "cd", "ef"}, nil},
 		{"a key at a time", Auto, 10, []string{"y", "o", "\r\n", "y", "o", "u", "\r", "\n", "\r\n"}, []string{"y", "o", "you", ""}, nil},
+		{"a key at a time, the end too", Auto, 10, []string{"y", "o", "\r", "\n", "y", "o", "u", "\r", "\n"}, []string{"y", "o", "you"}, nil},
+		{"a carriage return between chunks", Auto, 10, []string{"a", "\r", "b"}, []string{"a", "\rb"}, nil},
 		{"the first line cut in two", Auto, 10, []string{"hel", "lo\n", "thi", "rd\n"}, []string{"hel", "lo", "third"}, nil},
 		{"a character cut in two", Auto, 10, []string{"a\ngr\xc3", "\xbcn\n"}, []string{"a", "grün"}, nil},
 		{"lines", Auto, 10, []string{"a\nb", "c\n"}, []string{"a", "bc"}, nil},
