@@ -275,7 +275,7 @@ func TestMistakes(t *testing.T) {
 		{"p2mp-send " + dir + " 127.0.0.1:1", 1, "is a directory"},
 		{"p2mp-send -policy maybe " + name + " 127.0.0.1:1", 2, `policy "maybe", want drop, fail or wait`},
 		{"p2mp-send -mss 70000 " + name + " 127.0.0.1:1", 1, "MSS of 70000 bytes, want 1 to"},
-		{"p2mp-send " + name + " 127.0.0.1", 1, "missing port"},
+		{"p2mp-send " + name + " [::1", 2, "want HOST:PORT"},
 		{"p2mp-send " + name + " :7735", 2, "want HOST:PORT"},
 		{"p2mp-send " + name + " 127.0.0.1:1 127.0.0.1:1", 1, "listed twice"},
 		{"p2mp-recv", 2, "want either -o or -dir"},

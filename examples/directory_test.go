@@ -332,7 +332,7 @@ func TestDirectoryMistakes(t *testing.T) {
 		{[]string{"peer", "-view", "-find", "x"}, 2, "want one of"},
 		{[]string{"peer", "-view", "x"}, 2, "want one of"},
 		{[]string{"peer", "-o", "x"}, 2, "want one of"},
-		{[]string{"peer", "-directory", "127.0.0.1"}, 1, "missing port"},
+		{[]string{"peer", "-directory", "127.0.0.1:"}, 2, "want HOST:PORT"},
 		{[]string{"peer", "-listen", "127.0.0.1:0", "-dir", "/nonsuch"}, 1, "no such file"},
 		{[]string{"peer", "-listen", "127.0.0.1:0", "nonsuch"}, 1, "no such file"},
 		{[]string{"peer", "-get", "../x"}, 1, "path, not a file's name"},

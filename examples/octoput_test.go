@@ -237,7 +237,7 @@ func TestOctoputMistakes(t *testing.T) {
 		{"octoput-send nonsuch 127.0.0.1:1", 1, "open nonsuch: no such file"},
 		{"octoput-send " + dir + " 127.0.0.1:1", 1, "is a directory"},
 		{"octoput-send /dev/null 127.0.0.1:1", 1, "no regular file"},
-		{"octoput-send " + name + " 127.0.0.1", 1, "missing port"},
+		{"octoput-send " + name + " 127.0.0.1:", 2, "want HOST:PORT"},
 		{"octoput-send " + name + " :8888", 2, "want HOST:PORT"},
 		{"octoput-send -loss 2 " + name + " 127.0.0.1:1", 2, "want a probability"},
 		{"octoput-recv", 2, "want either -o or -dir"},

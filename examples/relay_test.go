@@ -239,7 +239,7 @@ func TestRelayMistakes(t *testing.T) {
 		{"forwarder -listen " + addr + " -to " + addr, 1, "address already in use"},
 		{"chat", 2, "want -server, -listen and -peer"},
 		{"chat -server " + absent + " -listen 127.0.0.1:0 -peer 127.0.0.1:1", 1, "connection refused"},
-		{"chat -server " + addr + " -listen 127.0.0.1:0 -peer nowhere", 1, "missing port"},
+		{"chat -server " + addr + " -listen 127.0.0.1:0 -peer nowhere", 2, "want HOST:PORT"},
 	} {
 		args := strings.Fields(tt.command)
 		_, stderr, status := run(t, args[0], args[1:]...)

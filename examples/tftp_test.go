@@ -91,13 +91,13 @@ func TestTFTPMistakes(t *testing.T) {
 		status  int
 		want    string
 	}{
-		{"tftp", 2, "want get HOST:PORT NAME"},
+		{"tftp", 2, "want get HOST[:PORT] NAME"},
 		{"tftp list 127.0.0.1:1 x", 2, "want get or put"},
 		{"tftp -mode mail get 127.0.0.1:1 x", 2, "want octet or netascii"},
 		{"tftp -blksize 7 get 127.0.0.1:1 x -", 1, "block size of 7 bytes"},
 		{"tftp put 127.0.0.1:1 nonsuch", 1, "open nonsuch"},
 		{"tftp put 127.0.0.1:1 -", 2, "want a NAME"},
-		{"tftp get 127.0.0.1 x", 1, "missing port"},
+		{"tftp get 127.0.0.1: x", 2, "want HOST:PORT"},
 		{"tftpd", 2, "want one directory"},
 		{"tftpd nonsuch", 1, "nonsuch"},
 		{"tftpd -max 0 .", 2, "at least 1"},

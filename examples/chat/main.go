@@ -1,5 +1,5 @@
-// Chat joins a TCP server and talks to another chat over UDP. It sends each line that is
-// typed to both. The line "exit", the end of the input or an interrupt ends both chats.
+// Chat joins a TCP server and talks to another chat over UDP. It sends each line of standard input to both. The
+// line "exit", the end of the input or an interrupt ends both chats.
 package main
 
 import (
@@ -20,20 +20,24 @@ import (
 )
 
 var (
-	server  = flag.String("server", "", "`HOST:PORT` of the TCP server")
+	server  = flag.String("server", "", "`HOST[:PORT]` of the TCP server (default port 9000)")
 	listen  = flag.String("listen", "", "UDP `address` to receive at")
 	peer    = flag.String("peer", "", "UDP `HOST:PORT` of the other chat")
 	verbose = flag.Bool("v", false, "print the address, and what the server sends")
 	key     = seal.New("chat")
 )
 
-func main() { cli.Main("chat [flags] -server HOST:PORT -listen UDPADDR -peer UDPADDR", run) }
+func main() { cli.Main("chat [flags] -server HOST[:PORT] -listen UDPADDR -peer UDPADDR", run) }
 
 func run(ctx context.Context) error {
 	if flag.NArg() > 0 || *server == "" || *listen == "" || *peer == "" {
 		return cli.Usagef("want -server, -listen and -peer, and no arguments")
 	}
-	other, err := cli.Resolve([]string{*peer})
+	other, err := cli.Resolve([]string{*peer}, 0)
+	if err != nil {
+		return err
+	}
+	to, err := cli.HostPort(*server, 9000)
 	if err != nil {
 		return err
 	}
@@ -42,7 +46,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer udp.Close()
-	tcp, err := new(net.Dialer).DialContext(ctx, "tcp", *server)
+	tcp, err := new(net.Dialer).DialContext(ctx, "tcp", to)
 	switch {
 	case ctx.Err() != nil:
 		return nil // interrupted before there was a chat
@@ -57,7 +61,7 @@ func run(ctx context.Context) error {
 		fmt.Fprintln(os.Stderr, "chatting at", udp.LocalAddr())
 	}
 	var p relay.Peer
-	// An interrupt ends what there is to say, and so the chat.
+	// An interrupt ends the lines of typed, and so the chat.
 	_, err = p.Run(context.WithoutCancel(ctx), tcp, udp, other[0], typed(ctx, os.Stdin), hear)
 	if errors.Is(err, relay.ErrUnconfirmed) {
 		fmt.Fprintln(os.Stderr, printable.Error(err))
@@ -102,8 +106,8 @@ func typed(ctx context.Context, r io.Reader) <-chan string {
 	return say
 }
 
-// hear prints what the other says, and with -v what the server says, which repeats it
-// if it broadcasts.
+// hear prints what the other chat says, and with -v what the server says. A server that broadcasts repeats what the
+// other chat says.
 func hear(m relay.Message) {
 	switch text := printable.Text(m.Text); {
 	case !m.Server:

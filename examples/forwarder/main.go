@@ -1,5 +1,5 @@
-// Forwarder carries TCP connections on to another host. It connects there before it
-// listens, so that any number of forwarders can be started one after the other.
+// Forwarder copies TCP connections to another host. It connects there before it listens, so that any number of
+// forwarders can be started one after the other.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 var (
 	listen  = flag.String("listen", "", "`address` to listen at")
 	to      = flag.String("to", "", "`HOST:PORT` to forward to")
-	retry   = flag.Duration("retry", 0, "try again after this time if that cannot be reached (default: that is an error)")
+	retry   = flag.Duration("retry", 0, "try again after this `time` if the host cannot be reached (default: end with an error)")
 	verbose = flag.Bool("v", false, "print the address, and who connects")
 )
 
@@ -33,7 +33,7 @@ func run(ctx context.Context) error {
 	}
 	f := relay.Forwarder{Retry: *retry, Trace: &relay.Trace{
 		Unreachable: func(from netip.AddrPort, err error) {
-			if *retry > 0 || from.IsValid() { // otherwise it ends the program
+			if *retry > 0 || from.IsValid() { // otherwise the program ends with it
 				fmt.Fprintln(os.Stderr, printable.Error(err))
 			}
 		},
@@ -51,12 +51,12 @@ func run(ctx context.Context) error {
 	}
 	err := f.ListenAndForward(ctx, *listen, *to)
 	if ctx.Err() != nil {
-		return nil // it was to go on until interrupted
+		return nil // interrupted, as is normal
 	}
 	return err
 }
 
-// announce listens, and says where.
+// announce listens, and prints the address.
 func announce(ctx context.Context, network, address string) (net.Listener, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, network, address)
 	if err == nil {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -30,7 +29,7 @@ var (
 	loss    = flag.Float64("loss", 0, "drop packets with this `probability`")
 	delay   = flag.Duration("delay", 0, "delay packets by this time")
 	jitter  = flag.Duration("jitter", 0, "delay packets by up to this time less or more")
-	rate    = flag.Float64("rate", 0, "let this number of `bits` per second through, with a queue of 1000 packets (0: no limit)")
+	rate    float64
 	seed    = flag.Uint64("seed", rand.Uint64(), "random seed `number`; the same seed loses the same packets")
 	spec    = flag.String("netem", "", "`SPEC` in tc-netem's words, such as \"delay 50ms 10ms distribution normal loss gemodel 1% 10%\"")
 	preset  = flag.String("preset", "", "a network by its `name`: lan, wifi, lte, satellite, assignment")
@@ -38,7 +37,10 @@ var (
 	verbose = flag.Bool("v", false, "print the address, and every packet that is dropped")
 )
 
-func main() { cli.Main("lossyproxy [flags] -listen ADDR -to HOST:PORT", run) }
+func main() {
+	cli.Rate(&rate, "rate", "let this number of `bits` per second through, with a queue of 1000 packets")
+	cli.Main("lossyproxy [flags] -listen ADDR -to HOST:PORT", run)
+}
 
 func run(ctx context.Context) error {
 	if flag.NArg() > 0 || *listen == "" || *to == "" {
@@ -48,7 +50,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	servers, err := cli.Resolve([]string{*to})
+	servers, err := cli.Resolve([]string{*to}, 0)
 	if err != nil {
 		return err
 	}
@@ -123,12 +125,9 @@ func models() (lossy.Model, error) {
 	if *delay < 0 || *jitter < 0 {
 		return nil, cli.Usagef("-delay %v -jitter %v: want no negative times", *delay, *jitter)
 	}
-	if !(*rate >= 0) || math.IsInf(*rate, 1) {
-		return nil, cli.Usagef("-rate %v: want a positive number", *rate)
-	}
 	all := []lossy.Model{lossy.Loss(*loss)}
-	if *rate > 0 {
-		all = append(all, lossy.RateWith(lossy.RateConfig{BitsPerSecond: *rate, Overhead: 28}))
+	if rate > 0 {
+		all = append(all, lossy.RateWith(lossy.RateConfig{BitsPerSecond: rate, Overhead: 28}))
 	}
 	if *delay > 0 || *jitter > 0 {
 		all = append(all, lossy.Jitter(max(0, *delay-*jitter), *delay+*jitter))

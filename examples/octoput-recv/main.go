@@ -83,7 +83,7 @@ func run(ctx context.Context) error {
 
 // fetch asks a server for one file.
 func fetch(ctx context.Context, handler ferry.Handler) error {
-	servers, err := cli.Resolve(flag.Args())
+	servers, err := cli.Resolve(flag.Args(), 8888)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ var (
 	alone   = flag.Bool("no-offload", false, "send each packet with a system call of its own")
 )
 
-func main() { cli.Main("octoput-send [flags] FILE HOST:PORT | -dir DIR", run) }
+func main() { cli.Main("octoput-send [flags] FILE HOST[:PORT] | -dir DIR", run) }
 
 func run(ctx context.Context) error {
 	switch {
@@ -58,7 +58,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	receivers, err := cli.Resolve(flag.Args()[1:])
+	receivers, err := cli.Resolve(flag.Args()[1:], 8888)
 	if err != nil {
 		return err
 	}

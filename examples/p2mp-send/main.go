@@ -35,14 +35,14 @@ var (
 func main() {
 	flag.IntVar(&s.MSS, "mss", p2mp.DefaultMSS, "payload of a packet in `bytes`")
 	flag.IntVar(&s.Window, "window", 0, "`chunks` under way at once, at most (default: what fits into 8 MiB)")
-	flag.Float64Var(&s.Rate, "rate", 0, "send no more than this many `bits` per second (default: what the network takes)")
-	flag.Float64Var(&s.MinRate, "min-rate", 0, "with -group: give up receivers for whose sake all would get less than this many `bits` per second")
+	cli.Rate(&s.Rate, "rate", "send no more than this many `bits` per second (default: what the network takes)")
+	cli.Rate(&s.MinRate, "min-rate", "with -group: give up receivers for whose sake all would get less than this many `bits` per second")
 	flag.BoolVar(&s.Classic, "classic", false, "speak the classic protocol only: one chunk at a time, in lock-step")
 	flag.DurationVar(&s.Timeout, "timeout", 0, "fix the retransmission timer (default: it follows the measured round trip)")
 	flag.DurationVar(&s.GiveUp, "giveup", p2mp.DefaultGiveUp, "silence of a receiver that is tolerated")
 	flag.TextVar(&s.Policy, "policy", p2mp.Drop, "what to do about a silent receiver: `drop` it and finish the others, fail for all, or wait")
 	flag.BoolVar(&s.NoOffload, "no-offload", false, "hand each packet to the system by itself")
-	cli.Main("p2mp-send [flags] FILE [HOST:PORT...]", run)
+	cli.Main("p2mp-send [flags] FILE [HOST[:PORT]...]", run)
 }
 
 func run(ctx context.Context) error {
@@ -64,7 +64,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	receivers, err := cli.Resolve(flag.Args()[1:])
+	receivers, err := cli.Resolve(flag.Args()[1:], 7735)
 	if err != nil {
 		return err
 	}

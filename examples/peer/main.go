@@ -56,7 +56,7 @@ func run(ctx context.Context) error {
 	if err != nil || len(digest) != 0 && len(digest) != 32 {
 		return cli.Usagef("-sha256 %s: want 64 hexadecimal digits", *sum)
 	}
-	to, err := cli.Resolve([]string{*at})
+	to, err := cli.Resolve([]string{*at}, directory.DefaultPort)
 	if err != nil {
 		return err
 	}

@@ -32,12 +32,12 @@ var (
 )
 
 func main() {
-	cli.Main("tftp [flags] get HOST:PORT NAME [LOCAL] | put HOST:PORT LOCAL [NAME]", run)
+	cli.Main("tftp [flags] get HOST[:PORT] NAME [LOCAL] | put HOST[:PORT] LOCAL [NAME]", run)
 }
 
 func run(ctx context.Context) error {
 	if n := flag.NArg(); n < 3 || n > 4 {
-		return cli.Usagef("want get HOST:PORT NAME [LOCAL], or put HOST:PORT LOCAL [NAME]")
+		return cli.Usagef("want get HOST[:PORT] NAME [LOCAL], or put HOST[:PORT] LOCAL [NAME]")
 	}
 	if *giveUp < 0 {
 		return cli.Usagef("-giveup %v: want a positive time", *giveUp)
@@ -50,7 +50,7 @@ func run(ctx context.Context) error {
 	if c.Mode, ok = tftp.ParseMode(*mode); !ok {
 		return cli.Usagef("-mode %q: want octet or netascii", *mode)
 	}
-	servers, err := cli.Resolve(flag.Args()[1:2])
+	servers, err := cli.Resolve(flag.Args()[1:2], 6900)
 	if err != nil {
 		return err
 	}

@@ -7,14 +7,15 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
-	"net/netip"
+	"io"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/ferrygo/ferry/examples/internal/printable"
-	"github.com/ferrygo/ferry/multicast"
 )
 
 // Stdout and Stderr are for text that may come from the network.
@@ -31,29 +32,86 @@ func Usagef(format string, args ...any) error {
 	return usageError{fmt.Errorf(format, args...)}
 }
 
-// Main runs a program: it parses flags, and calls run with a context that an
-// interrupt or a request to terminate ends; a second one ends the program. An error goes to standard error, with exit status 1, or 2 if
-// it is about usage.
+// Main runs a program: it parses flags and arguments, which may be mixed, and calls run with a context that ends
+// at an interrupt or a request to terminate; a second one ends the program. All programs have the flags -h and
+// -version. An error goes to standard error in one line, with exit status 1, or 2 if it is about usage.
 func Main(synopsis string, run func(ctx context.Context) error) {
-	flag.Usage = func() {
-		fmt.Fprintf(flag.CommandLine.Output(), "usage: %s\n", synopsis)
+	version := flag.Bool("version", false, "print the version, and exit")
+	usage := func() {
+		fmt.Fprintf(os.Stderr, "usage: %s\n", synopsis)
+		flag.CommandLine.SetOutput(os.Stderr)
 		flag.PrintDefaults()
 	}
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	err := run(ctx)
-	stop()
-	if err == nil {
+	flag.CommandLine.Init(os.Args[0], flag.ContinueOnError)
+	flag.CommandLine.SetOutput(io.Discard)
+	flag.Usage = func() {}
+	err := parse(flag.CommandLine, os.Args[1:])
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		usage()
 		return
+	case err != nil:
+		err = usageError{err}
+	case *version:
+		fmt.Println(versionLine(synopsis))
+		return
+	default:
+		err = interruptible(run)
+	}
+	if err != nil {
+		os.Exit(report(err))
+	}
+}
+
+// interruptible calls run.
+func interruptible(run func(ctx context.Context) error) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return run(ctx)
+}
+
+// report prints an error, and returns the exit status.
+func report(err error) int {
+	if _, usage := errors.AsType[usageError](err); usage {
+		fmt.Fprintln(os.Stderr, printable.Error(err)+" (-h lists the flags)")
+		return 2
 	}
 	fmt.Fprintln(os.Stderr, printable.Error(err))
-	var usage usageError
-	if errors.As(err, &usage) {
-		flag.Usage()
-		os.Exit(2)
+	return 1
+}
+
+// parse parses flags that stand before, between and behind arguments. What follows "--" is arguments.
+func parse(flags *flag.FlagSet, args []string) error {
+	var plain []string
+	for all := args; ; {
+		before := len(args)
+		if err := flags.Parse(args); err != nil {
+			return err
+		}
+		args = flags.Args()
+		ended := before > len(args) && all[len(all)-len(args)-1] == "--"
+		if len(args) == 0 || ended {
+			return flags.Parse(append([]string{"--"}, append(plain, args...)...))
+		}
+		plain, args = append(plain, args[0]), args[1:]
 	}
-	os.Exit(1)
+}
+
+// versionLine names the program, its version, and what it was built with.
+func versionLine(synopsis string) string {
+	name, _, _ := strings.Cut(synopsis, " ")
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return name + " (unknown version)"
+	}
+	version := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && (version == "" || version == "(devel)") {
+			version = s.Value
+		}
+	}
+	return fmt.Sprintf("%s %s (%s %s/%s)", name, version, info.GoVersion, runtime.GOOS, runtime.GOARCH)
 }
 
 // Probability checks the value of a flag.
@@ -62,50 +120,4 @@ func Probability(name string, p float64) error {
 		return Usagef("-%s %v: want a probability from 0 to 1", name, p)
 	}
 	return nil
-}
-
-// Resolve looks up HOST:PORT arguments.
-func Resolve(hosts []string) ([]netip.AddrPort, error) {
-	addrs := make([]netip.AddrPort, len(hosts))
-	for i, h := range hosts {
-		a, err := net.ResolveUDPAddr("udp", h)
-		if err != nil {
-			return nil, err
-		}
-		if a.IP == nil {
-			return nil, Usagef("%s: want HOST:PORT", h)
-		}
-		// As packets will have it that come from there: not IPv4 in IPv6.
-		addrs[i] = netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), a.AddrPort().Port())
-	}
-	return addrs, nil
-}
-
-// ListenGroup opens a conn for a multicast group at an address of this host, joined or not.
-// Where config names no interface the system's route decides.
-func ListenGroup(config multicast.Config, group, at string, join bool) (*multicast.Conn, netip.AddrPort, error) {
-	to, err := netip.ParseAddrPort(group)
-	if err != nil || !to.Addr().IsMulticast() || to.Port() == 0 {
-		return nil, to, Usagef("-group %s: want ADDR:PORT of a multicast group", group)
-	}
-	host, port, err := net.SplitHostPort(at)
-	if err != nil {
-		return nil, to, err
-	}
-	if host == "" {
-		if host = "0.0.0.0"; to.Addr().Is6() {
-			host = "::"
-		}
-	}
-	local, err := netip.ParseAddrPort(net.JoinHostPort(host, port))
-	if err != nil {
-		return nil, to, Usagef("%s: want ADDR:PORT of this host", at)
-	}
-	var groups []multicast.Membership
-	if join {
-		groups = append(groups, multicast.Membership{Group: to.Addr()})
-	}
-	config.Unicast = true
-	conn, err := config.Listen(local, groups...)
-	return conn, to, err
 }

@@ -42,3 +42,43 @@ func ParseSize(s string) (int64, error) {
 	}
 	return int64(f), nil
 }
+
+// Rate defines a flag for a number of bits per second, in target, with or without a unit.
+func Rate(target *float64, name, usage string) {
+	flag.Func(name, usage+" (100e6, 10mbit, 1.5MB)", func(s string) (err error) {
+		*target, err = ParseRate(s)
+		return err
+	})
+}
+
+var rateUnits = []struct {
+	suffix string
+	bits   float64
+}{{"kbit", 1e3}, {"mbit", 1e6}, {"gbit", 1e9}, {"bit", 1}}
+
+// ParseRate parses a rate: bits per second as a plain number or in kbit, mbit, gbit, or bytes per second in the units of
+// [ParseSize]. "/s" may follow. 0 is none.
+func ParseRate(s string) (bits float64, err error) {
+	number := strings.TrimSuffix(strings.ToLower(s), "/s")
+	for _, u := range rateUnits {
+		if n, ok := strings.CutSuffix(number, u.suffix); ok {
+			return rate(n, u.bits)
+		}
+	}
+	if strings.HasSuffix(number, "b") {
+		for _, u := range sizeUnits {
+			if n, ok := strings.CutSuffix(number, u.suffix); ok {
+				return rate(n, 8*u.bytes)
+			}
+		}
+	}
+	return rate(number, 1)
+}
+
+func rate(number string, unit float64) (float64, error) {
+	f, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if f *= unit; err != nil || !(f >= 0 && !math.IsInf(f, 1)) {
+		return 0, fmt.Errorf("want bits per second such as 100e6 or 10mbit, or bytes such as 1.5MB")
+	}
+	return f, nil
+}
