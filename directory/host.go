@@ -119,24 +119,25 @@ func (r *registry) prove(now time.Time, addr netip.Addr) {
 	}
 }
 
-// crowded reports whether the registry is at least half full.
-func (r *registry) crowded() bool {
-	return 2*len(r.peers) >= r.max.peers || 2*r.entries >= r.max.entries || 2*r.bytes >= r.max.bytes()
+// crowded reports whether the registry is filled to num/den.
+func (r *registry) crowded(num, den int) bool {
+	return den*len(r.peers) >= num*r.max.peers || den*r.entries >= num*r.max.entries || den*r.bytes >= num*r.max.bytes()
 }
 
 // admit reports whether a host may have another peer, with a number of files. old is the
 // peer that it replaces, if there is one.
 //
 // While the registry is less than half full, every host may. After that a host has at most
-// a sixteenth of it, and must have proved that it receives what is sent there: whoever
-// sends under the addresses of others could fill the registry otherwise. A host that did
-// not prove it can insist. Its peer makes room for others first; see makeRoom.
+// a sixteenth of it. From seven eighths on a host must also have proved that it receives
+// what is sent to it: whoever sends under the addresses of others could fill the registry
+// otherwise. A host that did not prove it can insist. Its peer is the first to make room
+// for others; see makeRoom.
 func (r *registry) admit(by netip.Addr, old *member, files int, insist bool) bool {
 	h := r.hosts[by]
 	if !r.fits(h, 1, files) {
 		return false
 	}
-	if !r.crowded() {
+	if !r.crowded(7, 8) {
 		return true
 	}
 	proven := h != nil && !h.proved.IsZero()
@@ -152,7 +153,7 @@ func (r *registry) fits(h *host, peers, entries int) bool {
 	if entries > r.max.entries {
 		return false
 	}
-	if h == nil || !r.crowded() {
+	if h == nil || !r.crowded(1, 2) {
 		return true
 	}
 	return h.peers+peers <= max(r.max.peers/16, 1) && h.entries+entries <= max(r.max.entries/16, r.max.files)

@@ -29,6 +29,9 @@ const (
 	listingBurst = 20
 )
 
+// minListed is the length of a peer without files in a listing, at least.
+const minListed = len("1.2.3.4 1 1234567890.123456 0 ")
+
 // stale reports whether a listing is to be made, if the registry has had so many
 // changes.
 func (l *listing) stale(now time.Time, changes uint64) bool {
@@ -46,7 +49,12 @@ func (l *listing) make(now time.Time, r *registry, most int) {
 		l.next = earliest
 	}
 	l.next = l.next.Add(listingPause)
+	// Many peers of one host must not keep those of others out.
+	share, shown := max(most/minListed/max(len(r.hosts), 1), 1), make(map[*host]int)
 	r.visit(now, func(m *member, files func(func(string) bool)) bool {
+		if shown[m.host]++; shown[m.host] > share {
+			return true
+		}
 		b := appendAddr(l.peers, m.addr)
 		b = append(appendTime(b, m.heard), ' ')
 		b = append(strconv.AppendInt(b, int64(len(m.files)), 10), ' ')

@@ -42,8 +42,8 @@ type Server struct {
 	// bound the registry: what exceeds them is refused. 0 means the default. Entries and
 	// names take at most 64 bytes for each of MaxEntries, and a peer takes about 400.
 	//
-	// When the registry is half full, one host may have at most a sixteenth of it, and a
-	// host must prove that it receives what is sent to it; see Limits.
+	// When the registry is half full, one host may have at most a sixteenth of it. When it
+	// is nearly full, a host must prove that it receives what is sent to it; see Limits.
 	MaxPeers, MaxFiles, MaxEntries int
 	// MaxRequest and MaxAnswer bound the bytes of a request and of an answer, the
 	// framing of datagrams apart. A longer request is ignored. A longer view is cut,
