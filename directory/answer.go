@@ -25,7 +25,7 @@ func (d *desk) lookup(now time.Time, from netip.AddrPort, body []byte) (answer [
 	}
 	d.found = d.registry.lookup(now, name, d.limits.sources, d.found[:0])
 	if d.trace.LookedUp != nil {
-		d.trace.LookedUp(from, name, len(d.found))
+		d.trace.LookedUp(Event{Addr: from, Request: Lookup, Name: name, Sources: len(d.found)})
 	}
 	if len(d.found) == 0 {
 		return nil, CodeNotFound, false

@@ -62,7 +62,7 @@ func BenchmarkKeepAlive(b *testing.B) {
 					i = 0
 				}
 			}
-			if d.stats.Bad+d.stats.Refused > 0 || len(d.out) != 1 {
+			if d.stats.Unexpected+d.stats.Refused > 0 || len(d.out) != 1 {
 				b.Fatal("not a keep-alive")
 			}
 		})

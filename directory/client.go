@@ -201,7 +201,9 @@ func (c *Client) ask(ctx context.Context, typ Type, key string, body []byte, giv
 	err = c.run(ctx, x, to)
 	c.latest, c.after = x.latest, x.next
 	if c.Trace != nil && c.Trace.Asked != nil {
-		c.Trace.Asked(typ, Exchange{Sent: x.packets, SentAgain: x.again, Bad: x.bad, RTT: c.timer.est, Elapsed: time.Since(start)}, err)
+		c.Trace.Asked(Event{Addr: to, Request: typ, Err: err, Exchange: Exchange{
+			Sent: x.packets, Retransmitted: x.again, Unexpected: x.bad, RTT: c.timer.est, Elapsed: time.Since(start),
+		}})
 	}
 	if err != nil {
 		return nil, err
@@ -252,20 +254,20 @@ const waitingAfter = 2 * time.Second
 
 func (c *Client) waiting(typ Type, to netip.AddrPort) {
 	if c.Trace != nil && c.Trace.Waiting != nil {
-		c.Trace.Waiting(typ, to)
+		c.Trace.Waiting(Event{Addr: to, Request: typ})
 	}
 }
 
 func (c *Client) arrived(conn *datagram.Conn, x *exchange, now time.Time, p datagram.Packet, to netip.AddrPort) error {
-	err := ErrForeign
+	err := ferry.ErrUnsolicited
 	var ack []byte
 	if p.Addr == to {
 		ack, err = x.arrived(now, p.Data, nil)
 	}
 	if err != nil {
 		x.bad++
-		if c.Trace != nil && c.Trace.Bad != nil {
-			c.Trace.Bad(p.Addr, err)
+		if c.Trace != nil && c.Trace.Ignored != nil {
+			c.Trace.Ignored(Event{Addr: p.Addr, Err: err})
 		}
 	}
 	return c.write(conn, ack, to)
@@ -278,7 +280,7 @@ func (c *Client) write(conn *datagram.Conn, b []byte, to netip.AddrPort) error {
 	}
 	err := datagram.Send(conn, []datagram.Packet{{Data: b, Addr: to}}, func(_ int, err error) {
 		if c.Trace != nil && c.Trace.WriteFailed != nil {
-			c.Trace.WriteFailed(to, err)
+			c.Trace.WriteFailed(Event{Addr: to, Err: err})
 		}
 	})
 	if err != nil {

@@ -24,9 +24,9 @@ func TestClientWaits(t *testing.T) {
 		c := v.client("10.0.0.2")
 		start := time.Now()
 		var waited []time.Duration
-		c.Trace = &Trace{Waiting: func(_ Type, to netip.AddrPort) {
-			if to != hall {
-				t.Errorf("waiting for %v", to)
+		c.Trace = &Trace{Waiting: func(e Event) {
+			if e.Addr != hall {
+				t.Errorf("waiting for %v", e.Addr)
 			}
 			waited = append(waited, time.Since(start))
 		}}
@@ -119,7 +119,7 @@ func TestPublishTooMuch(t *testing.T) {
 		v := newTown(t, &Server{})
 		p.wake = nil
 		var errs []error
-		p.Trace = &Trace{Announced: func(_ int, err error) { errs = append(errs, err) }}
+		p.Trace = &Trace{Announced: func(e Event) { errs = append(errs, e.Err) }}
 		stop := running(v, "10.0.0.2", p)
 		time.Sleep(5 * time.Minute)
 		if refused, ok := errors.AsType[*RefusedError](errors.Join(errs...)); !ok || refused.Code != CodeTooLong || len(errs) != 1 {

@@ -62,6 +62,11 @@ func (l *connLimit) Accept() (net.Conn, error) {
 		}
 		c, err := l.Listener.Accept()
 		if err != nil {
+			select {
+			case <-l.done:
+				err = net.ErrClosed
+			default:
+			}
 			return nil, err
 		}
 		for {
@@ -182,10 +187,22 @@ func (l *connLimit) state(c net.Conn, state http.ConnState) {
 	}
 }
 
-// Close closes the listener.
+// Close ends Accept. The listener stays open if it has deadlines: it is the caller's.
 func (l *connLimit) Close() error {
 	l.once.Do(func() { close(l.done) })
+	if d, ok := l.Listener.(deadliner); ok {
+		return d.SetDeadline(time.Unix(1, 0))
+	}
 	return l.Listener.Close()
+}
+
+type deadliner interface{ SetDeadline(t time.Time) error }
+
+// release makes the listener as it was.
+func (l *connLimit) release() {
+	if d, ok := l.Listener.(deadliner); ok {
+		_ = d.SetDeadline(time.Time{})
+	}
 }
 
 // drain waits until no connection is served any more. Nobody accepts meanwhile.

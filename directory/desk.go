@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
@@ -64,7 +65,7 @@ func (d *desk) arrived(now time.Time, from netip.AddrPort, b []byte) {
 	d.stats.Received++
 	own := from == d.local || from == netip.AddrPortFrom(d.asked, d.local.Port())
 	if own || from.Port() == 0 {
-		d.bad(from, ErrForeign)
+		d.ignore(from, ferry.ErrUnsolicited)
 		return
 	}
 	p, err := parsePacket(b)
@@ -82,15 +83,19 @@ func (d *desk) arrived(now time.Time, from netip.AddrPort, b []byte) {
 		err = d.fragment(now, from, p, b)
 	}
 	if err != nil {
-		d.bad(from, err)
+		d.ignore(from, err)
 	}
 }
 
-// bad counts a datagram that is ignored.
-func (d *desk) bad(from netip.AddrPort, err error) {
-	d.stats.Bad++
-	if d.trace.Bad != nil {
-		d.trace.Bad(from, err)
+// ignore counts a datagram that is ignored.
+func (d *desk) ignore(from netip.AddrPort, err error) {
+	if err == ferry.ErrUnsolicited {
+		d.stats.Unsolicited++
+	} else {
+		d.stats.Unexpected++
+	}
+	if d.trace.Ignored != nil {
+		d.trace.Ignored(Event{Addr: from, Err: err})
 	}
 }
 
@@ -294,7 +299,7 @@ func (d *desk) refuse(now time.Time, s *session, code Code, p packet, n int) {
 func (d *desk) fail(now time.Time, s *session, code Code, name []byte, n int) {
 	d.stats.Refused++
 	if d.trace.Refused != nil {
-		d.trace.Refused(s.from, s.typ, code)
+		d.trace.Refused(Event{Addr: s.from, Request: s.typ, Code: code})
 	}
 	if !s.setAnswer(Failure, failureBody(code, s.typ, name), n, &d.tokens) {
 		d.close(s)
@@ -323,7 +328,7 @@ func (d *desk) transmit(now time.Time, s *session) {
 		s.first = now
 	} else {
 		s.timer.timedOut()
-		d.stats.SentAgain++
+		d.stats.Retransmitted++
 	}
 	s.tries++
 	s.last = now
@@ -436,7 +441,7 @@ func (d *desk) tick(now time.Time) (wake time.Time) {
 	d.stats.Expired += uint64(len(d.gone))
 	if d.trace.Removed != nil {
 		for _, peer := range d.gone {
-			d.trace.Removed(peer, true)
+			d.trace.Removed(Event{Addr: peer, Expired: true})
 		}
 	}
 	wake, ok := d.registry.wake()

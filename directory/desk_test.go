@@ -20,7 +20,7 @@ type deskTest struct {
 	now time.Time
 }
 
-func newDeskTest(t *testing.T, s Server) *deskTest {
+func newDeskTest(t *testing.T, s *Server) *deskTest {
 	return &deskTest{t: t, d: s.newDesk(hall), now: epoch}
 }
 
@@ -75,7 +75,7 @@ const (
 )
 
 func TestDeskDialogue(t *testing.T) {
-	x := newDeskTest(t, Server{})
+	x := newDeskTest(t, &Server{})
 	// The trace's datagrams, and their acknowledgements.
 	x.check(x.gets(h2, "1 10.0.0.2 80  1 1"), "1 10.0.0.2 80  2 1")
 	x.check(x.gets(h3, "1 10.0.0.3 80 new.txt  1 1"), "1 10.0.0.3 80 new.txt  2 1")
@@ -110,7 +110,7 @@ func TestDeskDialogue(t *testing.T) {
 
 // TestDeskIgnores: what a directory must not answer.
 func TestDeskIgnores(t *testing.T) {
-	x := newDeskTest(t, Server{})
+	x := newDeskTest(t, &Server{})
 	for _, b := range []string{
 		"", "hello", "4 1 1", "7  1 1", "5  1 1", "4  1 0", "4  2 1", "4  3 2", "4  2 2", "1 10.0.0.2 80  2 3", "1 10.0.0.2 80  1 1000000",
 		"1 10.0.0.2 80  1 999999",                            // never to be completed
@@ -128,7 +128,7 @@ func TestDeskIgnores(t *testing.T) {
 	if out := x.gets("10.0.0.2:0", "1 10.0.0.2 80  1 1"); len(out) != 0 {
 		t.Errorf("port 0 was answered with %q", out)
 	}
-	if len(x.d.registry.peers)+len(x.d.sessions) != 0 || x.d.stats.Bad != x.d.stats.Received {
+	if len(x.d.registry.peers)+len(x.d.sessions) != 0 || x.d.stats.Unexpected+x.d.stats.Unsolicited != x.d.stats.Received {
 		t.Errorf("%d peers, %d sessions, %+v", len(x.d.registry.peers), len(x.d.sessions), x.d.stats)
 	}
 }
@@ -136,32 +136,32 @@ func TestDeskIgnores(t *testing.T) {
 // TestDeskRefuses: instead of an acknowledgement comes an error.
 func TestDeskRefuses(t *testing.T) {
 	for _, tt := range []struct {
-		server  Server
+		server  *Server
 		request string
 		code    string // empty: accepted
 	}{
-		{Server{}, "1 10.0.0.9 80  1 1", "403 1"},
-		{Server{AnyAddress: true}, "1 10.0.0.9 80  1 1", ""},
-		{Server{}, "3 10.0.0.9 80  1 1", "403 3"},
-		{Server{}, "1 0.0.0.0 80  1 1", ""},
-		{Server{AnyAddress: true}, "1 224.0.0.1 80  1 1", "400 1"},
-		{Server{AnyAddress: true}, "1 fe80::1%25eth0 80  1 1", "400 1"},
-		{Server{}, "1 ::ffff:10.0.0.2 80  1 1", ""},
-		{Server{}, "1 10.0.0.2 0  1 1", "400 1"},
-		{Server{}, "1 10.0.0.2 080  1 1", "400 1"},
-		{Server{}, "1 10.0.0.2 65536  1 1", "400 1"},
-		{Server{}, "1 10.0.0.2 99999999999999999999  1 1", "400 1"},
-		{Server{}, "1 10.0.0.2 80 ../f  1 1", "400 1"},
-		{Server{}, "1 10.0.0.2 80 a%2Fb  1 1", "400 1"},
-		{Server{}, "1 10.0.0.2 80 %zz  1 1", "400 1"},
-		{Server{}, "1 10.0.0.2 80 a%0Ab  1 1", "400 1"},
-		{Server{}, "1 10.0.0.2 80 \xff  1 1", "400 1"},
-		{Server{}, "1 10.0.0.2 80 " + strings.Repeat("x", 256) + "  1 1", "400 1"},
-		{Server{MaxFiles: 2}, "1 10.0.0.2 80 a b c  1 1", "413 1"},
-		{Server{MaxFiles: 2}, "1 10.0.0.2 80 a b a b  1 1", ""},
-		{Server{MaxEntries: 2}, "1 10.0.0.2 80 a b c  1 1", "503 1"},
-		{Server{}, "2 ..  1 1", "400 2"},
-		{Server{}, "2  1 1", "400 2"},
+		{&Server{}, "1 10.0.0.9 80  1 1", "403 1"},
+		{&Server{AnyAddress: true}, "1 10.0.0.9 80  1 1", ""},
+		{&Server{}, "3 10.0.0.9 80  1 1", "403 3"},
+		{&Server{}, "1 0.0.0.0 80  1 1", ""},
+		{&Server{AnyAddress: true}, "1 224.0.0.1 80  1 1", "400 1"},
+		{&Server{AnyAddress: true}, "1 fe80::1%25eth0 80  1 1", "400 1"},
+		{&Server{}, "1 ::ffff:10.0.0.2 80  1 1", ""},
+		{&Server{}, "1 10.0.0.2 0  1 1", "400 1"},
+		{&Server{}, "1 10.0.0.2 080  1 1", "400 1"},
+		{&Server{}, "1 10.0.0.2 65536  1 1", "400 1"},
+		{&Server{}, "1 10.0.0.2 99999999999999999999  1 1", "400 1"},
+		{&Server{}, "1 10.0.0.2 80 ../f  1 1", "400 1"},
+		{&Server{}, "1 10.0.0.2 80 a%2Fb  1 1", "400 1"},
+		{&Server{}, "1 10.0.0.2 80 %zz  1 1", "400 1"},
+		{&Server{}, "1 10.0.0.2 80 a%0Ab  1 1", "400 1"},
+		{&Server{}, "1 10.0.0.2 80 \xff  1 1", "400 1"},
+		{&Server{}, "1 10.0.0.2 80 " + strings.Repeat("x", 256) + "  1 1", "400 1"},
+		{&Server{MaxFiles: 2}, "1 10.0.0.2 80 a b c  1 1", "413 1"},
+		{&Server{MaxFiles: 2}, "1 10.0.0.2 80 a b a b  1 1", ""},
+		{&Server{MaxEntries: 2}, "1 10.0.0.2 80 a b c  1 1", "503 1"},
+		{&Server{}, "2 ..  1 1", "400 2"},
+		{&Server{}, "2  1 1", "400 2"},
 	} {
 		x := newDeskTest(t, tt.server)
 		out := x.gets(h2, tt.request)
@@ -190,7 +190,7 @@ func TestDeskRefuses(t *testing.T) {
 			t.Errorf("%.60q: registered", tt.request)
 		}
 	}
-	x := newDeskTest(t, Server{MaxPeers: 1})
+	x := newDeskTest(t, &Server{MaxPeers: 1})
 	x.gets(h3, "1 10.0.0.3 80  1 1")
 	if out := x.gets(h2, "1 10.0.0.2 80  1 1"); !strings.HasPrefix(out[0], "9 ") {
 		t.Errorf("one peer too many: %q", out)
@@ -200,7 +200,7 @@ func TestDeskRefuses(t *testing.T) {
 // TestDeskRefusesInBrief: the refusal names the file and nothing else, however much more
 // the request holds, and fits the shortest last fragment. What would not fit is not sent.
 func TestDeskRefusesInBrief(t *testing.T) {
-	x := newDeskTest(t, Server{})
+	x := newDeskTest(t, &Server{})
 	more := strings.Repeat("x", 950) + " " + strings.Repeat("y", 950)
 	x.gets(h2, "2 nobody  1 9")
 	for i := 2; i < 9; i++ {
@@ -222,7 +222,7 @@ func TestDeskRefusesInBrief(t *testing.T) {
 // TestDeskFragments: the expected fragment is taken, the one before is acknowledged
 // again, and nothing else is.
 func TestDeskFragments(t *testing.T) {
-	x := newDeskTest(t, Server{})
+	x := newDeskTest(t, &Server{})
 	x.check(x.gets(h2, "1 10.0.0.2 80 a  1 3"), "1 10.0.0.2 80 a  2 1")
 	x.check(x.gets(h2, "1 10.0.0.2 80 a  1 3"), "1 10.0.0.2 80 a  2 1")
 	x.check(x.gets(h2, "1 c  3 3"))
@@ -272,7 +272,7 @@ func TestDeskFragments(t *testing.T) {
 // TestDeskAmplification: an address that proves nothing gets no more than three times
 // what came from it, whatever it sends, and however long.
 func TestDeskAmplification(t *testing.T) {
-	x := newDeskTest(t, Server{})
+	x := newDeskTest(t, &Server{})
 	for i := range 2000 {
 		x.gets(h3, fmt.Sprintf("1 10.0.0.3 %d a-file-with-a-rather-long-name other-%d  1 1", i+1, i))
 	}
@@ -316,7 +316,7 @@ func TestDeskAmplification(t *testing.T) {
 // TestDeskShortestView: there is room for one digit only, and the listing is cut so
 // that it suffices.
 func TestDeskShortestView(t *testing.T) {
-	x := newDeskTest(t, Server{})
+	x := newDeskTest(t, &Server{})
 	for i := range 5000 {
 		x.gets(h3, fmt.Sprintf("1 10.0.0.3 %d  1 1", i+1))
 	}
@@ -348,7 +348,7 @@ func TestDeskShortestView(t *testing.T) {
 
 // TestDeskSessionsAreBounded: the one without progress for the longest time goes.
 func TestDeskSessionsAreBounded(t *testing.T) {
-	x := newDeskTest(t, Server{MaxSessions: 10})
+	x := newDeskTest(t, &Server{MaxSessions: 10})
 	for i := range 100 {
 		from := fmt.Sprintf("10.0.0.2:%d", i+1)
 		x.gets(from, "1 10.0.0.2 80 a  1 2")
@@ -360,7 +360,7 @@ func TestDeskSessionsAreBounded(t *testing.T) {
 		t.Errorf("%d sessions, %d evicted", len(x.d.sessions), x.d.stats.Evicted)
 	}
 	// A request that grows without end.
-	y := newDeskTest(t, Server{MaxRequest: 100})
+	y := newDeskTest(t, &Server{MaxRequest: 100})
 	y.gets(h2, "1 10.0.0.2 80 a  1 50")
 	for i := 2; i < 50; i++ {
 		y.gets(h2, fmt.Sprintf("1 abcdefgh  %d 50", i))
@@ -379,7 +379,7 @@ func TestDeskSessionsAreBounded(t *testing.T) {
 // TestDeskRetransmits: an answer is sent again until it is acknowledged, with a timer
 // that backs off.
 func TestDeskRetransmits(t *testing.T) {
-	x := newDeskTest(t, Server{})
+	x := newDeskTest(t, &Server{})
 	x.gets(h3, "1 10.0.0.3 80 new.txt  1 1")
 	out := x.gets(h2, "2 new.txt  1 1")
 	x.check(x.after(99*time.Millisecond, h2))
@@ -391,7 +391,7 @@ func TestDeskRetransmits(t *testing.T) {
 	x.check(x.after(time.Second, h2), answer...)
 	x.check(x.gets(h2, ackFor(t, answer[0])))
 	x.check(x.after(time.Minute, h2))
-	if x.d.stats.Answered != 1 || x.d.stats.SentAgain != 3 {
+	if x.d.stats.Answered != 1 || x.d.stats.Retransmitted != 3 {
 		t.Errorf("%+v", x.d.stats)
 	}
 }
@@ -399,7 +399,7 @@ func TestDeskRetransmits(t *testing.T) {
 // TestDeskMeasures: what was sent twice is not measured (Karn).
 func TestDeskMeasures(t *testing.T) {
 	for _, again := range []bool{false, true} {
-		x := newDeskTest(t, Server{})
+		x := newDeskTest(t, &Server{})
 		x.gets(h3, "1 10.0.0.3 80 new.txt  1 1")
 		out := x.gets(h2, "2 new.txt  1 1")
 		if again {

@@ -133,7 +133,7 @@ func TestPeerEndsHandlers(t *testing.T) {
 	p.Grace = -1
 	synctest.Test(t, func(t *testing.T) {
 		ended := false
-		p.Trace = &Trace{Served: func(netip.AddrPort, string, int, int64) {
+		p.Trace = &Trace{Served: func(Event) {
 			time.Sleep(time.Minute)
 			ended = true
 		}}

@@ -13,8 +13,6 @@ var (
 	// ErrUnexpected: a datagram that has no place where it arrived: an answer or an
 	// acknowledgement of nothing, a fragment that is not the next, two requests mixed.
 	ErrUnexpected = errors.New("directory: unexpected datagram")
-	// ErrForeign: a datagram from an address that takes no part.
-	ErrForeign = errors.New("directory: datagram from a stranger")
 	// ErrTooLong: a request or answer of more fragments or bytes than are allowed.
 	ErrTooLong = errors.New("directory: too long")
 )

@@ -52,7 +52,7 @@ func Example() {
 	ended := make(chan error)
 	go func() {
 		var s directory.Server
-		_, err := s.Serve(ctx, hall)
+		err := s.Serve(ctx, hall)
 		ended <- err
 	}()
 
@@ -66,7 +66,7 @@ func Example() {
 	p := directory.Peer{
 		Root:      root,
 		Publisher: &directory.Client{Conn: conn, Directory: at},
-		Trace: &directory.Trace{Announced: func(int, error) {
+		Trace: &directory.Trace{Announced: func(directory.Event) {
 			select {
 			case announced <- true:
 			default:

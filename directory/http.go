@@ -156,7 +156,7 @@ func (p *Peer) serveFile(w *countingWriter, r *http.Request, name string, f *os.
 	p.hook(func(t *Trace) {
 		if t.Served != nil {
 			from, _ := netip.ParseAddrPort(r.RemoteAddr)
-			t.Served(unmap(from), name, w.status, w.bytes)
+			t.Served(Event{Addr: unmap(from), Name: name, Status: w.status, Bytes: w.bytes})
 		}
 	})
 }

@@ -21,7 +21,7 @@ func (x *deskTest) view() string {
 // TestListingIsShared: who asks soon after another is shown the same, unless something
 // has changed but the times.
 func TestListingIsShared(t *testing.T) {
-	x := newDeskTest(t, Server{})
+	x := newDeskTest(t, &Server{})
 	x.gets(h3, "1 10.0.0.3 80 a  1 1")
 	shown := func(after time.Duration, file string) string {
 		return fmt.Sprintf("1 10.0.0.3 80 %d.%06d 1 %s", epoch.Unix(), after.Microseconds(), file)
@@ -53,7 +53,7 @@ func TestListingIsShared(t *testing.T) {
 // TestListingsAreBounded: however many changes and views there are, few listings are
 // made, and each change shows after a moment.
 func TestListingsAreBounded(t *testing.T) {
-	x := newDeskTest(t, Server{})
+	x := newDeskTest(t, &Server{})
 	made := 0
 	for i := range 10_000 {
 		x.now = x.now.Add(100 * time.Microsecond)

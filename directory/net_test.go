@@ -41,7 +41,8 @@ func (v *town) open(s *Server) {
 	v.conn, v.stop, v.stopped = conn, stop, stopped
 	go func() {
 		defer close(stopped)
-		v.stats, _ = s.Serve(ctx, conn)
+		s.Serve(ctx, conn)
+		v.stats = s.Stats()
 	}()
 }
 

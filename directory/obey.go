@@ -39,7 +39,7 @@ func (d *desk) obey(now time.Time, from netip.AddrPort, typ Type, body []byte, i
 		return nil, CodeFull, false
 	}
 	if d.trace.Updated != nil {
-		d.trace.Updated(peer, d.registry.files(peer))
+		d.trace.Updated(Event{Addr: peer, Files: d.registry.files(peer)})
 	}
 	return nil, 0, true
 }
@@ -86,6 +86,6 @@ func (d *desk) subject(from netip.AddrPort, body []byte) (peer netip.AddrPort, f
 func (d *desk) exit(peer netip.AddrPort) {
 	d.stats.Exits++
 	if d.registry.remove(peer) && d.trace.Removed != nil {
-		d.trace.Removed(peer, false)
+		d.trace.Removed(Event{Addr: peer})
 	}
 }

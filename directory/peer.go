@@ -123,7 +123,7 @@ func (p *Peer) Announce(ctx context.Context) error {
 	err := p.publish(ctx, addr, files)
 	p.hook(func(t *Trace) {
 		if t.Announced != nil {
-			t.Announced(len(files), err)
+			t.Announced(Event{Files: len(files), Err: err})
 		}
 	})
 	return err
@@ -153,9 +153,9 @@ func (p *Peer) hook(call func(*Trace)) {
 // directory that does not answer is no error: Serve goes on, and tells it when it is
 // back.
 //
-// Serve closes l. One call runs at a time.
+// l stays the caller's. If it has no method SetDeadline, Serve closes it at the end,
+// because nothing else ends its Accept. One call runs at a time.
 func (p *Peer) Serve(ctx context.Context, l net.Listener) error {
-	defer l.Close()
 	if p.Root == nil {
 		return errors.New("directory: a Peer without a Root")
 	}
@@ -188,6 +188,7 @@ func (p *Peer) Serve(ctx context.Context, l net.Listener) error {
 	stop()
 	wg.Wait()
 	limited.drain() // a server that is closed does not wait for what it interrupts
+	limited.release()
 	return fmt.Errorf("directory: serving files: %w", err)
 }
 
@@ -278,7 +279,7 @@ func (p *Peer) digested(name string) digestHook {
 	return func(size int64, err error) {
 		p.hook(func(t *Trace) {
 			if t.Digested != nil {
-				t.Digested(name, size, err)
+				t.Digested(Event{Name: name, Size: size, Err: err})
 			}
 		})
 	}

@@ -116,8 +116,8 @@ func TestDirectoryRestarts(t *testing.T) {
 		v := newTown(t, &Server{})
 		var failures, successes int
 		p.wake = nil
-		p.Trace = &Trace{Announced: func(_ int, err error) {
-			if err != nil {
+		p.Trace = &Trace{Announced: func(e Event) {
+			if e.Err != nil {
 				failures++
 			} else {
 				successes++
@@ -145,9 +145,9 @@ func TestDirectoryRestarts(t *testing.T) {
 func TestPeerExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var removed []netip.AddrPort
-		v := newTown(t, &Server{Trace: &Trace{Removed: func(peer netip.AddrPort, expired bool) {
-			if expired {
-				removed = append(removed, peer)
+		v := newTown(t, &Server{Trace: &Trace{Removed: func(e Event) {
+			if e.Expired {
+				removed = append(removed, e.Addr)
 			}
 		}}})
 		c := v.client("10.0.0.2")
@@ -235,8 +235,8 @@ func TestClientIgnoresStrangers(t *testing.T) {
 		v.shut()
 		c := v.client("10.0.0.2")
 		foreign := 0
-		c.Trace = &Trace{Bad: func(from netip.AddrPort, err error) {
-			if errors.Is(err, ErrForeign) && from.Addr().String() == "10.0.0.7" {
+		c.Trace = &Trace{Ignored: func(e Event) {
+			if errors.Is(e.Err, ferry.ErrUnsolicited) && e.Addr.Addr().String() == "10.0.0.7" {
 				foreign++
 			}
 		}}
@@ -314,7 +314,7 @@ func TestPeerServesOnlyWhatIsShared(t *testing.T) {
 func TestPeerHeaders(t *testing.T) {
 	p := sharing(t, map[string][]byte{"f": []byte("hello, world")})
 	computed := 0
-	p.Trace = &Trace{Digested: func(string, int64, error) { computed++ }}
+	p.Trace = &Trace{Digested: func(Event) { computed++ }}
 	src := serve(t, p)
 	do := func(path string, header ...string) (*http.Response, string) {
 		req, _ := http.NewRequest("GET", "http://"+src.Addr.String()+path, nil)

@@ -27,8 +27,8 @@ const (
 )
 
 // A Server is a central directory: it knows which peer has which file. The zero value
-// is ready to use. One Server may run several calls at the same time, each on a conn,
-// and with a registry, of its own.
+// is ready to use. One Server may run several calls at the same time, each on its own conn
+// and with its own registry. A Server must not be copied.
 type Server struct {
 	// Expiry is how long a peer may be silent before it is forgotten. 0 means
 	// DefaultExpiry.
@@ -59,7 +59,12 @@ type Server struct {
 
 	// Trace observes the calls. Nil observes nothing.
 	Trace *Trace
+
+	stats statsSum
 }
+
+// Stats says what all calls of Serve have done so far. It may be called while they run.
+func (s *Server) Stats() Stats { return s.stats.get() }
 
 // Serve is a directory on conn until ctx ends, and then returns ctx's cause; or the
 // error of conn, if that failed before. Its registry begins empty, and ends with the
@@ -71,22 +76,24 @@ type Server struct {
 //
 // One goroutine serves all requests. None of them waits for another: an answer of
 // several datagrams, or a request that comes in several, goes on beside all others.
-func (s *Server) Serve(ctx context.Context, conn net.PacketConn) (Stats, error) {
+func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
 	c := datagram.Open(ctx, conn, datagram.Config{ReadSize: readSize, Local: true})
 	defer c.Release()
 	// What comes in a burst waits in the socket. If the system does not give as much,
 	// it is lost, and comes again.
 	_, _, _ = c.SetBuffers(1<<20, 1<<20)
 	d := s.newDesk(c.LocalAddr())
+	defer func() { s.stats.take(&d.stats) }()
 	for {
 		d.begin()
 		wake := d.tick(time.Now())
+		s.stats.take(&d.stats)
 		if err := d.write(c); err != nil {
-			return d.stats, err
+			return err
 		}
 		packets, err := c.Read(wake)
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-			return d.stats, fmt.Errorf("directory: serving: %w", err)
+			return fmt.Errorf("directory: serving: %w", err)
 		}
 		d.begin()
 		now := time.Now()
@@ -95,7 +102,7 @@ func (s *Server) Serve(ctx context.Context, conn net.PacketConn) (Stats, error) 
 			d.arrived(now, p.Addr, p.Data)
 		}
 		if err := d.write(c); err != nil {
-			return d.stats, err
+			return err
 		}
 	}
 }
@@ -139,7 +146,7 @@ func orDefault[T int | int64 | time.Duration](v, def T) T {
 func (d *desk) write(c *datagram.Conn) error {
 	err := datagram.Send(c, d.out, func(i int, err error) {
 		if d.trace.WriteFailed != nil {
-			d.trace.WriteFailed(d.out[i].Addr, err)
+			d.trace.WriteFailed(Event{Addr: d.out[i].Addr, Err: err})
 		}
 	})
 	if err != nil {

@@ -1,24 +1,58 @@
 package directory
 
-// Stats say what a directory did.
-type Stats struct {
-	// Received and Sent count datagrams; Bad, of those received, counts what was
-	// ignored, and Duplicates what had been accepted before. SentAgain counts, of those
-	// sent, fragments of answers that were not acknowledged in time.
-	Received, Sent  uint64
-	Bad, Duplicates uint64
-	SentAgain       uint64
+import "sync"
 
-	// Requests that were understood, by type; and of all requests those that were
-	// refused, "nobody has it" included.
+// Stats says what a directory did.
+type Stats struct {
+	// Received and Sent count datagrams. Sent includes Retransmitted: fragments of answers
+	// that were not acknowledged in time. Received includes Duplicates, which had been
+	// accepted before, and what was ignored: Unexpected could not be decoded or did not fit
+	// the exchange, and Unsolicited came from an address that takes no part.
+	Received, Duplicates, Unexpected, Unsolicited uint64
+	Sent, Retransmitted                           uint64
+
+	// Valid requests, by type, and requests of all types that were refused. A look-up of a
+	// file that no peer has counts as refused.
 	Updates, Lookups, Exits, Views uint64
 	Refused                        uint64
 
-	// Answered counts answers of which all was acknowledged. Unconfirmed counts those
-	// of which it was not: they may have arrived.
+	// Answered counts answers that were acknowledged completely. Unconfirmed counts the
+	// others: they may have arrived.
 	Answered, Unconfirmed uint64
 
-	// Expired counts peers that fell silent, and Evicted requests that were forgotten
-	// in favour of newer ones.
+	// Expired counts peers that were silent for too long. Evicted counts requests and peers
+	// that made room for others.
 	Expired, Evicted uint64
+}
+
+// add returns the sums of two Stats.
+func (s Stats) add(t Stats) Stats {
+	return Stats{
+		Received: s.Received + t.Received, Duplicates: s.Duplicates + t.Duplicates,
+		Unexpected: s.Unexpected + t.Unexpected, Unsolicited: s.Unsolicited + t.Unsolicited,
+		Sent: s.Sent + t.Sent, Retransmitted: s.Retransmitted + t.Retransmitted,
+		Updates: s.Updates + t.Updates, Lookups: s.Lookups + t.Lookups, Exits: s.Exits + t.Exits, Views: s.Views + t.Views,
+		Refused: s.Refused + t.Refused, Answered: s.Answered + t.Answered, Unconfirmed: s.Unconfirmed + t.Unconfirmed,
+		Expired: s.Expired + t.Expired, Evicted: s.Evicted + t.Evicted,
+	}
+}
+
+// statsSum is the Stats of all calls of a Server. The zero value is empty.
+type statsSum struct {
+	mu  sync.Mutex
+	sum Stats
+}
+
+// take adds what a call did since it was last asked.
+func (s *statsSum) take(t *Stats) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sum = s.sum.add(*t)
+	*t = Stats{}
+}
+
+func (s *statsSum) get() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sum
 }

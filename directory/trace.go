@@ -7,112 +7,132 @@ import (
 	"time"
 )
 
-// A Trace is a set of hooks that observe directories, clients and peers. Any
-// of them may be nil. They are called by the goroutines of the call that they are
-// about, and hold it up while they run: those of a Server and a Client by the one that
-// called Serve or the Client's method, those of a Peer by several, one at
-// a time. A Trace that several concurrent calls share must be safe for that.
+// A Trace is a set of hooks that observe directories, clients and peers. Any of them may be
+// nil. The goroutine that called Serve calls those of a Server, and the one that called a
+// method of a Client calls those of the Client. Several goroutines call those of a Peer, one
+// at a time. The calls wait for the hooks. A Trace that several calls share must be safe for
+// concurrent use.
 type Trace struct {
 	// Server.
 
-	// Updated: a peer registered, or what it shares is other than before. Keep-alives
-	// are not told.
-	Updated func(peer netip.AddrPort, files int)
-	// Removed: a peer left, or was forgotten because it was silent for too long.
-	Removed func(peer netip.AddrPort, expired bool)
-	// LookedUp: sources of a file were asked for, and found.
-	LookedUp func(from netip.AddrPort, name string, sources int)
-	// Refused: a request was answered with a code.
-	Refused func(from netip.AddrPort, request Type, code Code)
+	// Updated: a peer registered, or shares other files than before. The event has Addr,
+	// which is the peer's, and Files.
+	Updated func(Event)
+	// Removed: a peer left, or expired. The event has Addr, which is the peer's, and
+	// Expired.
+	Removed func(Event)
+	// LookedUp: a client asked for the sources of a file. The event has Addr, Name and
+	// Sources.
+	LookedUp func(Event)
+	// Refused: a request was refused. The event has Addr, Request and Code.
+	Refused func(Event)
 
 	// Client.
 
-	// Waiting: the directory has not answered a request for two seconds.
-	Waiting func(request Type, directory netip.AddrPort)
-	// Asked: a request is done, or failed.
-	Asked func(request Type, x Exchange, err error)
+	// Waiting: the directory has not answered for two seconds. The event has Addr and
+	// Request.
+	Waiting func(Event)
+	// Asked: a request is done, or failed. The event has Addr, Request, Exchange and Err.
+	Asked func(Event)
 
 	// Server and Client.
 
-	// Bad: a datagram was ignored. err is ErrMalformed, ErrUnexpected, ErrForeign or
-	// ErrTooLong.
-	Bad func(from netip.AddrPort, err error)
-	// WriteFailed: a datagram could not leave this host. It counts as lost.
-	WriteFailed func(to netip.AddrPort, err error)
+	// Ignored: a datagram was ignored. The event has Addr and Err, which is ErrMalformed,
+	// ErrUnexpected, ErrTooLong or ferry.ErrUnsolicited.
+	Ignored func(Event)
+	// WriteFailed: a datagram could not leave this host. It counts as lost. The event has
+	// Addr and Err.
+	WriteFailed func(Event)
 
 	// Peer.
 
-	// Announced: the directory was told what is shared, or could not be.
-	Announced func(files int, err error)
-	// Digested: the digest of a shared file was computed, or could not be.
-	Digested func(name string, size int64, err error)
-	// Served: a request for a file was answered, with bytes of it.
-	Served func(to netip.AddrPort, name string, status int, bytes int64)
+	// Announced: the directory was told what is shared, or could not be. The event has
+	// Files and Err.
+	Announced func(Event)
+	// Digested: the digests of a shared file were computed, or could not be. The event has
+	// Name, Size and Err.
+	Digested func(Event)
+	// Served: a request for a file was answered. The event has Addr, Name, Status and
+	// Bytes.
+	Served func(Event)
+}
+
+// An Event is what a hook of a [Trace] is told. Each hook says which fields it sets.
+type Event struct {
+	Addr     netip.AddrPort // of the other side
+	Request  Type
+	Code     Code   // with which a request was refused
+	Name     string // of a file
+	Files    int    // that a peer shares
+	Sources  int    // of a file
+	Expired  bool   // the peer did not leave: it was silent
+	Exchange Exchange
+	Size     int64 // of a file
+	Status   int   // of an HTTP response
+	Bytes    int64 // of a file that were sent
+	Err      error
 }
 
 // An Exchange says what one request took.
 type Exchange struct {
-	Sent, SentAgain int // datagrams of the request; SentAgain is part of Sent
-	Bad             int // datagrams that were ignored
+	Sent          int // datagrams of the request
+	Retransmitted int // of those
+	Unexpected    int // datagrams that were ignored
 	// RTT is the estimated round trip to the directory, 0 if none was measured.
 	RTT     time.Duration
 	Elapsed time.Duration
 }
 
-// LevelPacket is the level at which [LogTrace] logs what happens for every keep-alive
-// and every piece: below slog.LevelDebug, at which it logs what was ignored. What
-// happens once per peer, request or file is logged at slog.LevelInfo.
-const LevelPacket = slog.LevelDebug - 4
+// levelPacket is the level of what happens for every update that changes nothing.
+const levelPacket = slog.LevelDebug - 4
 
-// LogTrace returns a Trace that logs every event to l.
+// LogTrace returns a Trace that logs every event to l: what happens once for each peer,
+// request or file at slog.LevelInfo, what was ignored at slog.LevelDebug, and updates that
+// change nothing below that.
 func LogTrace(l *slog.Logger) *Trace {
-	ctx := context.Background()
 	return &Trace{
-		Updated: func(peer netip.AddrPort, files int) {
-			l.LogAttrs(ctx, slog.LevelInfo, "peer updated", peerAttr(peer), slog.Int("files", files))
-		},
-		Removed: func(peer netip.AddrPort, expired bool) {
-			l.LogAttrs(ctx, slog.LevelInfo, "peer removed", peerAttr(peer), slog.Bool("expired", expired))
-		},
-		LookedUp: func(from netip.AddrPort, name string, sources int) {
-			l.LogAttrs(ctx, slog.LevelInfo, "looked up", peerAttr(from), nameAttr(name), slog.Int("sources", sources))
-		},
-		Refused: func(from netip.AddrPort, request Type, code Code) {
-			l.LogAttrs(ctx, slog.LevelInfo, "refused", peerAttr(from), slog.Any("request", request), slog.Any("code", code))
-		},
-		Waiting: func(request Type, directory netip.AddrPort) {
-			l.LogAttrs(ctx, slog.LevelWarn, "waiting for the directory", slog.Any("request", request), slog.String("addr", directory.String()))
-		},
-		Asked: func(request Type, x Exchange, err error) {
+		Updated:  logEvent(l, slog.LevelInfo, "peer updated", addrAttr, filesAttr),
+		Removed:  logEvent(l, slog.LevelInfo, "peer removed", addrAttr, func(e Event) slog.Attr { return slog.Bool("expired", e.Expired) }),
+		LookedUp: logEvent(l, slog.LevelInfo, "looked up", addrAttr, nameAttr, func(e Event) slog.Attr { return slog.Int("sources", e.Sources) }),
+		Refused:  logEvent(l, slog.LevelInfo, "refused", addrAttr, requestAttr, func(e Event) slog.Attr { return slog.Any("code", e.Code) }),
+		Waiting:  logEvent(l, slog.LevelWarn, "waiting for the directory", addrAttr, requestAttr),
+		Asked: func(e Event) {
 			level := slog.LevelInfo
-			if request == Update && err == nil {
-				level = LevelPacket
+			if e.Request == Update && e.Err == nil {
+				level = levelPacket
 			}
-			l.LogAttrs(ctx, level, "asked", slog.Any("request", request), slog.Int("sent", x.Sent), slog.Int("again", x.SentAgain),
-				slog.Duration("rtt", x.RTT), slog.Duration("elapsed", x.Elapsed), errAttr(err))
+			x := e.Exchange
+			l.LogAttrs(context.Background(), level, "asked", addrAttr(e), requestAttr(e), slog.Int("sent", x.Sent),
+				slog.Int("retransmitted", x.Retransmitted), slog.Duration("rtt", x.RTT), slog.Duration("elapsed", x.Elapsed), errAttr(e))
 		},
-		Bad: func(from netip.AddrPort, err error) {
-			l.LogAttrs(ctx, slog.LevelDebug, "bad datagram", peerAttr(from), errAttr(err))
-		},
-		WriteFailed: func(to netip.AddrPort, err error) {
-			l.LogAttrs(ctx, slog.LevelDebug, "write failed", peerAttr(to), errAttr(err))
-		},
-		Announced: func(files int, err error) {
-			level := LevelPacket
-			if err != nil {
+		Ignored:     logEvent(l, slog.LevelDebug, "datagram ignored", addrAttr, errAttr),
+		WriteFailed: logEvent(l, slog.LevelDebug, "write failed", addrAttr, errAttr),
+		Announced: func(e Event) {
+			level := levelPacket
+			if e.Err != nil {
 				level = slog.LevelWarn
 			}
-			l.LogAttrs(ctx, level, "announced", slog.Int("files", files), errAttr(err))
+			l.LogAttrs(context.Background(), level, "announced", filesAttr(e), errAttr(e))
 		},
-		Digested: func(name string, size int64, err error) {
-			l.LogAttrs(ctx, slog.LevelInfo, "digested", nameAttr(name), slog.Int64("size", size), errAttr(err))
-		},
-		Served: func(to netip.AddrPort, name string, status int, bytes int64) {
-			l.LogAttrs(ctx, slog.LevelInfo, "served", peerAttr(to), nameAttr(name), slog.Int("status", status), slog.Int64("bytes", bytes))
-		},
+		Digested: logEvent(l, slog.LevelInfo, "digested", nameAttr, func(e Event) slog.Attr { return slog.Int64("size", e.Size) }, errAttr),
+		Served: logEvent(l, slog.LevelInfo, "served", addrAttr, nameAttr,
+			func(e Event) slog.Attr { return slog.Int("status", e.Status) }, func(e Event) slog.Attr { return slog.Int64("bytes", e.Bytes) }),
 	}
 }
 
-func peerAttr(a netip.AddrPort) slog.Attr { return slog.String("peer", a.String()) }
-func nameAttr(name string) slog.Attr      { return slog.String("name", name) }
-func errAttr(err error) slog.Attr         { return slog.Any("err", err) }
+// logEvent returns a hook that logs some attributes of its events.
+func logEvent(l *slog.Logger, level slog.Level, text string, attrs ...func(Event) slog.Attr) func(Event) {
+	return func(e Event) {
+		values := make([]slog.Attr, len(attrs))
+		for i, attr := range attrs {
+			values[i] = attr(e)
+		}
+		l.LogAttrs(context.Background(), level, text, values...)
+	}
+}
+
+func addrAttr(e Event) slog.Attr    { return slog.String("addr", e.Addr.String()) }
+func nameAttr(e Event) slog.Attr    { return slog.String("name", e.Name) }
+func filesAttr(e Event) slog.Attr   { return slog.Int("files", e.Files) }
+func requestAttr(e Event) slog.Attr { return slog.Any("request", e.Request) }
+func errAttr(e Event) slog.Attr     { return slog.Any("err", e.Err) }

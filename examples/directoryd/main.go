@@ -40,7 +40,7 @@ func run(ctx context.Context) error {
 		s.Trace = directory.LogTrace(printable.Logger(os.Stderr, slog.LevelDebug))
 		fmt.Fprintln(os.Stderr, "serving at", conn.LocalAddr())
 	}
-	_, err = s.Serve(ctx, conn)
+	err = s.Serve(ctx, conn)
 	if ctx.Err() != nil {
 		return nil // it was to go on until interrupted
 	}

@@ -153,14 +153,15 @@ func servePeer(ctx context.Context, to netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
+	defer l.Close()
 	addr, conn, err := addresses(l, to)
 	if err != nil {
-		return errors.Join(err, l.Close())
+		return err
 	}
 	defer conn.Close()
 	root, err := os.OpenRoot(*dir)
 	if err != nil {
-		return errors.Join(err, l.Close())
+		return err
 	}
 	defer root.Close()
 	client := &directory.Client{Conn: conn, Directory: to, Trace: logged()}
@@ -170,7 +171,7 @@ func servePeer(ctx context.Context, to netip.AddrPort) error {
 	}
 	for _, name := range flag.Args() {
 		if err := p.Share(name); err != nil {
-			return errors.Join(err, l.Close())
+			return err
 		}
 	}
 	serving, stop := context.WithCancel(ctx)
@@ -239,8 +240,8 @@ func logged() *directory.Trace {
 	if *verbose {
 		return directory.LogTrace(logger())
 	}
-	return &directory.Trace{Waiting: func(_ directory.Type, to netip.AddrPort) {
-		fmt.Fprintln(os.Stderr, "waiting for the directory at", to)
+	return &directory.Trace{Waiting: func(e directory.Event) {
+		fmt.Fprintln(os.Stderr, "waiting for the directory at", e.Addr)
 	}}
 }
 
@@ -252,8 +253,8 @@ func logger() *slog.Logger {
 func told() *directory.Trace {
 	t := logged()
 	lost := false
-	t.Announced = func(_ int, err error) {
-		switch {
+	t.Announced = func(e directory.Event) {
+		switch err := e.Err; {
 		case errors.Is(err, context.Canceled):
 		case err != nil && !lost:
 			fmt.Fprintf(os.Stderr, "the directory does not know of this peer (%s); files are served all the same\n", printable.Error(err))
