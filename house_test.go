@@ -24,8 +24,8 @@ type room struct {
 var rooms = []room{
 	{"the root", is(""), []string{module + "/internal/"}},
 	{"checksum", is("checksum"), nil},
-	{"the simulator of rings", is("internal/chordsim"), []string{
-		module + "/directory/chord", module + "/internal/",
+	{"the simulators", is("internal/chordsim", "internal/gnutellasim", "internal/freenetsim"), []string{
+		module + "/directory/", module + "/internal/",
 	}},
 	{"internal", under("internal"), []string{
 		module + "/internal/", module + "/checksum",
@@ -43,7 +43,7 @@ var rooms = []room{
 	{"directory", is("directory"), []string{
 		module, module + "/directory/fetch", module + "/checksum", module + "/internal/", "golang.org/x/net/", "golang.org/x/sync/",
 	}},
-	{"the overlays", is("directory/chord"), []string{
+	{"the overlays", is("directory/chord", "directory/gnutella", "directory/freenet"), []string{
 		module, module + "/directory", module + "/directory/fetch", module + "/internal/", "golang.org/x/net/", "golang.org/x/sync/",
 	}},
 	{"the protocols", is("p2mp", "octoput", "tftp", "relay"), []string{

@@ -226,7 +226,7 @@ func TestPush(t *testing.T) {
 	})
 }
 
-// raw connects to a node as something that is no good neighbour.
+// raw connects to a node and sends a greeting.
 func (v *town) raw(to *resident, greeting string) net.Conn {
 	conn, err := v.dialFrom(netip.MustParseAddr("10.9.9.9"))(context.Background(), netip.AddrPortFrom(to.ip, DefaultPort))
 	if err != nil {
