@@ -133,7 +133,7 @@ func (t *sending) refuses(from netip.AddrPort, reason Reason) bool {
 	t.index[from] = len(t.peers)
 	t.peers = append(t.peers, peer{addr: from})
 	t.report.Peers = append(t.report.Peers, PeerReport{Addr: from})
-	e := &PeerError{Peer: from, Seq: 1, Err: &AbortError{reason}}
+	e := &PeerError{Addr: from, Seq: 1, Err: &AbortError{reason}}
 	t.dropped(len(t.peers)-1, e) // it never took part: even under the policy Fail the others go on
 	return true
 }

@@ -88,7 +88,7 @@ func (t *sending) reported(now time.Time, i int, s *status) error {
 	case s.id != p.id:
 		// The HELLO was answered by somebody else: it was started again since then.
 		t.tell(i, ReasonUnknown)
-		t.drop(i, &PeerError{Peer: p.addr, Seq: p.flight.cum + 1, Err: &AbortError{ReasonUnknown}})
+		t.drop(i, &PeerError{Addr: p.addr, Seq: p.flight.cum + 1, Err: &AbortError{ReasonUnknown}})
 		return nil
 	case !p.flight.plausible(s):
 		return ErrSequence
@@ -226,7 +226,7 @@ func (t *sending) aborted(i int, reason Reason) error {
 		}
 		t.leaveClassic(i)
 	}
-	e := &PeerError{Peer: p.addr, Seq: p.flight.cum + 1, Err: &AbortError{reason}}
+	e := &PeerError{Addr: p.addr, Seq: p.flight.cum + 1, Err: &AbortError{reason}}
 	if total, known := t.store.chunks(); known && reason == ReasonUnknown && p.flight.firstFin != 0 && p.flight.cum == total {
 		// It may have kept the file, and forgotten that.
 		e.Seq, e.Err = total, errors.Join(ferry.ErrUnconfirmed, e.Err)
@@ -238,7 +238,7 @@ func (t *sending) aborted(i int, reason Reason) error {
 // giveUpOn gives up a receiver of the extended mode, which had so much time.
 func (t *sending) giveUpOn(i int, why error, after time.Duration) {
 	p := &t.peers[i]
-	e := &PeerError{Peer: p.addr, Seq: p.flight.cum + 1, Silence: after, Err: why}
+	e := &PeerError{Addr: p.addr, Seq: p.flight.cum + 1, Silence: after, Err: why}
 	if total, known := t.store.chunks(); known && p.flight.cum == total {
 		if e.Seq = total; why != errChecking {
 			e.Err = ferry.ErrUnconfirmed
@@ -294,7 +294,7 @@ func (t *sending) dropped(i int, e *PeerError) {
 
 // incomplete returns the error that names the receivers that were given up.
 func (t *sending) incomplete() error {
-	e := &IncompleteError{Receivers: len(t.report.Peers), Stranger: t.stranger}
+	e := &IncompleteError{Receivers: len(t.report.Peers), Unsolicited: t.stranger}
 	for i := range t.report.Peers {
 		if err, ok := t.report.Peers[i].Err.(*PeerError); ok {
 			e.Peers = append(e.Peers, err)

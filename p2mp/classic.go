@@ -202,7 +202,7 @@ func (t *sending) progress(now time.Time, i int, seq uint32, sample time.Duratio
 func (t *sending) giveClassic(k int) {
 	i := t.classic.peers[k]
 	steps := &t.classic.steps
-	e := &PeerError{Peer: t.peers[i].addr, Seq: steps.seq, Silence: t.giveUp, Err: ferry.ErrSilent}
+	e := &PeerError{Addr: t.peers[i].addr, Seq: steps.seq, Silence: t.giveUp, Err: ferry.ErrSilent}
 	switch {
 	case t.report.Peers[i].Chunks == 0:
 		e.Err, e.Silence = ferry.ErrNoAnswer, t.join

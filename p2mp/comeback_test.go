@@ -277,7 +277,7 @@ func TestInvitationRefused(t *testing.T) {
 				t.Fatalf("%d accept: %v, %+v", accepts, err, report.Peers)
 			}
 			for _, e := range incomplete.Peers {
-				if a, ok := errors.AsType[*AbortError](e); !ok || a.Reason != ReasonExists || e.Peer.Addr() != to[2].Addr() && accepts == 2 {
+				if a, ok := errors.AsType[*AbortError](e); !ok || a.Reason != ReasonExists || e.Addr.Addr() != to[2].Addr() && accepts == 2 {
 					t.Errorf("%d accept: %v", accepts, e)
 				}
 			}

@@ -10,34 +10,36 @@ import (
 	"github.com/ferrygo/ferry"
 )
 
-// What is wrong with a packet; see [ParsePacket] and [Trace].
+// Reasons why a packet is malformed or ignored; see [ParsePacket] and [Trace].
 var (
+	// ErrCategory: the category is unknown, or only packets to the other side have it.
 	ErrCategory = errors.New("p2mp: unknown category")
-	// ErrSequence: a sequence number that this packet cannot have: 0, a chunk not sent
-	// yet, or a chunk after the one that is due.
-	ErrSequence = errors.New("p2mp: sequence number out of place")
-	// ErrLength: a chunk longer than chunk 1.
-	ErrLength = errors.New("p2mp: chunk longer than the first")
-	// ErrSession: a packet of another session, or of none.
+	// ErrSequence: the sequence number cannot be right: it is 0, or that of a chunk that was
+	// not sent yet, or of a chunk after the one that is due.
+	ErrSequence = errors.New("p2mp: unexpected sequence number")
+	// ErrLength: the chunk is longer than chunk 1, or does not have the length that its
+	// number requires.
+	ErrLength = errors.New("p2mp: unexpected chunk length")
+	// ErrSession: the packet belongs to another session, or to none.
 	ErrSession = errors.New("p2mp: packet of another session")
 )
 
-// Why a transfer failed, in whole or for one receiver.
+// Reasons why a transfer failed, in whole or for one receiver.
 var (
-	// ErrStalled: the receiver answers, and yet nothing that is sent to it arrives:
-	// the chunks may be too long for the path.
+	// ErrStalled: the receiver answers, but nothing that is sent to it arrives. The packets
+	// may be too long for the path.
 	ErrStalled = errors.New("p2mp: stalled")
-	// ErrSlow: the receiver held up the others in the group (see Sender.MinRate), or took
-	// next to nothing of what it was sent.
+	// ErrSlow: the receiver delayed the others in the group (see Sender.MinRate), or received
+	// almost nothing.
 	ErrSlow = errors.New("p2mp: slow")
-	// errChecking: the receiver has everything, and checks it for too long.
+	// errChecking: the receiver has all chunks, and takes too long to check them.
 	errChecking = fmt.Errorf("%w: still checking", ferry.ErrUnconfirmed)
-	// ErrTooManyChunks: the file has more chunks than there are sequence numbers. A
-	// larger MSS helps.
+	// ErrTooManyChunks: the file has more chunks than there are sequence numbers. Use a
+	// larger MSS.
 	ErrTooManyChunks = errors.New("p2mp: more than 4294967295 chunks")
 )
 
-// Errors of package ferry, as they are returned by a call.
+// Errors of package ferry, as this package returns them.
 var (
 	errBusy      = fmt.Errorf("p2mp: %w", ferry.ErrBusy)
 	errDigest    = fmt.Errorf("p2mp: %w", ferry.ErrDigest)
@@ -47,24 +49,24 @@ var (
 // A PeerError says why one receiver does not have the whole file, as far as the sender
 // knows.
 type PeerError struct {
-	Peer netip.AddrPort
+	Addr netip.AddrPort
 	// Seq is the first chunk that the receiver did not acknowledge.
 	Seq uint32
 	// Silence is how long the sender waited for an answer to its first try.
 	Silence time.Duration
-	// Length is how long the packets are of which none arrived, where that may be the
-	// reason, and Fits how long those are that did arrive meanwhile; otherwise 0. A lower
-	// MSS then helps.
+	// Length is the length of the packets that did not arrive, and Fits the length of packets
+	// that did, if that may be the reason; otherwise both are 0. Use a smaller MSS then.
 	Length, Fits int
-	// Err is ErrNoAnswer, ErrSilent, ErrStalled, ErrSlow or ferry.ErrUnconfirmed, or an *AbortError with what the
-	// receiver said, joined with the last error of writing to it if there was one.
+	// Err is ErrStalled, ErrSlow, ferry.ErrNoAnswer, ferry.ErrSilent or ferry.ErrUnconfirmed,
+	// or an *AbortError with what the receiver said. It is joined with the last error of
+	// writing to the receiver, if there was one.
 	Err error
 }
 
 // Error returns "ADDRESS: what happened".
 func (e *PeerError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v: ", e.Peer)
+	fmt.Fprintf(&b, "%v: ", e.Addr)
 	switch {
 	case errors.Is(e.Err, ferry.ErrNoAnswer):
 		fmt.Fprintf(&b, "no answer in %v", e.Silence)
@@ -101,24 +103,23 @@ func (e *PeerError) Error() string {
 // Unwrap returns Err.
 func (e *PeerError) Unwrap() error { return e.Err }
 
-// writeError marks the last local failure to send to a peer, which often explains its
-// silence: no route, a firewall.
+// A writeError is the last error of sending to a receiver. It often explains why the
+// receiver does not answer: no route, or a firewall.
 type writeError struct{ err error }
 
 func (e *writeError) Error() string { return e.err.Error() }
 func (e *writeError) Unwrap() error { return e.err }
 
-// An IncompleteError is what Send returns when some receivers, or all, do not have the
-// whole file, as far as the sender knows.
+// An IncompleteError is returned by Send when some receivers, or all, do not have the whole
+// file, as far as the sender knows.
 type IncompleteError struct {
 	// Receivers is how many there were.
 	Receivers int
-	// Peers names those that failed, in the order in which they were given.
+	// Peers are those that failed, in the order in which they were given.
 	Peers []*PeerError
-	// Stranger is an address that packets came from though it is none of the receivers;
-	// not valid if there was none. It may be a receiver that answers from another of
-	// its addresses.
-	Stranger netip.AddrPort
+	// Unsolicited is an address that sent packets although it is none of the receivers; not
+	// valid if there was none. It may be another address of a receiver.
+	Unsolicited netip.AddrPort
 }
 
 // Error returns one line with every failed receiver in it, such as "p2mp: 2 of 3
@@ -136,8 +137,8 @@ func (e *IncompleteError) Error() string {
 		b.WriteString("; ")
 		b.WriteString(p.Error())
 	}
-	if e.Stranger.IsValid() && what == "answered" {
-		fmt.Fprintf(&b, "; packets came from %v, which is none of the receivers", e.Stranger)
+	if e.Unsolicited.IsValid() && what == "answered" {
+		fmt.Fprintf(&b, "; packets came from %v, which is none of the receivers", e.Unsolicited)
 	}
 	return b.String()
 }

@@ -130,7 +130,7 @@ func ExampleIncompleteError() {
 	var incomplete *p2mp.IncompleteError
 	if errors.As(err, &incomplete) {
 		for _, p := range incomplete.Peers {
-			fmt.Println(p.Peer == nobody, errors.Is(p, ferry.ErrNoAnswer), "lacks chunk", p.Seq)
+			fmt.Println(p.Addr == nobody, errors.Is(p, ferry.ErrNoAnswer), "lacks chunk", p.Seq)
 		}
 	}
 	// Output:

@@ -198,7 +198,7 @@ func TestGroupMinRate(t *testing.T) {
 				data := noise(1, 8<<20)
 				report, err := p.send(Sender{Group: testGroup, MinRate: 10e6, Policy: policy}, data)
 				var incomplete *IncompleteError
-				if policy == Wait && err != nil || policy == Drop && (!errors.As(err, &incomplete) || !errors.Is(err, ErrSlow) || len(incomplete.Peers) != 1 || incomplete.Peers[0].Peer != p.to[1]) {
+				if policy == Wait && err != nil || policy == Drop && (!errors.As(err, &incomplete) || !errors.Is(err, ErrSlow) || len(incomplete.Peers) != 1 || incomplete.Peers[0].Addr != p.to[1]) {
 					t.Errorf("%v", err)
 				}
 				for i, peer := range report.Peers {
@@ -253,7 +253,7 @@ func TestGroupMemberKilled(t *testing.T) {
 			report, err := p.send(s, data)
 			if kill {
 				var incomplete *IncompleteError
-				if !errors.As(err, &incomplete) || len(incomplete.Peers) != 1 || incomplete.Peers[0].Peer != p.to[2] {
+				if !errors.As(err, &incomplete) || len(incomplete.Peers) != 1 || incomplete.Peers[0].Addr != p.to[2] {
 					t.Errorf("the dead one is not named: %v", err)
 				}
 			} else if err != nil {
@@ -391,7 +391,7 @@ func TestGroupNonsense(t *testing.T) {
 		stranger.Close()
 		<-ended
 		var incomplete *IncompleteError
-		if !errors.As(err, &incomplete) || len(incomplete.Peers) != 1 || incomplete.Peers[0].Peer != p.to[3] {
+		if !errors.As(err, &incomplete) || len(incomplete.Peers) != 1 || incomplete.Peers[0].Addr != p.to[3] {
 			t.Errorf("%v; want the liar given up, and nobody else", err)
 		}
 		p.check(data)

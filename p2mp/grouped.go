@@ -231,7 +231,7 @@ func (t *sending) shed(now time.Time) {
 	p := &t.peers[slowest]
 	if t.policy != Wait {
 		t.tell(slowest, ReasonGivenUp)
-		t.drop(slowest, &PeerError{Peer: p.addr, Seq: p.flight.cum + 1, Err: ErrSlow})
+		t.drop(slowest, &PeerError{Addr: p.addr, Seq: p.flight.cum + 1, Err: ErrSlow})
 	}
 	t.thin(now, func(i int) bool { return i != slowest })
 }

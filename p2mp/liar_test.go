@@ -78,7 +78,7 @@ func TestGroupMinRateLiar(t *testing.T) {
 				p.receive(Receiver{})
 				report, err := p.send(Sender{Group: testGroup, MinRate: 10e6}, noise(1, 16<<20))
 				var incomplete *IncompleteError
-				if err != nil && (!errors.As(err, &incomplete) || !errors.Is(err, ErrSlow) || len(incomplete.Peers) != 1 || incomplete.Peers[0].Peer != p.to[k]) {
+				if err != nil && (!errors.As(err, &incomplete) || !errors.Is(err, ErrSlow) || len(incomplete.Peers) != 1 || incomplete.Peers[0].Addr != p.to[k]) {
 					t.Errorf("%d times as slow: %v; want receiver %d given up, or nobody", factor, err, k)
 				}
 				if report.Elapsed > 10*time.Second {

@@ -9,14 +9,13 @@ import (
 	"time"
 )
 
-// This file has the bodies of the extended mode's packets. Every one begins with the
-// session; the package comment has their layouts. Parsing takes all or nothing:
-// whatever does not fit is errMalformed.
+// This file has the bodies of the packets of the extended mode. Each begins with the session.
+// The package comment has the layouts. A body with any fault is errMalformed.
 
-// version is the extended mode's.
+// version is the version of the extended mode.
 const version = 1
 
-// digestSHA256 is the one kind of digest that there is.
+// digestSHA256 is the only kind of digest.
 const digestSHA256 = 1
 
 var errMalformed = errors.New("p2mp: malformed packet")
@@ -34,7 +33,7 @@ type hello struct {
 	kind   uint8          // of digest
 	digest *[32]byte      // nil: comes with FIN
 	fec    uint16         // chunks in a block with parity; 0: no parity
-	group  netip.AddrPort // where DATA goes; invalid: to each receiver
+	group  netip.AddrPort // where DATA is sent; invalid: to each receiver
 	join   time.Duration  // how long receivers may join, in milliseconds
 	token  uint64         // from an ABORT (busy); 0: none
 }
@@ -55,8 +54,8 @@ const (
 	fieldToken = 17 // the types between are reserved
 )
 
-// helloMin is the length that a HELLO is padded to, header included: no shorter than
-// the REPORT that it draws, so that a forged one is worth nothing.
+// helloMin is the length that a HELLO is padded to, header included. It is not shorter than
+// the REPORT that answers it, so that a forged HELLO amplifies nothing.
 const helloMin = 64
 
 func (h *hello) append(b []byte) []byte {
@@ -105,8 +104,8 @@ func appendField(b []byte, kind uint8, length int) []byte {
 	return binary.BigEndian.AppendUint16(append(b, kind), uint16(length))
 }
 
-// parseHello skips fields of unknown types. A field that comes twice, is cut off or has
-// a length that its type does not allow makes the whole malformed.
+// parseHello skips fields of unknown types. A field that is repeated, truncated, or of a
+// length that its type does not allow makes the HELLO malformed.
 func parseHello(b []byte) (hello, error) {
 	if len(b) < 12 {
 		return hello{}, errMalformed
@@ -136,7 +135,7 @@ func parseHello(b []byte) (hello, error) {
 	return h, nil
 }
 
-// setField reports whether the value has a right length.
+// setField reports whether the value has an allowed length.
 func (h *hello) setField(kind uint8, v []byte) bool {
 	switch {
 	case kind == fieldPadding:
@@ -168,13 +167,13 @@ func (h *hello) setField(kind uint8, v []byte) bool {
 	return true
 }
 
-// A poll asks receivers what they have.
+// A poll asks receivers which chunks they have.
 type poll struct {
 	session uint64
 	number  uint32 // from 1; polls and FINs are numbered together
 	highest uint32 // the highest chunk sent so far
-	// Receivers whose id leaves remainder when divided by modulus should answer; all,
-	// if modulus is 0 or 1.
+	// Receivers answer if their id leaves the remainder when divided by the modulus. If the
+	// modulus is 0 or 1, all answer.
 	modulus, remainder uint16
 	fill               int // bytes that follow, zeros
 }
@@ -209,7 +208,7 @@ func (p *poll) asks(id uint32) bool {
 	return p.modulus <= 1 || id%uint32(p.modulus) == uint32(p.remainder)
 }
 
-// A fin is a poll that says how the file ends.
+// A fin is a poll that tells size and digest of the file.
 type fin struct {
 	session uint64
 	number  uint32
@@ -243,15 +242,15 @@ func parseFin(b []byte) (fin, error) {
 	return f, nil
 }
 
-// A status is the body of a REPORT: what a receiver has.
+// A status is the body of a REPORT: which chunks a receiver has.
 type status struct {
 	session  uint64
-	id       uint32 // of the receiver, at random
+	id       uint32 // of the receiver, random
 	number   uint32 // of the poll or FIN that is answered; 0: the HELLO
 	cum      uint32 // all chunks up to this one are held
-	space    uint32 // so many chunks after cum are kept
-	burst    uint32 // so many packets at once are sure to find room in the socket
-	received uint32 // DATA packets of the session that arrived, copies included
+	space    uint32 // how many chunks after cum are kept
+	burst    uint32 // how many packets at once are sure to fit into the socket
+	received uint32 // DATA packets of the session that arrived, duplicates included
 	clock    uint32 // the receiver's, in microseconds
 	progress progress
 	// held has a bit for each chunk from cum+2 on, most significant bit first; chunk
@@ -259,12 +258,12 @@ type status struct {
 	held []byte
 }
 
-// progress says how far a receiver is.
+// progress is the state of a receiver.
 type progress uint8
 
 const (
 	gathering progress = iota
-	checking           // has everything, and makes sure of it
+	checking           // has all chunks, and verifies the file
 	kept               // the file is whole, verified and safe
 )
 
@@ -315,7 +314,7 @@ func (s *status) has(i uint32) bool {
 type abort struct {
 	session uint64
 	reason  Reason
-	token   uint64 // that the sender may show in its next HELLO; 0: none
+	token   uint64 // for the sender's next HELLO; 0: none
 }
 
 func (a *abort) append(b []byte) []byte {
@@ -338,7 +337,7 @@ func parseAbort(b []byte) (abort, error) {
 	return a, nil
 }
 
-// A message is the body of one of the extended mode's packets.
+// A message is the body of a packet of the extended mode.
 type message interface{ append(b []byte) []byte }
 
 // appendMessage appends a whole packet of the extended mode.

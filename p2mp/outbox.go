@@ -151,7 +151,7 @@ func (t *sending) writeFailed(i int, err error) error {
 	case datagram.TooLong(err) && p.stage != over:
 		err = fmt.Errorf("an MSS of %d bytes is too long for the way: %w", t.mss, err)
 		t.leaveClassic(i)
-		t.drop(i, &PeerError{Peer: p.addr, Seq: t.report.Peers[i].Chunks + 1, Err: err})
+		t.drop(i, &PeerError{Addr: p.addr, Seq: t.report.Peers[i].Chunks + 1, Err: err})
 		return nil
 	}
 	p.unsent = &writeError{err}

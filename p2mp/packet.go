@@ -12,11 +12,11 @@ import (
 // headerLen is the length of everything before the payload.
 const headerLen = 8
 
-// MaxMSS is the longest payload of a chunk: what a UDP datagram over IPv4 holds (65507
-// bytes) less the header.
+// MaxMSS is the longest payload of a chunk: a UDP datagram over IPv4 holds 65507 bytes,
+// header included.
 const MaxMSS = 65507 - headerLen
 
-// A Category says what a packet is for.
+// A Category is the type of a packet.
 type Category uint16
 
 // The categories of the P2MP-FTP report, "Message Format", point 3, and those that the
@@ -51,9 +51,8 @@ func (c Category) String() string {
 	return fmt.Sprintf("category %#04x", uint16(c))
 }
 
-// takes reports whether packets of the category may have this sequence number: a
-// chunk's, from 1, in DATA; that, or 0, in ACK, for some receivers answer a HELLO so; 0
-// elsewhere.
+// takes reports whether packets of the category may have this sequence number: from 1 in
+// DATA, any in ACK (some receivers answer a HELLO with ACK 0), and 0 in the others.
 func (c Category) takes(seq uint32) bool {
 	switch c {
 	case CategoryData:
@@ -72,20 +71,19 @@ func (c Category) takes(seq uint32) bool {
 //	|        sequence number        |   checksum    |   category    | payload ...
 //	+-------------------------------+---------------+---------------+
 type Packet struct {
-	// Session is not in the packet, but in the sum of a DATA packet of the extended
-	// mode, as addresses are in UDP's. It is 0 in classic mode and in every other
-	// category.
+	// Session is not in the packet. The checksum of a DATA packet of the extended mode
+	// includes it, as UDP's checksum includes addresses. It is 0 in the classic mode and in
+	// every other category.
 	Session uint64
-	// Seq is the number of a chunk, from 1, in DATA and ACK, which carries the number
-	// of the chunk that it acknowledges; in the other categories it is 0.
+	// Seq is the number of a chunk, from 1, in DATA, and the number of the acknowledged
+	// chunk in ACK. In the other categories it is 0.
 	Seq uint32
-	// Checksum is what the packet carried; ParsePacket has verified it. AppendBinary
-	// computes it anew and does not look at this field.
+	// Checksum is the checksum that a parsed packet carried. AppendBinary computes the
+	// checksum and ignores this field.
 	Checksum uint16
 	Category Category
-	// Payload is a chunk of the file, at most MaxMSS bytes, in a DATA packet, and the
-	// body of one of the extended mode's. Acknowledgements have none; one that does is
-	// read all the same.
+	// Payload is a chunk of the file in a DATA packet, at most MaxMSS bytes, and the body of
+	// another packet of the extended mode. An ACK has none; a payload of an ACK is accepted.
 	Payload []byte
 }
 
@@ -95,9 +93,8 @@ var (
 	_ encoding.BinaryUnmarshaler = (*Packet)(nil)
 )
 
-// AppendBinary appends the packet to b and computes its checksum. It fails when the
-// payload is longer than MaxMSS, or Seq is 0 where it must not be, or is not where it
-// must be.
+// AppendBinary appends the packet to b and computes its checksum. It fails if the payload is
+// longer than MaxMSS, or if Seq is 0 in DATA or not 0 in a category without chunks.
 func (p Packet) AppendBinary(b []byte) ([]byte, error) {
 	if len(p.Payload) > MaxMSS {
 		return b, fmt.Errorf("p2mp: payload of %d bytes, more than %d", len(p.Payload), MaxMSS)
@@ -107,15 +104,15 @@ func (p Packet) AppendBinary(b []byte) ([]byte, error) {
 	}
 	start := len(b)
 	b = binary.BigEndian.AppendUint32(b, p.Seq)
-	b = append(b, 0, 0) // the checksum, once the rest stands
+	b = append(b, 0, 0) // the checksum, computed at the end
 	b = binary.BigEndian.AppendUint16(b, uint16(p.Category))
 	b = append(b, p.Payload...)
 	seal(b[start:], p.Session)
 	return b, nil
 }
 
-// seal puts the checksum into a packet that has zero there. Zero in its own field does
-// not change the sum, so the whole packet is summed in one go.
+// seal writes the checksum into a packet that has zero there. The zero does not change the
+// sum, so the whole packet is summed.
 func seal(b []byte, session uint64) {
 	var sum checksum.Partial
 	sum.AddUint64(session)
@@ -126,7 +123,7 @@ func seal(b []byte, session uint64) {
 // MarshalBinary returns the packet as AppendBinary encodes it.
 func (p Packet) MarshalBinary() ([]byte, error) { return p.AppendBinary(nil) }
 
-// UnmarshalBinary is ParsePacket with a payload of its own.
+// UnmarshalBinary is like ParsePacket, but copies the payload.
 func (p *Packet) UnmarshalBinary(b []byte) error {
 	q, err := ParsePacket(b)
 	if err != nil {
@@ -145,8 +142,8 @@ func (p *Packet) UnmarshalBinary(b []byte) error {
 // acknowledgements of other implementations do.
 func ParsePacket(b []byte) (Packet, error) { return ParseSessionPacket(0, b) }
 
-// ParseSessionPacket is ParsePacket for a DATA packet of the extended mode, whose
-// checksum is right only if session is the one that it belongs to.
+// ParseSessionPacket is like ParsePacket for a DATA packet of the extended mode. Its checksum
+// is correct only with the session that it belongs to.
 func ParseSessionPacket(session uint64, b []byte) (Packet, error) {
 	if len(b) < headerLen {
 		return Packet{}, ferry.ErrTruncated

@@ -116,7 +116,7 @@ func randomGroup(t *testing.T, seed uint64) {
 		}
 		if incomplete != nil {
 			for _, e := range incomplete.Peers {
-				if fate == nothingAtAll || e.Peer != everybody[n-1] {
+				if fate == nothingAtAll || e.Addr != everybody[n-1] {
 					t.Errorf("given up: %v", e)
 				}
 			}

@@ -9,27 +9,27 @@ import (
 	"github.com/ferrygo/ferry"
 )
 
-// A Reason says in an ABORT why a session ended. Reasons are all that one side tells
-// the other of its troubles.
+// A Reason says in an ABORT why a session ended. It is all that one side tells the other of
+// an error: the error itself may hold a path of this machine.
 type Reason uint16
 
 // The reasons.
 const (
 	ReasonRefused     Reason = 1 + iota // the receiver does not want the file
-	ReasonUnknown                       // the receiver knows of no such session: it was started again
+	ReasonUnknown                       // the session is unknown: the receiver was restarted
 	ReasonMalformed                     // the HELLO contradicts itself
 	ReasonVersion                       // another version of the protocol
 	ReasonUnsupported                   // an unknown capability, kind of digest or MSS
-	ReasonGroup                         // the group address is none
-	ReasonName                          // no name for a file of the receiver
-	ReasonExists                        // the receiver has a file of that name, or is receiving one
-	ReasonTooLarge                      // the file is larger than the receiver takes
-	ReasonBusy                          // the receiver has too many transfers under way
+	ReasonGroup                         // the group address is not a multicast address
+	ReasonName                          // the receiver does not accept the name
+	ReasonExists                        // the receiver has a file of that name, or one is arriving
+	ReasonTooLarge                      // the file is larger than the receiver accepts
+	ReasonBusy                          // the receiver has too many transfers, or lacks something for now
 	ReasonStorage                       // the receiver could not write the file
-	ReasonDigest                        // what arrived is not what was sent
+	ReasonDigest                        // the file that arrived has another digest
 	ReasonSource                        // the sender could not read the file
-	ReasonCanceled                      // the sender, or the receiver, was told to stop
-	ReasonGivenUp                       // the receiver was silent for too long
+	ReasonCanceled                      // the call ended at the sender, or at the receiver
+	ReasonGivenUp                       // the other side was silent for too long
 )
 
 var reasonTexts = [...]string{
@@ -58,15 +58,16 @@ func (r Reason) String() string {
 	return fmt.Sprintf("reason %d", uint16(r))
 }
 
-// An AbortError is what the other side said when it ended a transfer. errors.Is finds
-// ErrRestarted, ErrDigest, ErrBusy, fs.ErrExist, fs.ErrInvalid (for the name) and
-// fs.ErrPermission (refused) in it, each for its reason.
+// An AbortError is the reason that the other side gave when it ended a transfer. With
+// errors.Is it is ferry.ErrRestarted, ferry.ErrDigest, ferry.ErrBusy, ferry.ErrTooLarge,
+// fs.ErrExist, fs.ErrInvalid (the name) or fs.ErrPermission (refused), according to the
+// reason.
 type AbortError struct{ Reason Reason }
 
 // Error returns the reason's text.
 func (e *AbortError) Error() string { return "p2mp: " + e.Reason.String() }
 
-// Is maps the reason onto the errors that people know.
+// Is maps the reason to an error of package ferry or io/fs.
 func (e *AbortError) Is(target error) bool {
 	for _, m := range reasonErrors {
 		if m.reason == e.Reason && m.err == target {
@@ -89,9 +90,8 @@ var reasonErrors = [...]struct {
 	{ReasonRefused, fs.ErrPermission},
 }
 
-// refusal is the reason that a Handler's error is told by. The error itself, which may
-// hold a path, stays here. What the system says, but for what means something else, is
-// trouble with keeping the file: a full disk, too many open files.
+// refusal returns the reason that the sender is told for a Handler's error. Any other error of
+// the system means that the file cannot be kept.
 func refusal(err error) Reason {
 	if abort, ok := errors.AsType[*AbortError](err); ok {
 		return abort.Reason
@@ -107,8 +107,8 @@ func refusal(err error) Reason {
 	return ReasonRefused
 }
 
-// trouble is the reason that a Sink's error is told by: who has accepted an offer does
-// not refuse it.
+// trouble returns the reason that the sender is told for a Sink's error. An offer that was
+// accepted is not refused any more.
 func trouble(err error) Reason {
 	if r := refusal(err); r != ReasonRefused {
 		return r

@@ -12,8 +12,8 @@ import (
 	"github.com/ferrygo/ferry"
 )
 
-// commit verifies and commits the file in a goroutine of its own: to read a file again, or
-// to bring it safely to a disk, may take longer than other transfers can wait.
+// commit verifies and commits the file in another goroutine. Reading a file again, or writing
+// it to a disk safely, may take longer than other transfers can wait.
 func (l *recvLoop) commit(now time.Time, t *transfer) {
 	t.state, t.since = committing, now
 	t.result = make(chan error, 1)
@@ -26,7 +26,7 @@ func (l *recvLoop) commit(now time.Time, t *transfer) {
 	})
 }
 
-// verify runs in a goroutine of its own, which owns the sink meanwhile.
+// verify runs in the goroutine of the commit, which owns the sink until it ends.
 func (t *transfer) verify(ctx context.Context) error {
 	if s := t.session; s != nil {
 		h := t.hash

@@ -197,7 +197,7 @@ func (l *recvLoop) lingerUntil(now time.Time, d time.Duration) {
 }
 
 // close waits for commits that are under way, and aborts the other transfers if the conn
-// or the context ended. That is no error if all transfers that were wanted are complete.
+// or the context ended. It returns no error if all transfers that were wanted are complete.
 func (l *recvLoop) close(err error) error {
 	if err != nil {
 		err = fmt.Errorf("p2mp: receiving: %w", err)

@@ -84,7 +84,7 @@ func (g *reassembly) reach(n uint32) bool {
 	return true
 }
 
-// buffer returns an empty buffer for a chunk, nil if there is no memory for it.
+// buffer returns an empty buffer for a chunk, or nil if the memory is used up.
 func (g *reassembly) buffer() []byte {
 	if n := len(g.spare); n > 0 {
 		b := g.spare[n-1]

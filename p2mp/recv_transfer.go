@@ -185,8 +185,8 @@ func (l *recvLoop) noteChunk(now time.Time, t *transfer, p Packet, what verdict)
 // a file takes 64 KiB in little more time than a chunk.
 const writeBehind = 64 << 10
 
-// store puts the chunk that is due, and those that were kept after it, into the buffer of
-// what is to be written.
+// store appends the chunk that is due, and the kept chunks that follow it, to the buffer of
+// unwritten chunks.
 func (l *recvLoop) store(now time.Time, t *transfer, p Packet) {
 	if t.pending == 0 {
 		l.unwritten = append(l.unwritten, t)
@@ -251,10 +251,10 @@ func (l *recvLoop) saveAll(now time.Time) {
 	l.unwritten = l.unwritten[:0]
 }
 
-// maxSpare is how many buffers of what is to be written are kept for reuse.
+// maxSpare is how many buffers of unwritten chunks are kept for reuse.
 const maxSpare = 4
 
-// buffer returns an empty buffer for chunks that are to be written.
+// buffer returns an empty buffer for unwritten chunks.
 func (l *recvLoop) buffer() []byte {
 	n := len(l.spare)
 	if n == 0 {

@@ -37,7 +37,7 @@ func TestAbsentReceiver(t *testing.T) {
 		}
 		var incomplete *IncompleteError
 		var peer *PeerError
-		if !errors.As(err, &incomplete) || !errors.As(err, &peer) || !errors.Is(err, ferry.ErrNoAnswer) || peer.Peer != absent || peer.Seq != 1 {
+		if !errors.As(err, &incomplete) || !errors.As(err, &peer) || !errors.Is(err, ferry.ErrNoAnswer) || peer.Addr != absent || peer.Seq != 1 {
 			t.Errorf("error %#v does not say who and what", err)
 		}
 		if len(dropped) != 1 || dropped[0] != error(peer) {
@@ -357,7 +357,7 @@ func TestFailNamesTheRightOne(t *testing.T) {
 		p.receive(Receiver{})
 		_, err := p.send(Sender{Classic: true, MSS: 100, Policy: Fail}, noise(1, 1000))
 		var peer *PeerError
-		if !errors.As(err, &peer) || peer.Peer != second || peer.Seq != 5 {
+		if !errors.As(err, &peer) || peer.Addr != second || peer.Seq != 5 {
 			t.Errorf("error %v", err)
 		}
 	})

@@ -322,7 +322,7 @@ func (t *sending) greet(now time.Time, i int) (wake time.Time) {
 	send, exhausted, wake := p.join.next(now)
 	switch {
 	case exhausted && p.join.busy:
-		t.drop(i, &PeerError{Peer: p.addr, Seq: 1, Err: &AbortError{ReasonBusy}})
+		t.drop(i, &PeerError{Addr: p.addr, Seq: 1, Err: &AbortError{ReasonBusy}})
 		return now
 	case exhausted:
 		t.becomeClassic(i)
