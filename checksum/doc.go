@@ -14,17 +14,22 @@
 //
 // # Use
 //
-// Four ways lead to the same number:
+//	header[2], header[3] = 0, 0 // the field
+//	binary.BigEndian.PutUint16(header[2:], checksum.Sum(packet))
+//	...
+//	if !checksum.Verify(packet) { ... }
+//
+// Four ways give the same result:
 //
 //   - [Sum] and [Verify] take a packet that lies in one piece.
-//   - [Partial] takes it in pieces, as bytes and as words, of any length: what
-//     stands in front of a payload, or a pseudo-header that is never sent.
+//   - [Partial] takes it in pieces, as bytes and as words, of any length: for example the
+//     header before a payload, or a pseudo-header that is never sent.
 //   - [Update], [UpdateUint16] and [UpdateUint32] change a checksum as a field of the
 //     packet changes, without reading the rest of it.
 //   - [New] is a [hash.Hash], for code that wants one.
 //
-// A sender zeroes the checksum field, sums, and stores the result. A receiver sums
-// all of it, the field included, with [Verify].
+// A sender zeroes the checksum field, sums, and stores the result. A receiver calls [Verify] with
+// the whole packet, including the field.
 //
 // # The two zeros
 //
@@ -32,30 +37,30 @@
 // sum and two in a comparison, so every function here says which one it gives:
 //
 //   - [Sum], [Partial.Sum] and the hash give 0xffff if the data are all zero bytes, or
-//     none, and never otherwise: no sum of words that has a one bit in it is 0x0000. Where
-//     the words of other data add up to zero, the checksum is 0x0000.
+//     none, and never otherwise: words with a one bit never add up to 0x0000. If
+//     the words of other data add up to zero in its other form, the checksum is 0x0000.
 //   - An update of what Sum gave is what Sum would give for the new data, with one
 //     exception: where the new data are all zero bytes (the field, and everything around
-//     it) and were not before, it is 0x0000. From the old checksum and the field alone that
-//     case cannot be told from one in which the rest adds up to zero. No packet with a
+//     it) and were not before, it is 0x0000. The old checksum and the field alone do not
+//     distinguish that case from one in which the rest adds up to zero. No packet with a
 //     version, a length or an address in it is ever all zero.
 //   - An update that leaves the field's sum as it was gives the checksum it was given, in
 //     the form it was given in.
 //   - [Verify] accepts either form in a packet that has a one bit anywhere else. It refuses
 //     a packet of zero bytes only, checksum included, and an empty one.
 //
-// UDP keeps 0x0000 for "no checksum" and sends 0xffff in its place (RFC 768). That is up to
-// the caller, after a sum and after an update; an update takes either form of zero, and what
-// comes out of it verifies.
+// UDP keeps 0x0000 for "no checksum" and sends 0xffff in its place (RFC 768). The caller must
+// do that, after a sum and after an update. An update takes either form of zero, and its
+// result verifies.
 //
 // # Limits
 //
-// There is no limit to the length of what is summed. Nothing that sums allocates.
+// The data may have any length. No function that sums allocates.
 // Functions may be called from any number of goroutines; a Partial or a hash belongs to
 // one at a time.
 //
 // The Internet checksum finds any change of up to fifteen adjacent bits, and misses one
-// random change in 65535. It cannot see words that change places, nor a word of zeros that
+// random change in 65535. It does not find words that change places, or a word of zeros that
 // became a word of ones. It guards against accidents, never against an attacker.
 //
 // # References
@@ -68,19 +73,19 @@
 // # Choices
 //
 // Results are complemented, ready for the packet, as RFC 1071 defines the checksum.
-// A sum in progress is a type of its own, [Partial], so that the two cannot be confused.
+// A sum in progress has a separate type, [Partial], so that the two cannot be confused.
 //
 // A Partial knows whether it has seen an odd number of bytes, so pieces may be cut
-// anywhere; RFC 1071, section 2(B), is what makes that cheap. A caller that wants the zero
-// of an odd piece counted before the next piece says so with [Partial.Pad].
+// anywhere; RFC 1071, section 2(B), makes that cheap. A caller that needs the zero
+// of an odd piece before the next piece calls [Partial.Pad].
 //
 // Updates follow RFC 1624's equation 3 and not its equation 2 (RFC 1141), which gives
 // 0xffff where a fresh sum is 0x0000. They add one rule, the last but one above: equation 3
 // alone turns the 0xffff of data that are, and stay, all zero into 0x0000.
 //
 // Sums are made of 64-bit words with add-with-carry, in plain Go: a ones' complement sum
-// of those folds to that of 16-bit words (RFC 1071, section 2(C)). One chain of such
-// additions waits for its own carry all the way; there are two here, each begun afresh every
-// 64 bytes, so that a processor has several in flight. docs/benchmarks.md has what that
-// is worth.
+// of those folds to that of 16-bit words (RFC 1071, section 2(C)). In one chain of such
+// additions each waits for the carry of the one before. There are two chains here, which
+// restart every 64 bytes, so that a processor has several in flight. docs/benchmarks.md
+// has the effect on speed.
 package checksum

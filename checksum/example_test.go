@@ -97,7 +97,7 @@ func ExamplePartial_AddUint64() {
 	// Output: 0xfff5
 }
 
-// A trailer begins with a word of its own behind an odd payload that was padded.
+// A trailer begins with a new word, after an odd payload that was padded.
 func ExamplePartial_Pad() {
 	var p checksum.Partial
 	p.Add([]byte("odd"))
@@ -121,7 +121,7 @@ func ExamplePartial_Sum() {
 	// 0x0000
 }
 
-// A receiver adds the checksum that came with the packet to what it is the checksum of.
+// A receiver adds the checksum that came with the packet to the sum of its data.
 func ExamplePartial_Verify() {
 	const received = 0x4f54
 	var p checksum.Partial

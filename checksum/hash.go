@@ -11,9 +11,9 @@ import (
 // length; those of an odd number of bytes cost no more.
 const BlockSize = 2
 
-// New returns a [hash.Hash] that computes the checksum of what is written to it. Its Sum
-// method appends the checksum big-endian, as it stands in a packet, and its zeros are
-// those of the function [Sum].
+// New returns a [hash.Hash] that computes the checksum of the data written to it. Its Sum
+// method appends the checksum big-endian, as in a packet, with the zeros
+// of the function [Sum].
 //
 // Like the hashes of the standard library it also implements [hash.Cloner],
 // [encoding.BinaryMarshaler], [encoding.BinaryAppender] and [encoding.BinaryUnmarshaler]. Equal

@@ -5,17 +5,17 @@ import "math/bits"
 // A Partial is the sum of the first part of a packet. Bytes, words and other Partials
 // are put behind what it has so far; [Partial.Sum] gives the checksum at any time.
 //
-// The zero value is the sum of nothing and ready for use. A Partial is a plain value: a
-// copy goes its own way, which makes a sum shared by many packets (a payload sent to several
-// receivers, a pseudo-header) something to compute once. Two of the same data need not be ==.
+// The zero value is the sum of nothing and ready for use. A Partial is a plain value, and a
+// copy is independent: a sum that many packets share (a payload sent to several
+// receivers, a pseudo-header) is computed once. Two Partials of the same data need not be ==.
 //
 // Pieces may have any length. A piece that follows an odd number of bytes begins in the
-// lower half of a word, and is summed so.
+// lower half of a word, and is summed there.
 type Partial struct {
-	// sum is of big-endian words, modulo 2^64-1, and zero only if all bytes were. They are
-	// counted so that the next byte opens a word: what is appended is simply added. Behind
-	// an odd piece all that was before moves by one byte, which is a rotation of the
-	// sum (RFC 1071, section 2(B)); to move by any even number of bytes changes nothing.
+	// sum is the sum of big-endian words, modulo 2^64-1, and zero only if all bytes are. Words
+	// are aligned so that the next byte begins a word: appended data are simply added. After
+	// an odd piece everything before it moves by one byte, which is a rotation of the
+	// sum (RFC 1071, section 2(B)); a move by an even number of bytes changes nothing.
 	sum uint64
 
 	// parity is odd if the number of bytes so far is; nothing else about it matters.
@@ -43,21 +43,21 @@ func (p *Partial) AddPartial(q Partial) {
 	p.parity ^= q.parity
 }
 
-// Pad appends a zero byte if the number of bytes so far is odd, and nothing otherwise. What
-// follows then begins with a word of its own, as behind a payload padded for the sum.
+// Pad appends a zero byte if the number of bytes so far is odd, and nothing otherwise. The
+// next byte then begins a word, as it does after a payload that is padded for the sum.
 func (p *Partial) Pad() {
 	p.sum = shift(p.sum, p.parity)
 	p.parity = 0
 }
 
 // Sum returns the checksum of the data so far, as the function [Sum] would: 0xffff if
-// there are none or they are all zero bytes, and never 0xffff otherwise. The Partial stays
-// as it is, and more may be added.
+// there are none or they are all zero bytes, and never 0xffff otherwise. The Partial does not
+// change, and more may be added.
 func (p Partial) Sum() uint16 { return ^p.fold() }
 
 // Verify reports whether the data so far, their checksum among them, are intact, as the
-// function [Verify] would. The checksum may be added out of its place, by
-// [Partial.AddUint16]: any even offset is as good as any other.
+// function [Verify] would. The checksum may be added at another place, by
+// [Partial.AddUint16]: every even offset gives the same sum.
 func (p Partial) Verify() bool { return p.fold() == 0xffff }
 
 // fold returns the sum, not complemented, with words counted from the first byte.

@@ -7,12 +7,12 @@ import "math/bits"
 // (RFC 1624, equation 3). Only whether offset is even matters, and old and new may begin and
 // end in the middle of a word.
 //
-// The result is what [Sum] would give for the new packet, but for one case: 0x0000 instead of
-// 0xffff if all of the packet is zero now and was not before. If old and new have
+// The result is what [Sum] would give for the new packet, with one exception: it is 0x0000
+// instead of 0xffff if all of the packet is zero now and was not before. If old and new have
 // the same sum, the result is sum itself. See the package's section on the two zeros.
 //
-// new may be longer or shorter than old by an even number of bytes: what follows then
-// stays where it was within its words. It may differ by an odd number only if
+// new may be longer or shorter than old by an even number of bytes: the bytes after them
+// keep their places within words. It may differ by an odd number only if
 // nothing follows.
 func Update(sum uint16, offset int, old, new []byte) uint16 {
 	return update(sum, offset, fold(sumWords(0, old)), fold(sumWords(0, new)))

@@ -78,8 +78,8 @@ func TestVerifyZeros(t *testing.T) {
 	}
 }
 
-// TestUpdateUint16Zeros takes every value of each of three words (what the field was, what it
-// becomes, and what the rest of the packet adds up to) against the edges of the other two.
+// TestUpdateUint16Zeros takes every value of each of three words (the old field, the new field
+// and the sum of the rest of the packet) against the edges of the other two.
 func TestUpdateUint16Zeros(t *testing.T) {
 	for i := 0; i < 1<<16; i += stride {
 		all := uint16(i)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// An outbox holds sealed packets that are to be written.
+// An outbox holds sealed packets before they are written.
 type outbox struct {
 	bufs   [][]byte
 	memory []byte

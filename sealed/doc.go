@@ -95,12 +95,12 @@
 //
 // # What it gives
 //
-// Against an attacker who has no key, and who can read, drop, delay, change, repeat and
-// invent packets at will:
+// Against an attacker without a key, who can read, drop, delay, change, repeat and
+// invent packets:
 //
-//   - Nobody without a key can read a payload.
-//   - Nobody without a key can make a packet that opens. Header, payload and purpose are
-//     authenticated: a packet of one purpose opens in no other.
+//   - Payloads are secret.
+//   - Packets are authentic: only a holder of the key can make a packet that opens. Header,
+//     payload and purpose are authenticated, and a packet of one purpose opens in no other.
 //   - A packet opens at most once at a conn, while MaxSenders suffices.
 //   - After a restart nothing is remembered. Then a packet may open once more if its sender
 //     id is at most MaxSkew old. Older packets do not open.
@@ -113,7 +113,7 @@
 //
 //   - No authentication within the group: every member can read all packets, and can send
 //     in the name of every other member. Sign files if that matters.
-//   - No forward secrecy: who learns the secret can read packets that were recorded before.
+//   - No forward secrecy: someone who learns the secret can read packets that were recorded before.
 //     Rotation limits that to the time for which a key was used, if the key is destroyed.
 //   - No hiding of sizes, times and addresses, and no protection against dropping or
 //     delaying packets, or against a flood that fills the network.
@@ -139,9 +139,9 @@
 //
 // # Choices
 //
-// There is no handshake, because a group has none that scales, and no counter on disk: the
+// A group has no handshake that scales, and a counter on disk may be lost or copied. The
 // sender id makes both unnecessary (RFC 6054 describes the problem of nonces for several
-// senders). There is no negotiation: another cipher would be version 2.
+// senders). Nothing is negotiated: another cipher would be version 2.
 //
 // AES-256-GCM takes 0.4 us for 1400 bytes where the processor has AES instructions, and
 // XChaCha20-Poly1305 0.7 us.

@@ -17,7 +17,7 @@ import (
 // keySize is the length of a secret in bytes.
 const keySize = 32
 
-// A Key is the secret of a group: whoever has it can read and send. NewKey and
+// A Key is the secret of a group, with which a host can read and send. NewKey and
 // [ParseKeys] make Keys; the zero Key is invalid. It prints as "ferry-key-1 (redacted)",
 // whatever the format.
 type Key struct {

@@ -19,7 +19,7 @@ type udp struct{ net.PacketConn }
 
 func (udp) LocalAddr() net.Addr { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 7} }
 
-// TestKeysNotPrinted: no way of printing shows a secret, but Encode.
+// TestKeysNotPrinted: only Encode shows a secret.
 func TestKeysNotPrinted(t *testing.T) {
 	k := NewKey()
 	config := Config{Keys: []Key{k}, Purpose: "test"}
@@ -57,7 +57,7 @@ func TestKeysNotPrinted(t *testing.T) {
 	}
 }
 
-// TestKeyFileErrors: errors name the line, and never what is in it.
+// TestKeyFileErrors: errors name the line, and never its text.
 func TestKeyFileErrors(t *testing.T) {
 	k := NewKey()
 	bad := strings.ToUpper(k.Encode())
@@ -108,7 +108,7 @@ func TestConfigMistakes(t *testing.T) {
 	}
 }
 
-// FuzzParseKeys: what is parsed can be written and parsed again.
+// FuzzParseKeys: parsed keys can be written and parsed again.
 func FuzzParseKeys(f *testing.F) {
 	f.Add([]byte(newKey([keySize]byte{1}).Encode() + "\r\n# x\n " + newKey([keySize]byte{2}).Encode()))
 	f.Add([]byte("ferry-key-1"))

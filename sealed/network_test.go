@@ -177,7 +177,7 @@ func (m *moving) WriteTo(b []byte, addr net.Addr) (int, error) {
 }
 
 // TestGroup: a packet to a group is sealed once, opens at every member, and not at its
-// sender, which has joined the group, too.
+// sender, which has also joined the group.
 func TestGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := lossy.NewNetwork()

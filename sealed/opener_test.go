@@ -174,7 +174,7 @@ func TestIdLife(t *testing.T) {
 	if bytes.Equal(next[4:16], first[4:16]) || binary.BigEndian.Uint32(next[16:]) != 1 {
 		t.Error("the same id after 60 s, or a counter that goes on")
 	}
-	// The receiver's clock is set back: what was forgotten stays refused.
+	// The receiver's clock is set back: a forgotten id stays refused.
 	c.receives = at
 	c.want("with the clock set back", held[3], Expired)
 	c.receives = at.Add(-24 * time.Hour)

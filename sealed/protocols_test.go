@@ -137,7 +137,7 @@ func TestOctoput(t *testing.T) {
 	})
 }
 
-// TestTFTP reads a file; each transfer has a sealed conn of its own.
+// TestTFTP reads a file; each transfer has its own sealed conn.
 func TestTFTP(t *testing.T) {
 	inHouse(t, func(t *testing.T, h *house) {
 		data := pattern(100_000)
