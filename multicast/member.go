@@ -214,8 +214,8 @@ func (c *Conn) look() {
 		switch {
 		case i < 0 && !m.lost:
 			m.lost = true
-			if c.trace.Lost != nil {
-				c.trace.Lost(m.Membership)
+			if c.trace.InterfaceLost != nil {
+				c.trace.InterfaceLost(m.Membership)
 			}
 		case i >= 0 && (m.lost || all[i].Index != m.ifi.Index) && all[i].Flags&net.FlagUp != 0:
 			changed = c.again(m, &all[i]) || changed

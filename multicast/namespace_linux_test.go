@@ -221,8 +221,8 @@ func TestInterfaceComesBack(t *testing.T) {
 	for _, f := range families {
 		lost, rejoined := make(chan Membership, 10), make(chan error, 10)
 		c := Config{Interface: "w0", Trace: &Trace{
-			Lost:     func(m Membership) { lost <- m },
-			Rejoined: func(_ Membership, err error) { rejoined <- err },
+			InterfaceLost: func(m Membership) { lost <- m },
+			Rejoined:      func(_ Membership, err error) { rejoined <- err },
 		}}
 		conn := listenAt(t, c, f.anywhere, Membership{Group: netip.MustParseAddr(f.a)})
 		only := listenAt(t, Config{Interface: "w0"}, f.anywhere) // sends, and is in no group

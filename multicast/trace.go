@@ -7,15 +7,15 @@ import (
 )
 
 // A Trace is a set of hooks that observe Conns. Any of them may be nil. The goroutine that
-// joins or sends calls Reserved, the one that reads calls Ignored, and the Conn's own
-// goroutine, which watches the interfaces, calls Lost and Rejoined. Hooks must not call methods of
-// the Conn, which waits for them.
+// joins or sends calls Reserved, and the one that reads calls Ignored. The Conn's own
+// goroutine, which watches the interfaces, calls InterfaceLost and Rejoined. Hooks must not
+// call methods of the Conn, which waits for them.
 type Trace struct {
 	// Reserved: a group that is joined or sent to is in a reserved block. It works now,
 	// but may be assigned later.
 	Reserved func(group netip.Addr)
-	// Lost: the interface of a group has disappeared.
-	Lost func(Membership)
+	// InterfaceLost: the interface of a group has disappeared.
+	InterfaceLost func(Membership)
 	// Rejoined: an interface of that name has appeared, and the group was joined on it. If
 	// err is not nil, that failed and is tried again.
 	Rejoined func(m Membership, err error)
@@ -34,7 +34,7 @@ func LogTrace(l *slog.Logger) *Trace {
 		Reserved: func(g netip.Addr) {
 			l.LogAttrs(ctx, slog.LevelWarn, "reserved group", slog.String("group", g.String()))
 		},
-		Lost: func(m Membership) { l.LogAttrs(ctx, slog.LevelWarn, "interface lost", group(m)...) },
+		InterfaceLost: func(m Membership) { l.LogAttrs(ctx, slog.LevelWarn, "interface lost", group(m)...) },
 		Rejoined: func(m Membership, err error) {
 			l.LogAttrs(ctx, slog.LevelInfo, "joined again", append(group(m), slog.Any("err", err))...)
 		},

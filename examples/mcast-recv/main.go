@@ -116,8 +116,8 @@ func arguments() (at netip.AddrPort, m multicast.Membership, err error) {
 
 func trace() *multicast.Trace {
 	return &multicast.Trace{
-		Reserved: func(g netip.Addr) { fmt.Fprintln(os.Stderr, g, "is in a reserved block (RFC 5771)") },
-		Lost:     func(m multicast.Membership) { fmt.Fprintln(os.Stderr, "interface", m.Interface, "has gone") },
+		Reserved:      func(g netip.Addr) { fmt.Fprintln(os.Stderr, g, "is in a reserved block (RFC 5771)") },
+		InterfaceLost: func(m multicast.Membership) { fmt.Fprintln(os.Stderr, "interface", m.Interface, "has gone") },
 		Rejoined: func(m multicast.Membership, err error) {
 			if err == nil {
 				fmt.Fprintln(os.Stderr, "interface", m.Interface, "is back")
