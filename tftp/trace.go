@@ -77,12 +77,6 @@ const LevelPacket = slog.LevelDebug - 4
 // transfer at slog.LevelInfo, and its failure at slog.LevelWarn.
 func LogTrace(l *slog.Logger) *Trace {
 	ctx := context.Background()
-	packet := func(message string) func(PacketEvent) {
-		return func(e PacketEvent) {
-			l.LogAttrs(ctx, LevelPacket, message, addrAttr(e.Addr), slog.Int64("block", e.Block), slog.Int("length", e.Length),
-				slog.Bool("again", e.Again), slog.Int64("total", e.Total), slog.Duration("rtt", e.RTT))
-		}
-	}
 	fault := func(message string) func(PacketEvent) {
 		return func(e PacketEvent) { l.LogAttrs(ctx, slog.LevelDebug, message, addrAttr(e.Addr), errAttr(e.Err)) }
 	}
@@ -99,12 +93,21 @@ func LogTrace(l *slog.Logger) *Trace {
 			l.LogAttrs(ctx, level, "transfer ended", opAttr(e.Request), nameAttr(e.Request), addrAttr(e.Addr), slog.Int64("bytes", e.Report.Bytes),
 				slog.Duration("elapsed", e.Report.Elapsed), slog.Bool("probe", e.Report.Probe), errAttr(e.Err))
 		},
-		Sent:         packet("DATA sent"),
-		Acked:        packet("ACK received"),
-		Received:     packet("DATA received"),
-		Acknowledged: packet("ACK sent"),
-		Ignored:      fault("packet ignored"),
-		WriteFailed:  fault("write failed"),
+		Sent: func(e PacketEvent) {
+			l.LogAttrs(ctx, LevelPacket, "DATA sent", addrAttr(e.Addr), blockAttr(e), slog.Int("length", e.Length), slog.Bool("again", e.Again))
+		},
+		Acked: func(e PacketEvent) {
+			l.LogAttrs(ctx, LevelPacket, "ACK received", addrAttr(e.Addr), blockAttr(e), slog.Int64("total", e.Total), slog.Duration("rtt", e.RTT))
+		},
+		Received: func(e PacketEvent) {
+			l.LogAttrs(ctx, LevelPacket, "DATA received", addrAttr(e.Addr), blockAttr(e),
+				slog.Int("length", e.Length), slog.Bool("again", e.Again), slog.Int64("total", e.Total))
+		},
+		Acknowledged: func(e PacketEvent) {
+			l.LogAttrs(ctx, LevelPacket, "ACK sent", addrAttr(e.Addr), blockAttr(e), slog.Bool("again", e.Again))
+		},
+		Ignored:     fault("packet ignored"),
+		WriteFailed: fault("write failed"),
 		Shortage: func(err error) {
 			l.LogAttrs(ctx, slog.LevelWarn, "requests are ignored because the system refuses more", errAttr(err))
 		},
@@ -114,4 +117,5 @@ func LogTrace(l *slog.Logger) *Trace {
 func opAttr(r *Request) slog.Attr         { return slog.String("op", r.Op.String()) }
 func nameAttr(r *Request) slog.Attr       { return slog.String("name", r.Name) }
 func addrAttr(a netip.AddrPort) slog.Attr { return slog.String("addr", a.String()) }
+func blockAttr(e PacketEvent) slog.Attr   { return slog.Int64("block", e.Block) }
 func errAttr(err error) slog.Attr         { return slog.Any("err", err) }
