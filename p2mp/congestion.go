@@ -38,11 +38,12 @@ type congestion struct {
 	fullFor  int     // rounds since it grew by a quarter
 	step     step    // of probing
 	stepAt   time.Time
-	polls    int           // since then
-	parts    int           // how many polls it takes until all receivers have answered one; 0: one
-	cap      float64       // what the rate is held to after the queue overflowed; 0: nothing
-	rise     float64       // packets in a round trip that the cap is raised by next
-	loss     float64       // smoothed share of packets lost while there is no queue
+	polls    int     // since then
+	parts    int     // how many polls it takes until all receivers have answered one; 0: one
+	cap      float64 // what the rate is held to after the queue overflowed; 0: nothing
+	rise     float64 // packets in a round trip that the cap is raised by next
+	loss     float64 // smoothed share of packets lost while there is no queue
+	policed  policed
 	calm     int           // rounds since there was a queue
 	roundGot int           // delivered in this round,
 	roundOut int           // lost in it,
@@ -190,6 +191,7 @@ func (c *congestion) update(now time.Time, s sample) {
 	if c.stopped {
 		return // what arrives of one packet at a time tells nothing of the rate
 	}
+	c.police(now, s)
 	c.roundGot += s.delivered
 	c.roundOut += s.lost
 	c.roundAll += s.lostByAll
@@ -212,6 +214,42 @@ func (c *congestion) resume(s sample) {
 	}
 	c.ends = s.nextPoll
 	c.roundGot, c.roundOut, c.roundAll, c.roundOf = 0, 0, 0, 0
+}
+
+// policed is what arrived and was lost since a time, at the receiver that lost the least.
+type policed struct {
+	since    time.Time
+	got, out int
+	most     bool // of what was sent before that time was lost
+}
+
+// How much is sent, and for how long, before it is judged whether a policer takes most of it.
+const (
+	policeTime   = 100 * time.Millisecond // or four round trips
+	policeSample = 96                     // packets
+)
+
+// police holds the rate to what arrives on average where more than half of what is sent is
+// lost. A policer lets bursts through, so that the highest rate that was measured is far above
+// what it takes.
+func (c *congestion) police(now time.Time, s sample) {
+	p := &c.policed
+	if p.since.IsZero() {
+		p.since = now
+		return
+	}
+	p.got += s.delivered + s.lost - s.lostByAll
+	p.out += s.lostByAll
+	d := now.Sub(p.since)
+	if d < max(policeTime, 4*c.minRTT) || p.got+p.out < policeSample {
+		return
+	}
+	if average := float64(p.got) / d.Seconds(); p.out > p.got && average < c.rate() {
+		c.cap, c.rise = max(average, leastPace), 1
+		clear(c.best[:])
+		c.delivers(c.cap)
+	}
+	*p = policed{since: now, most: p.out > p.got}
 }
 
 // delivers notes the highest delivery rate of this round.

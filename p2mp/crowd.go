@@ -3,6 +3,7 @@ package p2mp
 import (
 	"math"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -209,6 +210,28 @@ func (c *crowd) slowest(peers []peer) (slowest int, ok bool) {
 		}
 	}
 	return slowest, ok
+}
+
+// slowFactor is how many times slower than the median a member is that is served by unicast.
+const slowFactor = 20
+
+// farBehind returns a member that loses most of what goes to the group, and takes less than a
+// twentieth of what the median of the members takes.
+func (c *crowd) farBehind(peers []peer) (slowest int, ok bool) {
+	for _, i := range c.members {
+		if f := &peers[i].flight; f.cc.policed.most && f.silent == 0 && (!ok || f.cc.measured < peers[slowest].flight.cc.measured) {
+			slowest, ok = i, true
+		}
+	}
+	if !ok {
+		return 0, false
+	}
+	rates := make([]float64, 0, len(c.members))
+	for _, i := range c.members {
+		rates = append(rates, peers[i].flight.cc.measured)
+	}
+	slices.Sort(rates)
+	return slowest, slowFactor*peers[slowest].flight.cc.measured < rates[len(rates)/2]
 }
 
 // lack works out what has to be sent again, and to whom: what all have had a chance to

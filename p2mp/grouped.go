@@ -161,6 +161,9 @@ func (t *sending) sendToCrowd(now time.Time) (wake time.Time, err error) {
 		return !gone && !c.leavesDeaf(now, t.peers, i, t.giveUp*3/4) && !(known && f.cum == total)
 	})
 	t.shed(now)
+	if i, ok := c.farBehind(t.peers); ok {
+		t.shedOne(now, i, t.minRate > 0)
+	}
 	wake, err = t.remind(now)
 	if err != nil || silence >= asideAfter && len(c.members) > 0 {
 		return wake, err
@@ -222,14 +225,19 @@ func (t *sending) shed(now time.Time) {
 	if t.minRate == 0 || rate >= t.minRate || c.cc.phase != probing {
 		return
 	}
-	slowest, ok := c.slowest(t.peers)
-	if !ok {
-		return
+	if slowest, ok := c.slowest(t.peers); ok {
+		t.shedOne(now, slowest, true)
 	}
+}
+
+// shedOne has a member leave for whose sake the others would be too slow. It is given up if
+// the caller wants that, or else served by unicast.
+func (t *sending) shedOne(now time.Time, slowest int, drop bool) {
+	c := &t.crowd
 	// What the others can take is found out from the beginning.
 	c.cc = congestion{slack: c.cc.slack, minRTT: c.cc.minRTT, minAt: c.cc.minAt, ends: c.number + 1}
 	p := &t.peers[slowest]
-	if t.policy != Wait {
+	if drop && t.policy != Wait {
 		t.tell(slowest, ReasonGivenUp)
 		t.drop(slowest, &PeerError{Addr: p.addr, Seq: p.flight.cum + 1, Err: ErrSlow})
 	}

@@ -77,9 +77,7 @@ func (t *sending) buffer() []byte {
 		t.out = make([]datagram.Packet, 0, outboxSize)
 	}
 	if len(t.out) == outboxSize {
-		if err := t.flush(); err != nil && t.failure == nil {
-			t.failure = err
-		}
+		t.flushNow()
 	}
 	n := len(t.out)
 	t.out = t.out[:n+1]
@@ -87,6 +85,13 @@ func (t *sending) buffer() []byte {
 		t.out[n].Data = make([]byte, 0, headerLen+max(t.mss, len(t.hello)))
 	}
 	return t.out[n].Data[:0]
+}
+
+// flushNow writes the outbox. An error ends the transfer, later.
+func (t *sending) flushNow() {
+	if err := t.flush(); err != nil && t.failure == nil {
+		t.failure = err
+	}
 }
 
 // flush writes the outbox.

@@ -147,8 +147,11 @@ func (t *sending) ask(now time.Time, i int, all bool) error {
 		t.trace.Timeout(PacketEvent{Addr: t.peers[i].addr, Seq: f.cum + 1})
 	}
 	f.toGroup = t.crowd.packets
-	if !all {
+	if f.cc.stopped { // a filter may take what is handed to the system together for one packet
 		t.searchSize(now, i)
+		t.flushNow()
+	}
+	if !all {
 		number := f.asked(now)
 		t.poll = poll{session: t.session, number: number, highest: max(f.next-1, f.overheard)}
 		t.postMessage(i, CategoryPoll, &t.poll)
@@ -168,13 +171,14 @@ func (t *sending) ask(now time.Time, i int, all bool) error {
 // searchSize sends a POLL that is filled up, while no chunk arrives.
 func (t *sending) searchSize(now time.Time, i int) {
 	f := &t.peers[i].flight
-	if !f.cc.stopped || f.cc.probes < searchAfter {
+	if f.cc.probes < searchAfter {
 		return
 	}
 	length := f.sizes.next(headerLen + t.mss)
 	if length == 0 {
 		return
 	}
+	t.flushNow()
 	number := f.asked(now)
 	f.sizes.asked(number, length)
 	t.poll = poll{session: t.session, number: number, highest: f.next - 1, fill: length - headerLen - pollLen}
