@@ -215,15 +215,20 @@ func (c *crowd) slowest(peers []peer) (slowest int, ok bool) {
 // slowFactor is how many times slower than the median a member is that is served by unicast.
 const slowFactor = 20
 
-// farBehind returns a member that loses most of what goes to the group, and takes less than a
-// twentieth of what the median of the members takes.
+// farBehind returns a member that loses most of what goes to the group, as most members do
+// not, and takes less than a twentieth of what the median of the members takes.
 func (c *crowd) farBehind(peers []peer) (slowest int, ok bool) {
+	behind := 0
 	for _, i := range c.members {
-		if f := &peers[i].flight; f.cc.policed.most && f.silent == 0 && (!ok || f.cc.measured < peers[slowest].flight.cc.measured) {
+		f := &peers[i].flight
+		if !f.cc.policed.most || f.silent > 0 {
+			continue
+		}
+		if behind++; !ok || f.cc.measured < peers[slowest].flight.cc.measured {
 			slowest, ok = i, true
 		}
 	}
-	if !ok {
+	if c.cc.suspect || !ok || 2*behind > len(c.members) {
 		return 0, false
 	}
 	rates := make([]float64, 0, len(c.members))

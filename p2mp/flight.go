@@ -405,7 +405,9 @@ func (f *flight) answer(now time.Time, s *status) (_ sample, ok bool) {
 	if s.number == f.lastPoll {
 		f.waiting = false
 		f.resting = true
-		if f.checking = s.progress == checking; !f.checking {
+		if f.checking = s.progress == checking; f.checking { // it says by itself when it has done so
+			f.pollDue = now.Add(max(f.timer.RTO(), min(now.Sub(f.checkAt)/4, time.Second)))
+		} else {
 			f.pollDue = now.Add(keepAlive)
 		}
 	}
