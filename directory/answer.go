@@ -16,7 +16,7 @@ import (
 //	FAILURE  CODE TYPE [KEY]                                   of a look-up: nobody has it
 
 // lookup answers a look-up.
-func (d *desk) lookup(now time.Time, from netip.AddrPort, body []byte) (answer []byte, code Code, ok bool) {
+func (d *dispatcher) lookup(now time.Time, from netip.AddrPort, body []byte) (answer []byte, code Code, ok bool) {
 	d.stats.Lookups++
 	word, _ := nextWord(body)
 	name, code, ok := parseName(word)

@@ -47,7 +47,7 @@ func keepAlives(peers, files int) (updates [][]byte, from []netip.AddrPort) {
 func BenchmarkKeepAlive(b *testing.B) {
 	for _, files := range []int{1, 20} {
 		b.Run(fmt.Sprint("files=", files), func(b *testing.B) {
-			d := new(Server).newDesk(hall)
+			d := new(Server).newDispatcher(hall)
 			updates, from := keepAlives(10_000, files)
 			now := time.Now()
 			for i := range updates {
@@ -90,7 +90,7 @@ func BenchmarkLookup(b *testing.B) {
 func BenchmarkView(b *testing.B) {
 	for _, request := range []string{"4 some-key  1 1", "4  1 1"} {
 		b.Run(fmt.Sprintf("%d bytes", len(request)), func(b *testing.B) {
-			d := (&Server{AnyAddress: true}).newDesk(hall)
+			d := (&Server{AnyAddress: true}).newDispatcher(hall)
 			from := netip.MustParseAddrPort(h2)
 			for i := range 3000 {
 				d.begin()

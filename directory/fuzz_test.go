@@ -35,9 +35,9 @@ func FuzzParseMessage(f *testing.F) {
 	})
 }
 
-// FuzzDesk: whatever comes from whomever, a directory keeps within its bounds, and
+// FuzzDispatcher: whatever comes from whomever, a directory keeps within its bounds, and
 // never answers what only it sends.
-func FuzzDesk(f *testing.F) {
+func FuzzDispatcher(f *testing.F) {
 	f.Add([]byte("1 10.0.0.2 80 a  1 1\n2 a  1 1\n6 x  2 1\n4  1 1"), byte(1))
 	f.Add([]byte("1 10.0.0.2 80 a  1 3\n1 b  2 3\n1 b  2 3\n1 c  3 3\n3 10.0.0.2 80  1 1"), byte(9))
 	// Nobody has it; each sixth line is from the same address.
@@ -48,7 +48,7 @@ func FuzzDesk(f *testing.F) {
 	}
 	f.Add([]byte(strings.Join(append(long, "2  9 9"), "\n\n\n\n\n\n")), byte(1))
 	f.Fuzz(func(t *testing.T, script []byte, step byte) {
-		d := (&Server{MaxPeers: 3, MaxFiles: 3, MaxSessions: 3, MaxRequest: 20_000}).newDesk(hall)
+		d := (&Server{MaxPeers: 3, MaxFiles: 3, MaxSessions: 3, MaxRequest: 20_000}).newDispatcher(hall)
 		now := epoch
 		for i, b := range bytes.Split(script, []byte{'\n'}) {
 			from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(2 + i%2)}), uint16(1+i%3))

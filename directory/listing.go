@@ -82,7 +82,7 @@ func (l *listing) append(b []byte, room int) []byte {
 
 // listing is the answer to a view, of at most most bytes: as many peers as that holds.
 // It is valid until the next.
-func (d *desk) listing(now time.Time, key []byte, most int) []byte {
+func (d *dispatcher) listing(now time.Time, key []byte, most int) []byte {
 	if d.shown.stale(now, d.registry.changes) {
 		d.shown.make(now, d.registry, d.limits.answer)
 	}

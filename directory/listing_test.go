@@ -10,7 +10,7 @@ import (
 
 // view asks for the listing, and returns what the only other fragment says, without the
 // token and the key.
-func (x *deskTest) view() string {
+func (x *dispatcherTest) view() string {
 	x.t.Helper()
 	out := x.gets(h2, "4 key  1 1")
 	answer := x.gets(h2, ackFor(x.t, out[1]))
@@ -21,7 +21,7 @@ func (x *deskTest) view() string {
 // TestListingIsShared: who asks soon after another is shown the same, unless something
 // has changed but the times.
 func TestListingIsShared(t *testing.T) {
-	x := newDeskTest(t, &Server{})
+	x := newDispatcherTest(t, &Server{})
 	x.gets(h3, "1 10.0.0.3 80 a  1 1")
 	shown := func(after time.Duration, file string) string {
 		return fmt.Sprintf("1 10.0.0.3 80 %d.%06d 1 %s", epoch.Unix(), after.Microseconds(), file)
@@ -53,7 +53,7 @@ func TestListingIsShared(t *testing.T) {
 // TestListingsAreBounded: however many changes and views there are, few listings are
 // made, and each change shows after a moment.
 func TestListingsAreBounded(t *testing.T) {
-	x := newDeskTest(t, &Server{})
+	x := newDispatcherTest(t, &Server{})
 	made := 0
 	for i := range 10_000 {
 		x.now = x.now.Add(100 * time.Microsecond)

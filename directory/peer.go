@@ -302,7 +302,7 @@ func (p *Peer) end(ctx context.Context, srv *http.Server) {
 		wg.Go(func() { _ = p.Publisher.Withdraw(ctx, addr) }) // else it will expire
 	}
 	if srv.Shutdown(ctx) != nil {
-		_ = srv.Close() // out of patience
+		_ = srv.Close() // out of giveUpAfter
 	}
 	wg.Wait()
 }

@@ -82,7 +82,7 @@ func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
 	// What comes in a burst waits in the socket. If the system does not give as much,
 	// it is lost, and comes again.
 	_, _, _ = c.SetBuffers(1<<20, 1<<20)
-	d := s.newDesk(c.LocalAddr())
+	d := s.newDispatcher(c.LocalAddr())
 	defer func() { s.stats.take(&d.stats) }()
 	for {
 		d.begin()
@@ -107,8 +107,8 @@ func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
 	}
 }
 
-func (s *Server) newDesk(local netip.AddrPort) *desk {
-	d := &desk{
+func (s *Server) newDispatcher(local netip.AddrPort) *dispatcher {
+	d := &dispatcher{
 		registry: newRegistry(
 			orDefault(s.Expiry, DefaultExpiry),
 			registryLimits{
@@ -118,7 +118,7 @@ func (s *Server) newDesk(local netip.AddrPort) *desk {
 			}),
 		local:      local,
 		anyAddress: s.AnyAddress,
-		limits: deskLimits{
+		limits: dispatcherLimits{
 			request:  orDefault(s.MaxRequest, DefaultMaxRequest),
 			answer:   orDefault(s.MaxAnswer, DefaultMaxAnswer),
 			sources:  orDefault(s.MaxSources, DefaultMaxSources),
@@ -143,7 +143,7 @@ func orDefault[T int | int64 | time.Duration](v, def T) T {
 }
 
 // write sends what is queued. What cannot leave counts as lost.
-func (d *desk) write(c *datagram.Conn) error {
+func (d *dispatcher) write(c *datagram.Conn) error {
 	err := datagram.Send(c, d.out, func(i int, err error) {
 		if d.trace.WriteFailed != nil {
 			d.trace.WriteFailed(Event{Addr: d.out[i].Addr, Err: err})

@@ -13,33 +13,33 @@ import (
 
 var epoch = time.Date(2015, 11, 1, 15, 12, 0, 0, time.UTC)
 
-// A deskTest is a desk, and the clock on its wall.
-type deskTest struct {
+// A dispatcherTest is a dispatcher, and its clock.
+type dispatcherTest struct {
 	t   *testing.T
-	d   *desk
+	d   *dispatcher
 	now time.Time
 }
 
-func newDeskTest(t *testing.T, s *Server) *deskTest {
-	return &deskTest{t: t, d: s.newDesk(hall), now: epoch}
+func newDispatcherTest(t *testing.T, s *Server) *dispatcherTest {
+	return &dispatcherTest{t: t, d: s.newDispatcher(hall), now: epoch}
 }
 
-// gets gives the desk a datagram, and returns what it sends, without the tokens.
-func (x *deskTest) gets(from, b string) []string {
+// gets gives the dispatcher a datagram, and returns what it sends, without the tokens.
+func (x *dispatcherTest) gets(from, b string) []string {
 	x.d.begin()
 	x.d.arrived(x.now, netip.MustParseAddrPort(from), []byte(b))
 	return x.sent(from)
 }
 
 // after lets time pass, and returns what is sent at its end.
-func (x *deskTest) after(d time.Duration, to string) []string {
+func (x *dispatcherTest) after(d time.Duration, to string) []string {
 	x.now = x.now.Add(d)
 	x.d.begin()
 	x.d.tick(x.now)
 	return x.sent(to)
 }
 
-func (x *deskTest) sent(to string) (all []string) {
+func (x *dispatcherTest) sent(to string) (all []string) {
 	for _, p := range x.d.out {
 		if p.Addr.String() != to {
 			x.t.Errorf("%q went to %v, not %s", p.Data, p.Addr, to)
@@ -50,7 +50,7 @@ func (x *deskTest) sent(to string) (all []string) {
 }
 
 // check compares what was sent.
-func (x *deskTest) check(got []string, want ...string) {
+func (x *dispatcherTest) check(got []string, want ...string) {
 	x.t.Helper()
 	if !slices.Equal(got, want) {
 		x.t.Errorf("sent %q, want %q", got, want)
@@ -74,8 +74,8 @@ const (
 	h3 = "10.0.0.3:4444"
 )
 
-func TestDeskDialogue(t *testing.T) {
-	x := newDeskTest(t, &Server{})
+func TestDispatcherDialogue(t *testing.T) {
+	x := newDispatcherTest(t, &Server{})
 	// The trace's datagrams, and their acknowledgements.
 	x.check(x.gets(h2, "1 10.0.0.2 80  1 1"), "1 10.0.0.2 80  2 1")
 	x.check(x.gets(h3, "1 10.0.0.3 80 new.txt  1 1"), "1 10.0.0.3 80 new.txt  2 1")
@@ -108,9 +108,9 @@ func TestDeskDialogue(t *testing.T) {
 	}
 }
 
-// TestDeskIgnores: what a directory must not answer.
-func TestDeskIgnores(t *testing.T) {
-	x := newDeskTest(t, &Server{})
+// TestDispatcherIgnores: what a directory must not answer.
+func TestDispatcherIgnores(t *testing.T) {
+	x := newDispatcherTest(t, &Server{})
 	for _, b := range []string{
 		"", "hello", "4 1 1", "7  1 1", "5  1 1", "4  1 0", "4  2 1", "4  3 2", "4  2 2", "1 10.0.0.2 80  2 3", "1 10.0.0.2 80  1 1000000",
 		"1 10.0.0.2 80  1 999999",                            // never to be completed
@@ -133,8 +133,8 @@ func TestDeskIgnores(t *testing.T) {
 	}
 }
 
-// TestDeskRefuses: instead of an acknowledgement comes an error.
-func TestDeskRefuses(t *testing.T) {
+// TestDispatcherRefuses: instead of an acknowledgement comes an error.
+func TestDispatcherRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		server  *Server
 		request string
@@ -163,7 +163,7 @@ func TestDeskRefuses(t *testing.T) {
 		{&Server{}, "2 ..  1 1", "400 2"},
 		{&Server{}, "2  1 1", "400 2"},
 	} {
-		x := newDeskTest(t, tt.server)
+		x := newDispatcherTest(t, tt.server)
 		out := x.gets(h2, tt.request)
 		if tt.request[0] == '2' {
 			out = out[1:] // the acknowledgement: a look-up is acknowledged in any case
@@ -190,17 +190,17 @@ func TestDeskRefuses(t *testing.T) {
 			t.Errorf("%.60q: registered", tt.request)
 		}
 	}
-	x := newDeskTest(t, &Server{MaxPeers: 1})
+	x := newDispatcherTest(t, &Server{MaxPeers: 1})
 	x.gets(h3, "1 10.0.0.3 80  1 1")
 	if out := x.gets(h2, "1 10.0.0.2 80  1 1"); !strings.HasPrefix(out[0], "9 ") {
 		t.Errorf("one peer too many: %q", out)
 	}
 }
 
-// TestDeskRefusesInBrief: the refusal names the file and nothing else, however much more
+// TestDispatcherRefusesInBrief: the refusal names the file and nothing else, however much more
 // the request holds, and fits the shortest last fragment. What would not fit is not sent.
-func TestDeskRefusesInBrief(t *testing.T) {
-	x := newDeskTest(t, &Server{})
+func TestDispatcherRefusesInBrief(t *testing.T) {
+	x := newDispatcherTest(t, &Server{})
 	more := strings.Repeat("x", 950) + " " + strings.Repeat("y", 950)
 	x.gets(h2, "2 nobody  1 9")
 	for i := 2; i < 9; i++ {
@@ -219,10 +219,10 @@ func TestDeskRefusesInBrief(t *testing.T) {
 	}
 }
 
-// TestDeskFragments: the expected fragment is taken, the one before is acknowledged
+// TestDispatcherFragments: the expected fragment is taken, the one before is acknowledged
 // again, and nothing else is.
-func TestDeskFragments(t *testing.T) {
-	x := newDeskTest(t, &Server{})
+func TestDispatcherFragments(t *testing.T) {
+	x := newDispatcherTest(t, &Server{})
 	x.check(x.gets(h2, "1 10.0.0.2 80 a  1 3"), "1 10.0.0.2 80 a  2 1")
 	x.check(x.gets(h2, "1 10.0.0.2 80 a  1 3"), "1 10.0.0.2 80 a  2 1")
 	x.check(x.gets(h2, "1 c  3 3"))
@@ -259,7 +259,7 @@ func TestDeskFragments(t *testing.T) {
 	}
 	// What makes no progress is forgotten.
 	x.gets(h2, "1 10.0.0.2 80 q  1 2")
-	x.after(patience-1, h2)
+	x.after(giveUpAfter-1, h2)
 	if len(x.d.sessions) != 1 {
 		t.Error("forgotten too early")
 	}
@@ -269,10 +269,10 @@ func TestDeskFragments(t *testing.T) {
 	}
 }
 
-// TestDeskAmplification: an address that proves nothing gets no more than three times
+// TestDispatcherAmplification: an address that proves nothing gets no more than three times
 // what came from it, whatever it sends, and however long.
-func TestDeskAmplification(t *testing.T) {
-	x := newDeskTest(t, &Server{})
+func TestDispatcherAmplification(t *testing.T) {
+	x := newDispatcherTest(t, &Server{})
 	for i := range 2000 {
 		x.gets(h3, fmt.Sprintf("1 10.0.0.3 %d a-file-with-a-rather-long-name other-%d  1 1", i+1, i))
 	}
@@ -313,10 +313,10 @@ func TestDeskAmplification(t *testing.T) {
 	}
 }
 
-// TestDeskShortestView: there is room for one digit only, and the listing is cut so
+// TestDispatcherShortestView: there is room for one digit only, and the listing is cut so
 // that it suffices.
-func TestDeskShortestView(t *testing.T) {
-	x := newDeskTest(t, &Server{})
+func TestDispatcherShortestView(t *testing.T) {
+	x := newDispatcherTest(t, &Server{})
 	for i := range 5000 {
 		x.gets(h3, fmt.Sprintf("1 10.0.0.3 %d  1 1", i+1))
 	}
@@ -346,9 +346,9 @@ func TestDeskShortestView(t *testing.T) {
 	}
 }
 
-// TestDeskSessionsAreBounded: the one without progress for the longest time goes.
-func TestDeskSessionsAreBounded(t *testing.T) {
-	x := newDeskTest(t, &Server{MaxSessions: 10})
+// TestDispatcherSessionsAreBounded: the one without progress for the longest time goes.
+func TestDispatcherSessionsAreBounded(t *testing.T) {
+	x := newDispatcherTest(t, &Server{MaxSessions: 10})
 	for i := range 100 {
 		from := fmt.Sprintf("10.0.0.2:%d", i+1)
 		x.gets(from, "1 10.0.0.2 80 a  1 2")
@@ -360,7 +360,7 @@ func TestDeskSessionsAreBounded(t *testing.T) {
 		t.Errorf("%d sessions, %d evicted", len(x.d.sessions), x.d.stats.Evicted)
 	}
 	// A request that grows without end.
-	y := newDeskTest(t, &Server{MaxRequest: 100})
+	y := newDispatcherTest(t, &Server{MaxRequest: 100})
 	y.gets(h2, "1 10.0.0.2 80 a  1 50")
 	for i := 2; i < 50; i++ {
 		y.gets(h2, fmt.Sprintf("1 abcdefgh  %d 50", i))
@@ -376,10 +376,10 @@ func TestDeskSessionsAreBounded(t *testing.T) {
 	}
 }
 
-// TestDeskRetransmits: an answer is sent again until it is acknowledged, with a timer
+// TestDispatcherRetransmits: an answer is sent again until it is acknowledged, with a timer
 // that backs off.
-func TestDeskRetransmits(t *testing.T) {
-	x := newDeskTest(t, &Server{})
+func TestDispatcherRetransmits(t *testing.T) {
+	x := newDispatcherTest(t, &Server{})
 	x.gets(h3, "1 10.0.0.3 80 new.txt  1 1")
 	out := x.gets(h2, "2 new.txt  1 1")
 	x.check(x.after(99*time.Millisecond, h2))
@@ -396,10 +396,10 @@ func TestDeskRetransmits(t *testing.T) {
 	}
 }
 
-// TestDeskMeasures: what was sent twice is not measured (Karn).
-func TestDeskMeasures(t *testing.T) {
+// TestDispatcherMeasures: what was sent twice is not measured (Karn).
+func TestDispatcherMeasures(t *testing.T) {
 	for _, again := range []bool{false, true} {
-		x := newDeskTest(t, &Server{})
+		x := newDispatcherTest(t, &Server{})
 		x.gets(h3, "1 10.0.0.3 80 new.txt  1 1")
 		out := x.gets(h2, "2 new.txt  1 1")
 		if again {

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// obey does what a request asks for, and returns the answer to a look-up, or the code
+// handle does what a request asks for, and returns the answer to a look-up, or the code
 // with which the request is refused.
-func (d *desk) obey(now time.Time, from netip.AddrPort, typ Type, body []byte, insist bool) (answer []byte, code Code, ok bool) {
+func (d *dispatcher) handle(now time.Time, from netip.AddrPort, typ Type, body []byte, insist bool) (answer []byte, code Code, ok bool) {
 	switch typ {
 	case Lookup:
 		return d.lookup(now, from, body)
@@ -45,13 +45,13 @@ func (d *desk) obey(now time.Time, from netip.AddrPort, typ Type, body []byte, i
 }
 
 // maySpeakFor reports whether an address may register or remove a peer.
-func (d *desk) maySpeakFor(from, peer netip.AddrPort) bool {
+func (d *dispatcher) maySpeakFor(from, peer netip.AddrPort) bool {
 	return d.anyAddress || peer.Addr() == from.Addr().WithZone("")
 }
 
 // subject takes the address of the peer that an update or exit is about from its body.
 // An unspecified IP stands for the one that the request came from.
-func (d *desk) subject(from netip.AddrPort, body []byte) (peer netip.AddrPort, files []byte, ok bool) {
+func (d *dispatcher) subject(from netip.AddrPort, body []byte) (peer netip.AddrPort, files []byte, ok bool) {
 	ip, rest := nextWord(body)
 	word, files := nextWord(rest)
 	port := 0
@@ -83,7 +83,7 @@ func (d *desk) subject(from netip.AddrPort, body []byte) (peer netip.AddrPort, f
 }
 
 // exit forgets a peer. That there is none is as good.
-func (d *desk) exit(peer netip.AddrPort) {
+func (d *dispatcher) exit(peer netip.AddrPort) {
 	d.stats.Exits++
 	if d.registry.remove(peer) && d.trace.Removed != nil {
 		d.trace.Removed(Event{Addr: peer})

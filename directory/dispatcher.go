@@ -10,18 +10,18 @@ import (
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
-// A desk is a directory without its conn: it is given the datagrams that arrive, and
+// A dispatcher is a directory without its conn: it is given the datagrams that arrive, and
 // has those that are to be sent. It reads no socket and no clock.
 //
 // Most datagrams are an update in one piece that says nothing new. Such a one costs a
 // look at the registry and an acknowledgement, and leaves no trace. Everything else has
 // a session.
-type desk struct {
+type dispatcher struct {
 	registry   *registry
 	local      netip.AddrPort // the directory's own address
 	asked      netip.Addr     // the one that the current datagram was sent to, if that is known
 	anyAddress bool
-	limits     deskLimits
+	limits     dispatcherLimits
 	trace      Trace
 	stats      Stats
 
@@ -41,8 +41,8 @@ type desk struct {
 	scratch []byte
 }
 
-// deskLimits bound what the network can make a desk keep.
-type deskLimits struct {
+// dispatcherLimits bound what the network can make a dispatcher keep.
+type dispatcherLimits struct {
 	request  int // bytes of a request
 	answer   int // bytes of an answer
 	sources  int // in an answer to a look-up
@@ -50,18 +50,18 @@ type deskLimits struct {
 }
 
 const (
-	// patience is how long a session without progress is kept.
-	patience = 5 * time.Second
+	// giveUpAfter is how long a session without progress is kept.
+	giveUpAfter = 5 * time.Second
 	// expiriesPerTurn is how much of the registry's expiry is done for each batch of
 	// datagrams at most.
 	expiriesPerTurn = 64
 )
 
 // begin forgets what was sent: the memory is used again.
-func (d *desk) begin() { d.out, d.arena = d.out[:0], d.arena[:0] }
+func (d *dispatcher) begin() { d.out, d.arena = d.out[:0], d.arena[:0] }
 
 // arrived takes a datagram, which was sent to the address d.asked of this host.
-func (d *desk) arrived(now time.Time, from netip.AddrPort, b []byte) {
+func (d *dispatcher) arrived(now time.Time, from netip.AddrPort, b []byte) {
 	d.stats.Received++
 	own := from == d.local || from == netip.AddrPortFrom(d.asked, d.local.Port())
 	if own || from.Port() == 0 {
@@ -88,7 +88,7 @@ func (d *desk) arrived(now time.Time, from netip.AddrPort, b []byte) {
 }
 
 // ignore counts a datagram that is ignored.
-func (d *desk) ignore(from netip.AddrPort, err error) {
+func (d *dispatcher) ignore(from netip.AddrPort, err error) {
 	if err == ferry.ErrUnsolicited {
 		d.stats.Unsolicited++
 	} else {
@@ -101,10 +101,10 @@ func (d *desk) ignore(from netip.AddrPort, err error) {
 
 // whole takes an update or exit of one fragment, which needs no session unless it is
 // refused: nothing is remembered of it, and a repetition does the same again.
-func (d *desk) whole(now time.Time, from netip.AddrPort, p packet, b []byte) {
+func (d *dispatcher) whole(now time.Time, from netip.AddrPort, p packet, b []byte) {
 	s := d.sessions[from]
 	again := s != nil && s.refused && s.answering() && s.latest == d.digest(b)
-	_, code, ok := d.obey(now, from, p.typ, p.body, again)
+	_, code, ok := d.handle(now, from, p.typ, p.body, again)
 	if ok {
 		if again {
 			d.close(s)
@@ -124,7 +124,7 @@ func (d *desk) whole(now time.Time, from netip.AddrPort, p packet, b []byte) {
 }
 
 // fragment takes a fragment of a request.
-func (d *desk) fragment(now time.Time, from netip.AddrPort, p packet, b []byte) error {
+func (d *dispatcher) fragment(now time.Time, from netip.AddrPort, p packet, b []byte) error {
 	s := d.sessions[from]
 	sum := d.digest(b)
 	switch {
@@ -173,7 +173,7 @@ func (d *desk) fragment(now time.Time, from netip.AddrPort, p packet, b []byte) 
 
 // keepAlive renews the peer of an update that is still arriving: a long one may take longer
 // than the expiry.
-func (d *desk) keepAlive(now time.Time, s *session) {
+func (d *dispatcher) keepAlive(now time.Time, s *session) {
 	if peer, _, ok := d.subject(s.from, s.body); ok && d.maySpeakFor(s.from, peer) {
 		d.registry.keep(now, peer)
 	}
@@ -182,7 +182,7 @@ func (d *desk) keepAlive(now time.Time, s *session) {
 // repeated takes the fragment that was accepted last, once more: "If a duplicate packet
 // is received it drops the packet and resends the acknowledgement" (CEN 502 project 2,
 // part II, 1.1).
-func (d *desk) repeated(now time.Time, s *session, p packet, n int) {
+func (d *dispatcher) repeated(now time.Time, s *session, p packet, n int) {
 	d.stats.Duplicates++
 	s.budget.Received(n)
 	s.timer.heard()
@@ -201,8 +201,8 @@ func (d *desk) repeated(now time.Time, s *session, p packet, n int) {
 
 // complete does what a request asks for, now that all of it is there. p is its last
 // fragment.
-func (d *desk) complete(now time.Time, s *session, p packet, n int) {
-	answer, code, ok := d.obey(now, s.from, s.typ, s.body, false)
+func (d *dispatcher) complete(now time.Time, s *session, p packet, n int) {
+	answer, code, ok := d.handle(now, s.from, s.typ, s.body, false)
 	if !ok && (s.typ == Update || s.typ == Exit) {
 		d.refuse(now, s, code, p, n)
 		return
@@ -228,7 +228,7 @@ func (d *desk) complete(now time.Time, s *session, p packet, n int) {
 
 // view answers with as much of the listing as there may be, and as fits the request:
 // the shortest has room for a TOTAL of one digit only.
-func (d *desk) view(now time.Time, s *session, n int) {
+func (d *dispatcher) view(now time.Time, s *session, n int) {
 	key, _ := nextWord(s.body)
 	if _, err := parseField(key); err != nil {
 		key = noToken
@@ -239,7 +239,7 @@ func (d *desk) view(now time.Time, s *session, n int) {
 }
 
 // acked takes an acknowledgement.
-func (d *desk) acked(now time.Time, from netip.AddrPort, p packet, n int) error {
+func (d *dispatcher) acked(now time.Time, from netip.AddrPort, p packet, n int) error {
 	s := d.sessions[from]
 	if s == nil || !s.answering() || !p.acknowledges(s.answer.at(s.current)) {
 		return ErrUnexpected
@@ -271,32 +271,34 @@ func (d *desk) acked(now time.Time, from netip.AddrPort, p packet, n int) error 
 
 // finish ends a session whose answer is done. A request of several fragments is
 // remembered, so that a late copy of its last one does not start anything.
-func (d *desk) finish(s *session) {
+func (d *dispatcher) finish(s *session) {
 	s.current = 0
 	s.answer = fragments{}
 	if s.total == 1 {
 		d.close(s)
 		return
 	}
-	d.schedule(s, s.moved.Add(patience))
+	d.schedule(s, s.moved.Add(giveUpAfter))
 }
 
 // acknowledge sends the acknowledgement of p.
-func (d *desk) acknowledge(to netip.AddrPort, p packet) int { return d.send(to, d.asked, ackOf(p)) }
+func (d *dispatcher) acknowledge(to netip.AddrPort, p packet) int {
+	return d.send(to, d.asked, ackOf(p))
+}
 
 // reply acknowledges a fragment of a session.
-func (d *desk) reply(s *session, p packet) { s.budget.Sent(d.acknowledge(s.from, p)) }
+func (d *dispatcher) reply(s *session, p packet) { s.budget.Sent(d.acknowledge(s.from, p)) }
 
 // refuse answers an update or exit instead of acknowledging it, so that whoever sent it
 // cannot take it for done.
-func (d *desk) refuse(now time.Time, s *session, code Code, p packet, n int) {
+func (d *dispatcher) refuse(now time.Time, s *session, code Code, p packet, n int) {
 	s.refused = true
 	d.fail(now, s, code, nil, n)
 }
 
 // fail begins the answer that a request is refused. name is that of a file that nobody
 // has, as the look-up has it. A request that is too short even for this gets no answer.
-func (d *desk) fail(now time.Time, s *session, code Code, name []byte, n int) {
+func (d *dispatcher) fail(now time.Time, s *session, code Code, name []byte, n int) {
 	d.stats.Refused++
 	if d.trace.Refused != nil {
 		d.trace.Refused(Event{Addr: s.from, Request: s.typ, Code: code})
@@ -309,19 +311,19 @@ func (d *desk) fail(now time.Time, s *session, code Code, name []byte, n int) {
 }
 
 // answer begins to send the answer.
-func (d *desk) answer(now time.Time, s *session) {
+func (d *dispatcher) answer(now time.Time, s *session) {
 	d.account(s)
 	d.transmit(now, s)
 }
 
 // transmit sends the fragment in flight, unless that would be too much for an address
 // that has proved nothing.
-func (d *desk) transmit(now time.Time, s *session) {
+func (d *dispatcher) transmit(now time.Time, s *session) {
 	p := s.answer.at(s.current)
 	d.scratch = appendPacket(d.scratch[:0], p)
 	if !s.budget.Allows(len(d.scratch)) {
 		s.held = true
-		d.schedule(s, s.moved.Add(patience))
+		d.schedule(s, s.moved.Add(giveUpAfter))
 		return
 	}
 	if s.tries == 0 {
@@ -337,7 +339,7 @@ func (d *desk) transmit(now time.Time, s *session) {
 }
 
 // unhold lets a transmission that waited for bytes from the address be tried again.
-func (d *desk) unhold(s *session) {
+func (d *dispatcher) unhold(s *session) {
 	if s.held {
 		s.held = false
 		d.schedule(s, s.due())
@@ -345,7 +347,7 @@ func (d *desk) unhold(s *session) {
 }
 
 // send queues a datagram from an address of this host and returns its length.
-func (d *desk) send(to netip.AddrPort, local netip.Addr, p packet) int {
+func (d *dispatcher) send(to netip.AddrPort, local netip.Addr, p packet) int {
 	start := len(d.arena)
 	d.arena = appendPacket(d.arena, p)
 	b := d.arena[start:len(d.arena):len(d.arena)]
@@ -356,14 +358,14 @@ func (d *desk) send(to netip.AddrPort, local netip.Addr, p packet) int {
 
 // open begins a session with the first fragment of a request. What the address had
 // begun is over.
-func (d *desk) open(now time.Time, from netip.AddrPort, p packet) *session {
+func (d *dispatcher) open(now time.Time, from netip.AddrPort, p packet) *session {
 	if old := d.sessions[from]; old != nil {
 		d.close(old)
 	}
 	if len(d.sessions) >= d.limits.sessions {
 		d.evict()
 	}
-	s := &session{from: from, local: d.asked, typ: p.typ, total: p.total, next: 1, wake: now.Add(patience)}
+	s := &session{from: from, local: d.asked, typ: p.typ, total: p.total, next: 1, wake: now.Add(giveUpAfter)}
 	s.place.owner = s
 	d.sessions[from] = s
 	heap.Push(&d.wakes, s)
@@ -373,7 +375,7 @@ func (d *desk) open(now time.Time, from netip.AddrPort, p packet) *session {
 
 // evict forgets the session without progress for the longest time, one of an address that
 // proved nothing if there is one.
-func (d *desk) evict() {
+func (d *dispatcher) evict() {
 	oldest := d.progress[0].oldest
 	if oldest == nil {
 		oldest = d.progress[1].oldest
@@ -383,7 +385,7 @@ func (d *desk) evict() {
 }
 
 // account counts the memory that a session takes, and evicts others if all take too much.
-func (d *desk) account(s *session) {
+func (d *dispatcher) account(s *session) {
 	bytes := cap(s.body) + cap(s.answer.body) + 8*cap(s.answer.ends)
 	d.held += bytes - s.bytes
 	s.bytes = bytes
@@ -397,7 +399,7 @@ func (d *desk) account(s *session) {
 const maxHeld = 64 << 20
 
 // close forgets a session.
-func (d *desk) close(s *session) {
+func (d *dispatcher) close(s *session) {
 	delete(d.sessions, s.from)
 	d.progress[s.queue()].remove(&s.place)
 	d.held -= s.bytes
@@ -405,18 +407,18 @@ func (d *desk) close(s *session) {
 }
 
 // moved notes progress.
-func (d *desk) moved(now time.Time, s *session) {
+func (d *dispatcher) moved(now time.Time, s *session) {
 	s.moved = now
 	d.progress[s.queue()].touch(&s.place)
 	if !s.answering() {
-		d.schedule(s, now.Add(patience))
+		d.schedule(s, now.Add(giveUpAfter))
 	}
 }
 
 // schedule sees to it that tick looks at s in time.
-func (d *desk) schedule(s *session, at time.Time) {
+func (d *dispatcher) schedule(s *session, at time.Time) {
 	s.wake = at
-	if end := s.moved.Add(patience); end.Before(at) {
+	if end := s.moved.Add(giveUpAfter); end.Before(at) {
 		s.wake = end
 	}
 	heap.Fix(&d.wakes, s.index)
@@ -424,11 +426,11 @@ func (d *desk) schedule(s *session, at time.Time) {
 
 // tick does what is due at now, and says when to call it again if nothing arrives
 // before.
-func (d *desk) tick(now time.Time) (wake time.Time) {
+func (d *dispatcher) tick(now time.Time) (wake time.Time) {
 	for len(d.wakes) > 0 && !now.Before(d.wakes[0].wake) {
 		s := d.wakes[0]
 		switch {
-		case now.Sub(s.moved) >= patience:
+		case now.Sub(s.moved) >= giveUpAfter:
 			if s.answering() {
 				d.stats.Unconfirmed++
 			}
@@ -451,4 +453,4 @@ func (d *desk) tick(now time.Time) (wake time.Time) {
 	return wake
 }
 
-func (d *desk) digest(b []byte) uint64 { return maphash.Bytes(d.seed, b) }
+func (d *dispatcher) digest(b []byte) uint64 { return maphash.Bytes(d.seed, b) }
