@@ -277,8 +277,12 @@ func TestRegistryBytes(t *testing.T) {
 // TestHostKey: one site has one key, however many addresses it has.
 func TestHostKey(t *testing.T) {
 	for _, tt := range [][2]string{
-		{"10.0.0.1", "10.0.0.1"}, {"2001:db8::1", "2001:db8::"}, {"2001:db8::ffff:1", "2001:db8::"},
-		{"2001:db8:0:1::1", "2001:db8:0:1::"}, {"fe80::1%eth0", "fe80::1"}, {"::1", "::1"},
+		{"10.0.0.1", "10.0.0.1"},
+		{"2001:db8::1", "2001:db8::"},
+		{"2001:db8::ffff:1", "2001:db8::"},
+		{"2001:db8:0:1::1", "2001:db8:0:1::"},
+		{"fe80::1%eth0", "fe80::1"},
+		{"::1", "::1"},
 	} {
 		if got := hostKey(netip.MustParseAddr(tt[0])); got.String() != tt[1] {
 			t.Errorf("%s: %v, want %s", tt[0], got, tt[1])

@@ -78,9 +78,13 @@ func TestGrain(t *testing.T) {
 		age     time.Duration
 		settled bool
 	}{
-		{0, time.Second, false}, {0, 2 * time.Second, false}, {0, 2*time.Second + 1, true},
-		{500e6, 200 * time.Millisecond, false}, {500e6, 201 * time.Millisecond, true},
-		{123456789, clockGrain, false}, {123456789, clockGrain + 1, true},
+		{0, time.Second, false},
+		{0, 2 * time.Second, false},
+		{0, 2*time.Second + 1, true},
+		{500e6, 200 * time.Millisecond, false},
+		{500e6, 201 * time.Millisecond, true},
+		{123456789, clockGrain, false},
+		{123456789, clockGrain + 1, true},
 	} {
 		at := base.Add(time.Duration(tt.ns))
 		if err := os.Chtimes(path, at, at); err != nil {
