@@ -8,14 +8,14 @@ import (
 	"github.com/ferrygo/ferry/internal/rtt"
 )
 
-// mostFormer bounds the sessions of the other peer that are remembered as over.
-const mostFormer = 8
+// maxFormer bounds the sessions of the other peer that are remembered as over.
+const maxFormer = 8
 
 // A repeated exit is acknowledged again for so many timers after the first, and not
 // longer than this: its first acknowledgement may be lost.
 const (
 	lingerTimers = 8
-	mostLinger   = 2 * time.Second
+	maxLinger    = 2 * time.Second
 )
 
 // A dialogue decides what a Peer sends to the other and when, and what it makes of what
@@ -93,7 +93,7 @@ func (d *dialogue) over(now time.Time) bool {
 // next says whether to send the message on its way, and when to ask again if nothing
 // arrives before; zero: never. The error is a *PeerError, and ends the chat.
 func (d *dialogue) next(now time.Time) (send, again bool, wake time.Time, err error) {
-	end := d.patience()
+	end := d.giveUpAt()
 	if !end.IsZero() && !now.Before(end) {
 		return false, false, time.Time{}, d.failure()
 	}
@@ -119,8 +119,8 @@ func (d *dialogue) next(now time.Time) (send, again bool, wake time.Time, err er
 	return send, again, wake, nil
 }
 
-// patience is when what is on its way is in vain; zero if there is no such time.
-func (d *dialogue) patience() time.Time {
+// giveUpAt is when the message on its way has failed; zero if there is no such time.
+func (d *dialogue) giveUpAt() time.Time {
 	switch {
 	case !d.busy, d.gone && d.exiting:
 		return time.Time{}
@@ -139,7 +139,7 @@ func (d *dialogue) limit() time.Duration {
 	return d.join
 }
 
-// failure says that patience with what is on its way has run out.
+// failure is the error when the message on its way has failed.
 func (d *dialogue) failure() error {
 	e := &PeerError{Peer: d.other, Number: d.number, Text: d.text, Silence: d.limit(), Err: ErrSilent}
 	switch {
@@ -239,12 +239,12 @@ func (d *dialogue) said(now time.Time, p Packet) (verdict, error) {
 func (d *dialogue) meet(p Packet) {
 	if d.known {
 		d.former = append(d.former, d.theirs)
-		d.former = d.former[max(0, len(d.former)-mostFormer):]
+		d.former = d.former[max(0, len(d.former)-maxFormer):]
 	}
 	d.theirs, d.known = p.Session, true
 	d.heard = p.Number - 1
 }
 
 func (d *dialogue) linger(now time.Time) {
-	d.lingers = now.Add(min(lingerTimers*d.rtt.RTO(), mostLinger))
+	d.lingers = now.Add(min(lingerTimers*d.rtt.RTO(), maxLinger))
 }

@@ -139,8 +139,8 @@ func TestDialogueRestart(t *testing.T) {
 		anew.Session = 10 + n
 		s.arrives(anew, fresh, nil)
 	}
-	if len(s.d.former) != mostFormer {
-		t.Errorf("%d former sessions, want %d", len(s.d.former), mostFormer)
+	if len(s.d.former) != maxFormer {
+		t.Errorf("%d former sessions, want %d", len(s.d.former), maxFormer)
 	}
 }
 
@@ -208,7 +208,7 @@ func TestDialogueLingers(t *testing.T) {
 	if _, _, _, err := s.d.next(s.now); err != nil {
 		t.Error(err)
 	}
-	s.at(1900*ms + mostLinger).over(true)
+	s.at(1900*ms + maxLinger).over(true)
 
 	// Who starts again meanwhile does not revive this chat.
 	s = newScript(t)
