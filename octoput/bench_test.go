@@ -48,8 +48,8 @@ func BenchmarkParsePacket(b *testing.B) {
 // BenchmarkBlock is an octoblock through both state machines: eight octolegs and an
 // acknowledgement.
 func BenchmarkBlock(b *testing.B) {
-	out := outbound{plan: 1 << 60, giveUp: time.Hour, join: time.Hour}
-	var in inbound
+	out := sendState{plan: 1 << 60, giveUp: time.Hour, join: time.Hour}
+	var in recvState
 	in.reset(1 << 60)
 	now := time.Now()
 	out.begin(now)

@@ -112,13 +112,13 @@
 //
 // The OPEN is repeated until it is acknowledged, and so is the FIN. At most one
 // octoblock is in flight: the next begins when the receiver has acknowledged all eight
-// octolegs. Where it has acknowledged some, only the others are sent again: as soon as
+// octolegs. If it has acknowledged some, only the others are retransmitted: as soon as
 // an octoleg that was sent later is known to have arrived, or when a timer runs out.
 //
 // The receiver acknowledges an octoblock when it is whole; a part of it when an octoleg
 // arrives before one that precedes it, or the eighth arrives and others have not; and,
-// once per batch of packets, what it knew already. Where it has seen losses it says
-// everything twice, because each acknowledgement that is lost costs a round trip.
+// once per batch of packets, octolegs that it has already. After losses it sends every
+// acknowledgement twice, because each one that is lost costs a round trip.
 //
 // The receiver acknowledges the FIN when the file has the digest and is safely under
 // its name, and remembers for a while that it has it, so that a repeated FIN draws the
@@ -159,9 +159,15 @@
 // accidents, not against an attacker who can read the packets: nothing is encrypted or
 // authenticated.
 //
-// Where there are as many transfers as there may be, another takes the place of the oldest
-// that has been opened for a second and has not gone on. So packets with forged addresses
-// keep others out only if there are hundreds of them each second.
+// The number of transfers is bounded, in all and for each IP address. When all places are
+// taken, a new transfer gets the place of one that has made no progress for a second, or
+// that is slower than an octoblock per second; the slowest goes first. A sender can make
+// progress without receiving anything, so forged packets can keep a place, but only if they
+// come at that rate all the time. A client of [Sender.Serve] proves by its ACK that it
+// receives, and then keeps its place for five seconds without progress.
+//
+// A receiver commits a file in the goroutine that answers packets. A flood of small files
+// delays all other transfers by the time that the disk needs for each.
 //
 // # Choices
 //
@@ -184,13 +190,25 @@
 //   - An octoblock is acknowledged when the receiver holds it, and written while the
 //     sender makes the next. When writing fails the transfer ends with an ERR; only the
 //     acknowledgement of the FIN says that the file is kept.
-//   - On a socket, on Linux, both sides look for packets for 200 us before they sleep,
-//     as long as that is of use, and let others run between two looks: it costs some
-//     processor time, and makes the round trips of a fast network shorter.
+//   - On a socket, on Linux, both sides poll for packets for 200 us before they sleep, as
+//     long as that helps, and let other processes run between two polls. It costs some
+//     processor time and makes the round trips of a fast network shorter.
 //   - A packet that cannot be decoded, a LEG of the wrong length or of an octoblock to
 //     come, an OPEN that contradicts an earlier one of its session, a FIN before the
 //     last octoblock, and whatever only this side sends, are counted and ignored.
-//   - A packet from another address than the one that was written to is a stranger's, so
-//     a host with several addresses should bind its socket to one.
-//   - [ferry.Dir] never overwrites a file, because whoever reaches the port may send.
+//   - A sender or client that is told that there is no place repeats its OPEN until
+//     JoinTimeout: there may be one meanwhile.
+//   - A packet from another address than the one that was written to is unsolicited, and
+//     is ignored.
+//
+// # Where the code does what
+//
+//   - The plan of octoblocks: plan.go. The packets: packet.go, opening.go, code.go, legs.go.
+//   - What a sender sends and when, without a socket or a clock: send_state.go. Its files and
+//     digests: send_transfer.go. The loop: send_call.go. Writing packets: send_write.go.
+//     Answering questions: send_request.go.
+//   - What a receiver keeps and acknowledges, without a socket or a clock: recv_state.go. A
+//     transfer from the OPEN to the FIN: recv_transfer.go. The loop: recv_call.go. Asking for
+//     a file: recv_get.go.
+//   - Which transfer loses its place: evict.go.
 package octoput

@@ -9,7 +9,7 @@ import (
 	"github.com/ferrygo/ferry"
 )
 
-// What is wrong with a packet; see [ParsePacket] and [Trace].
+// Errors of packets; see [ParsePacket] and [Trace].
 var (
 	// ErrType: an unknown type, or one that only this side sends.
 	ErrType = errors.New("octoput: unknown type of packet")
@@ -24,7 +24,7 @@ var (
 	// ErrSize: a size that no file has, or one that contradicts the size that the same
 	// session had before.
 	ErrSize = errors.New("octoput: wrong size")
-	// ErrSession: a session of 0, or one that nobody here has.
+	// ErrSession: a session of 0, or an unknown one.
 	ErrSession = errors.New("octoput: unknown session")
 )
 

@@ -52,8 +52,8 @@ func (p place) yields(now time.Time) bool {
 	return now.Sub(p.progress) >= p.patience || now.Sub(p.start) >= p.patience && p.rate(now) < minRate
 }
 
-// before reports whether p is to be evicted rather than q: first those that have proven
-// nothing, then the slower ones, then the older ones.
+// before is the order of eviction: first the places of clients that have not proven
+// themselves, then the slower ones, then those whose last progress is older.
 func (p place) before(q place, now time.Time) bool {
 	if p.patience != q.patience {
 		return p.patience < q.patience
@@ -87,7 +87,7 @@ func (c *contest[T]) add(t T, p place) {
 }
 
 // makeRoom reports whether there is a place for a transfer from an address. If there is
-// none it evicts the transfer that makes the least of its own.
+// none it evicts a transfer that yields, if there is one.
 func (v *recvCall) makeRoom(now time.Time, from netip.AddrPort) bool {
 	c := contest[*recvTransfer]{now: now, from: from.Addr()}
 	for _, t := range v.transfers {

@@ -72,16 +72,16 @@ func FuzzPlan(f *testing.F) {
 	})
 }
 
-// FuzzInbound: whatever octolegs arrive, what is delivered is the file, each byte once
+// FuzzRecvState: whatever octolegs arrive, what is delivered is the file, each byte once
 // and in order.
-func FuzzInbound(f *testing.F) {
+func FuzzRecvState(f *testing.F) {
 	f.Add(uint16(5), []byte{0, 1, 2, 3, 4, 5, 6, 7})
 	f.Add(uint16(100), []byte{7, 6, 5, 4, 3, 2, 1, 0, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x81})
 	long := noise(1, 1<<16)
 	f.Fuzz(func(t *testing.T, size uint16, script []byte) {
 		file := long[:size]
 		legs := pieces(1, file)
-		var in inbound
+		var in recvState
 		in.reset(int64(size))
 		var got []byte
 		for _, n := range script {
@@ -124,7 +124,7 @@ func FuzzOutbound(f *testing.F) {
 	f.Add(uint16(0), []byte{0, 0xff, 1, 0xff})
 	f.Add(uint16(8), []byte{0, 0xff, 0x41, 0x40, 0x81, 0x80, 0xc1, 0x20, 1, 0xff})
 	f.Fuzz(func(t *testing.T, size uint16, script []byte) {
-		o := outbound{plan: plan(size), join: time.Second, giveUp: time.Second}
+		o := sendState{plan: plan(size), join: time.Second, giveUp: time.Second}
 		now := time.Unix(0, 0)
 		o.begin(now)
 		var highest uint64
@@ -170,7 +170,7 @@ func FuzzReceiver(f *testing.F) {
 			v.answers, v.bytes = v.answers[:0], v.bytes[:0]
 			v.arrived(time.Unix(1, 0), datagram.Packet{Data: packet, Addr: peer})
 			for _, t := range v.touched {
-				v.settle(t)
+				v.acknowledgePart(t)
 			}
 			sum := 0
 			for _, a := range v.answers {

@@ -74,7 +74,7 @@ type Packet struct {
 	// paragraph 3: which octoleg this is, or which are held.
 	Flags Legs
 	// Checksum is what the packet carried; ParsePacket has verified it.
-	// AppendBinary computes it anew and does not look at this field.
+	// AppendBinary computes it and ignores this field.
 	Checksum uint16
 	// Session tells one transfer from another between the same two addresses. It is
 	// random, and never 0.

@@ -14,8 +14,8 @@ import (
 //	timeout at LEG 7, held 11011111
 //	dropped LEG 7 00100000
 //
-// The number is the octoblock's. What is held is what the receiver holds of the
-// octoblock in flight; at the sender, as far as it knows. Errors of w are ignored.
+// The number is the octoblock's. After "held" come the octolegs of the octoblock in flight
+// that the receiver holds; at the sender, as far as it knows. Errors of w are ignored.
 func PrintTrace(w io.Writer) *Trace {
 	return &Trace{
 		Sent: func(e PacketEvent) {

@@ -16,9 +16,9 @@ import (
 // is at most a second.
 const DefaultLinger = 2 * time.Second
 
-// A Receiver receives files: what is sent to it, by [Receiver.Receive] and
-// [Receiver.Serve], or what it asks for, by [Receiver.Get]. The zero value is ready to
-// use. One Receiver may run several calls at the same time, each on a conn of its own.
+// A Receiver receives files: [Receiver.Receive] and [Receiver.Serve] take files that are
+// sent to it, and [Receiver.Get] fetches a file. The zero value is ready to use. One
+// Receiver may run several calls at the same time, each on its own conn.
 type Receiver struct {
 	// JoinTimeout is how long Get waits for the server's first answer. 0 means
 	// DefaultJoinTimeout.
@@ -43,10 +43,10 @@ type Receiver struct {
 	// nil. 0 means that it goes on until its context ends. Failed transfers do not
 	// count. Senders beyond that number are told that the receiver is busy.
 	Transfers int
-	// NoOffload hands each packet to the system, and takes it, by itself. Otherwise
-	// several go in one piece where the system cuts them apart (Linux): the same on the
-	// wire, but a filter in this host may take a piece for one packet, and whoever
-	// reads conn afterwards without ferry may find several packets that were late in one.
+	// NoOffload uses one system call for each packet. Otherwise the system may join several
+	// packets that arrive or leave together (Linux). On the wire that is the same, but a
+	// filter in this host may take them for one packet. A program that reads conn afterwards
+	// without ferry may find several late packets in one.
 	NoOffload bool
 	// Trace observes the transfers. Nil observes nothing.
 	Trace *Trace
@@ -54,14 +54,14 @@ type Receiver struct {
 
 // Receive receives one file over conn, from the first sender that offers one, and
 // writes it to w in order. It returns after the linger time. It waits for a sender
-// until ctx ends, without a limit of its own.
+// until ctx ends.
 //
 // The bytes reach w as they arrive, before they are verified: when an error is
 // returned, w may hold the beginning of a file, or a wrong one. Use [Receiver.Serve]
 // with [ferry.SaveAs] or [ferry.Dir] for files that appear whole or not at all.
 //
 // conn stays the caller's, as with [Sender.Send]. Packets from other addresses are
-// counted and ignored, but that another sender is told that the receiver is busy. The
+// counted and ignored, except that another sender is told that the receiver is busy. The
 // error wraps [ferry.ErrSilent] when the sender fell silent, a [*RemoteError] when it ended
 // the transfer, [ferry.ErrDigest] when what arrived is not what it sent, ctx's cause when ctx
 // ended before the file was whole (the sender is then told, once), and the error of w

@@ -135,7 +135,7 @@ func (v *recvCall) done() bool {
 }
 
 // end aborts what is under way because the conn or the context ended, and tells the
-// senders. That is no error any more when all that was wanted is complete.
+// senders. It is not an error if all transfers that were wanted are complete.
 func (v *recvCall) end(err error) error {
 	if v.wanted > 0 && v.complete >= v.wanted {
 		return v.err
@@ -196,7 +196,7 @@ func (v *recvCall) answer(to netip.AddrPort, local netip.Addr, p Packet) {
 // octoblocks, gives the sinks what arrived.
 func (v *recvCall) flush() error {
 	for _, t := range v.touched {
-		v.settle(t)
+		v.acknowledgePart(t)
 	}
 	if err := v.send(); err != nil {
 		return err
@@ -240,8 +240,8 @@ func (v *recvCall) ignored(from netip.AddrPort, t *recvTransfer, err error) {
 	}
 }
 
-// shiftDeadlines takes the time since then, in which nothing was read because a Sink blocked,
-// from nobody's patience.
+// shiftDeadlines adds the time since then, in which nothing was read because a Sink
+// blocked, to the deadlines of all transfers.
 func (v *recvCall) shiftDeadlines(since time.Time) {
 	d := time.Since(since)
 	if d < time.Millisecond {

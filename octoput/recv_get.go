@@ -42,7 +42,8 @@ func (v *recvCall) newQuestion(now time.Time, to netip.AddrPort, name string, pa
 	return err
 }
 
-// ask sends the question when it is due. An error is the conn's, or that nobody answers.
+// ask sends the question when it is due. It returns an error of the conn, or that the
+// server does not answer.
 func (v *recvCall) ask(now time.Time) error {
 	q := v.question
 	switch {

@@ -18,11 +18,11 @@ func legsOf(b Block, data []byte) []Packet {
 
 // In any order (CPSC 441 assignment 2, "Technical Requirements", paragraph 3), and
 // never twice.
-func TestInboundAnyOrder(t *testing.T) {
+func TestRecvStateAnyOrder(t *testing.T) {
 	const size = BlockSize + 8*92 + 3
 	file := append(noise(1, size), "     "...)
 	for seed := range 100 {
-		var in inbound
+		var in recvState
 		in.reset(size)
 		var got []byte
 		for b := range Blocks(size) {
@@ -51,11 +51,11 @@ func TestInboundAnyOrder(t *testing.T) {
 	}
 }
 
-func TestInboundIgnores(t *testing.T) {
+func TestRecvStateIgnores(t *testing.T) {
 	leg := func(block uint64, length int) Packet {
 		return Packet{Type: Leg, Flags: 1, Block: block, Payload: make([]byte, length)}
 	}
-	var in inbound
+	var in recvState
 	in.reset(2*BlockSize + 8*92 + 3)
 	for _, tt := range []struct {
 		name string
@@ -77,12 +77,12 @@ func TestInboundIgnores(t *testing.T) {
 	if what, err := in.judge(leg(1, 92)); what != ignore || !errors.Is(err, ErrLength) {
 		t.Errorf("a late one of the wrong length: %v, %v", what, err)
 	}
-	var empty inbound
+	var empty recvState
 	empty.reset(0)
 	if what, err := empty.judge(leg(1, 1)); what != ignore || !errors.Is(err, ErrBlock) || !empty.all() {
 		t.Errorf("one of an empty file: %v, %v", what, err)
 	}
-	var huge inbound
+	var huge recvState
 	huge.reset(math.MaxInt64)
 	if len(huge.buf) != BlockSize {
 		t.Errorf("a buffer of %d bytes", len(huge.buf))
@@ -91,7 +91,7 @@ func TestInboundIgnores(t *testing.T) {
 
 // A part is acknowledged when something is missing before what arrived, or the last
 // octoleg arrived and others did not, and not while all goes well.
-func TestInboundOwes(t *testing.T) {
+func TestRecvStateOwes(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		arrive []int
@@ -105,7 +105,7 @@ func TestInboundOwes(t *testing.T) {
 		{"a gap that is filled", []int{2, 1, 3}, []bool{true, true, true}, 2},
 		{"twice", []int{1, 1, 2}, []bool{false, true, true}, 2},
 	} {
-		var in inbound
+		var in recvState
 		in.reset(BlockSize)
 		b := in.block
 		for i, n := range tt.arrive {

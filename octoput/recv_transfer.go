@@ -18,7 +18,7 @@ import (
 // A transfer is one file from one sender. After its end it is remembered for
 // the linger time, without its sink and its octoblock.
 type recvTransfer struct {
-	inbound
+	recvState
 	key      key
 	offer    ferry.Offer
 	sink     ferry.Sink
@@ -76,7 +76,7 @@ func (v *recvCall) arrived(now time.Time, d datagram.Packet) {
 	}
 }
 
-// unknown tells the sender of an octoleg or a FIN that nobody here knows its transfer.
+// unknown tells the sender of an octoleg or a FIN that its transfer is not known here.
 // The answer is shorter than what it answers, and never answered.
 func (v *recvCall) unknown(from netip.AddrPort, p Packet) error {
 	if v.only && v.last != nil && v.last.offer.Addr != from {
@@ -189,7 +189,7 @@ func (t *recvTransfer) forgottenBefore(u *recvTransfer) bool {
 	return t.expires.Before(u.expires)
 }
 
-// leg does what inbound says about an octoleg.
+// leg does what recvState says about an octoleg.
 func (v *recvCall) leg(now time.Time, t *recvTransfer, p Packet) error {
 	what, err := t.judge(p)
 	if what == ignore {
@@ -247,9 +247,9 @@ func (v *recvCall) touch(t *recvTransfer) {
 	}
 }
 
-// settle acknowledges the part of an octoblock that is held, once for all that arrived
-// together.
-func (v *recvCall) settle(t *recvTransfer) {
+// acknowledgePart acknowledges the part of an octoblock that is held, once for all packets
+// that arrived together.
+func (v *recvCall) acknowledgePart(t *recvTransfer) {
 	if t.owing && t.underWay() && t.held != 0 {
 		v.acknowledge(t, t.block.Number, t.held, false)
 	}
@@ -280,9 +280,9 @@ func (v *recvCall) acknowledge(t *recvTransfer, block uint64, held Legs, again b
 }
 
 // write gives the sink the octoblock that arrived, and takes it into the digest. The
-// sender is building the next one meanwhile: what it was told is that it need not send
-// this one again. That it is kept is what the acknowledgement of the FIN says. It
-// reports whether the transfer goes on.
+// sender prepares the next one meanwhile: the acknowledgement of an octoblock says only that
+// it need not be retransmitted, and the acknowledgement of the FIN that the file is kept.
+// write reports whether the transfer continues.
 func (v *recvCall) write(now time.Time, t *recvTransfer) bool {
 	if t.fresh == nil {
 		return true

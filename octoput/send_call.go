@@ -116,7 +116,7 @@ func (v *sendCall) tick(now time.Time) error {
 	return nil
 }
 
-// step does what outbound asks for, and sees to it that tick looks again in time.
+// step does what sendState asks for, and sees to it that tick looks again in time.
 func (v *sendCall) step(now time.Time, d *sendTransfer) error {
 	s, wake, given := d.next(now)
 	if given {
@@ -129,7 +129,7 @@ func (v *sendCall) step(now time.Time, d *sendTransfer) error {
 	if s.kind == 0 {
 		return nil
 	}
-	err := v.shoot(now, d, s)
+	err := v.send(now, d, s)
 	d.digest()
 	return err
 }
@@ -170,7 +170,7 @@ func (v *sendCall) stranger(from netip.AddrPort) error {
 func (v *sendCall) refused(now time.Time, d *sendTransfer, p Packet) {
 	v.received(d, PacketEvent{Type: Err, Block: p.Block, Before: d.held, After: d.held})
 	said := &RemoteError{Addr: d.peer, Code: Code(p.Payload[0])}
-	if said.Code == CodeBusy && d.phase == opening && !d.outbound.asked {
+	if said.Code == CodeBusy && d.phase == opening && !d.sendState.asked {
 		d.busy = said // there may be a place when the OPEN is repeated
 		return
 	}
@@ -180,7 +180,7 @@ func (v *sendCall) refused(now time.Time, d *sendTransfer, p Packet) {
 // acked takes an ACK.
 func (v *sendCall) acked(now time.Time, d *sendTransfer, p Packet) error {
 	before := d.held
-	what, sample := d.outbound.acked(now, p.Block, p.Flags)
+	what, sample := d.sendState.acked(now, p.Block, p.Flags)
 	switch what {
 	case future:
 		v.ignored(d.peer, d, ErrBlock)

@@ -25,7 +25,7 @@ func (v *sendCall) asked(now time.Time, pkt datagram.Packet, p Packet) error {
 		if d.peer == from && d.answers == p.Session {
 			d.report.Duplicates++
 			if s := d.repeat(now); s.kind != 0 {
-				return v.shoot(now, d, s)
+				return v.send(now, d, s)
 			}
 			return nil
 		}
@@ -50,7 +50,7 @@ func (v *sendCall) asked(now time.Time, pkt datagram.Packet, p Packet) error {
 	d := v.newSendTransfer(now, from, src)
 	d.file, _ = src.R.(io.Closer)
 	d.answers, d.local = p.Session, local
-	d.outbound.asked = true
+	d.sendState.asked = true
 	if v.trace.Accepted != nil {
 		v.trace.Accepted(TransferEvent{Addr: d.offer().Addr, Offer: d.offer()})
 	}

@@ -20,14 +20,14 @@ const (
 	over                   // it is
 )
 
-// An outbound decides what a sender sends of one file, and when: the OPEN until it is
+// A sendState decides what a sender sends of one file, and when: the OPEN until it is
 // acknowledged, one octoblock at a time ("At most one octoblock can be in transit",
 // CPSC 441 assignment 2, "Technical Requirements", paragraph 3), of it what is missing,
 // and the FIN. It reads no socket and no clock.
 //
 // Its use is begin, then next and acked until an answer is complete, then forward, and so
 // on until the phase is over.
-type outbound struct {
+type sendState struct {
 	plan   plan
 	join   time.Duration // how long to wait for a first answer
 	giveUp time.Duration // how long to wait for an answer that tells something new
@@ -57,8 +57,8 @@ type sentLeg struct {
 	tries int
 }
 
-// A shot is what outbound asks to be sent.
-type shot struct {
+// An order is what a sendState asks to be sent.
+type order struct {
 	kind    Type // Open, Leg or Fin; 0 for nothing
 	legs    Legs // which octolegs of the block
 	twice   Legs // those of them to send two of
@@ -67,10 +67,10 @@ type shot struct {
 }
 
 // begin starts with the OPEN.
-func (o *outbound) begin(now time.Time) { o.enter(now, opening, o.join) }
+func (o *sendState) begin(now time.Time) { o.enter(now, opening, o.join) }
 
 // enter puts the next thing in flight.
-func (o *outbound) enter(now time.Time, p phase, patience time.Duration) {
+func (o *sendState) enter(now time.Time, p phase, patience time.Duration) {
 	o.phase = p
 	o.held, o.tries, o.again, o.top = 0, 0, false, 0
 	o.legs = [LegsPerBlock]sentLeg{}
@@ -80,7 +80,7 @@ func (o *outbound) enter(now time.Time, p phase, patience time.Duration) {
 // forward goes on after what was in flight is acknowledged: to the next octoblock, to
 // the FIN behind the last, or to the end. The block that is to be sent next is in
 // o.block.
-func (o *outbound) forward(now time.Time) {
+func (o *sendState) forward(now time.Time) {
 	switch next := o.block.Number + 1; {
 	case o.phase == finishing:
 		o.phase = over
@@ -92,8 +92,8 @@ func (o *outbound) forward(now time.Time) {
 	}
 }
 
-// number is the octoblock field of what is in flight.
-func (o *outbound) number() uint64 {
+// number is the octoblock field of the packets in flight.
+func (o *sendState) number() uint64 {
 	switch o.phase {
 	case opening:
 		return 0
@@ -104,33 +104,33 @@ func (o *outbound) number() uint64 {
 }
 
 // next returns what to send at now, and when to ask again if nothing arrives before;
-// given says that the receiver is to be given up.
-func (o *outbound) next(now time.Time) (s shot, wake time.Time, given bool) {
+// given reports that the deadline has passed: the receiver is given up.
+func (o *sendState) next(now time.Time) (s order, wake time.Time, given bool) {
 	wake = o.deadline
 	switch {
 	case o.phase == over:
-		return shot{}, wake, false
+		return order{}, wake, false
 	case !now.Before(o.deadline):
-		return shot{}, wake, true
+		return order{}, wake, true
 	case o.tries == 0:
-		s = shot{kind: o.kind(), legs: AllLegs}
+		s = order{kind: o.kind(), legs: AllLegs}
 	case o.asked && o.phase == opening:
-		return shot{}, wake, false // no timer: see repeat
+		return order{}, wake, false // no timer: see repeat
 	case !now.Before(o.due):
 		o.rtt.TimedOut()
-		s = shot{kind: o.kind(), legs: AllLegs &^ o.held, again: true, timeout: true}
+		s = order{kind: o.kind(), legs: AllLegs &^ o.held, again: true, timeout: true}
 	default:
 		lost, first := o.lost(now)
 		if lost == 0 {
-			return shot{}, earlier(wake, earlier(o.due, first)), false
+			return order{}, earlier(wake, earlier(o.due, first)), false
 		}
-		s = shot{kind: Leg, legs: lost, again: true}
+		s = order{kind: Leg, legs: lost, again: true}
 	}
-	return o.shoot(now, s), earlier(wake, o.due), false
+	return o.send(now, s), earlier(wake, o.due), false
 }
 
-// kind is the type of what is in flight.
-func (o *outbound) kind() Type {
+// kind is the type of the packets in flight.
+func (o *sendState) kind() Type {
 	switch o.phase {
 	case opening:
 		return Open
@@ -143,17 +143,17 @@ func (o *outbound) kind() Type {
 // repeat returns the OPEN once more, because the receiver asked once more. Nothing but
 // that makes a server repeat it: an address that never answered, and may never have
 // asked, gets one packet for each, no longer than it (RFC 8085, section 3.1).
-func (o *outbound) repeat(now time.Time) shot {
+func (o *sendState) repeat(now time.Time) order {
 	if o.phase != opening {
-		return shot{}
+		return order{}
 	}
-	return o.shoot(now, shot{kind: Open, again: true})
+	return o.send(now, order{kind: Open, again: true})
 }
 
-// shoot notes a transmission and sets the timer. What was lost twice is sent twice: by
+// send notes a transmission and sets the timer. An octoleg that was lost twice is sent twice: by
 // then the other octolegs are there, and there is room for it within the eight packets
 // of an octoblock, which are all that a sender ever has in flight.
-func (o *outbound) shoot(now time.Time, s shot) shot {
+func (o *sendState) send(now time.Time, s order) order {
 	for i := range o.legs {
 		if !s.legs.has(i) {
 			continue
@@ -175,7 +175,7 @@ func (o *outbound) shoot(now time.Time, s shot) shot {
 // lost returns the octolegs to send again before the timer runs out, because one sent
 // later arrived and they did not; and, where the network is known to change the order
 // of packets, the time at which there may be more.
-func (o *outbound) lost(now time.Time) (lost Legs, first time.Time) {
+func (o *sendState) lost(now time.Time) (lost Legs, first time.Time) {
 	first = o.due
 	for i := range o.legs {
 		leg := &o.legs[i]
@@ -195,7 +195,7 @@ func (o *outbound) lost(now time.Time) (lost Legs, first time.Time) {
 	return lost, first
 }
 
-// An answer is what outbound makes of an acknowledgement.
+// An answer is what sendState makes of an acknowledgement.
 type answer int
 
 const (
@@ -209,7 +209,7 @@ const (
 // acked notes that the receiver holds legs of an octoblock. sample is the measured round
 // trip, 0 where there is none: the answer to what was sent twice cannot be measured, for
 // it is not known which one it answers (Karn; RFC 6298, section 3).
-func (o *outbound) acked(now time.Time, block uint64, legs Legs) (a answer, sample time.Duration) {
+func (o *sendState) acked(now time.Time, block uint64, legs Legs) (a answer, sample time.Duration) {
 	switch n := o.number(); {
 	case block > n:
 		return future, 0
@@ -238,9 +238,10 @@ func (o *outbound) acked(now time.Time, block uint64, legs Legs) (a answer, samp
 	return fresh, sample
 }
 
-// measure takes a sample of the round trip, if one can be had. The answer to a FIN
-// comes when the file is safe on a disk, and that to a question is an OPEN.
-func (o *outbound) measure(now time.Time, news Legs) time.Duration {
+// measure takes a sample of the round trip if that is possible. The answer to a FIN comes
+// after the file is written to a disk, and the answer to a question is an OPEN: neither is
+// a sample.
+func (o *sendState) measure(now time.Time, news Legs) time.Duration {
 	if o.again || o.phase == finishing || o.phase == opening && o.asked {
 		if o.phase == opening && !o.asked {
 			// Whichever OPEN this answers, the round trip is not longer. Until there is
@@ -256,10 +257,10 @@ func (o *outbound) measure(now time.Time, news Legs) time.Duration {
 }
 
 // learn finds out what the arrival of news tells of the octolegs that were sent before
-// them. What was sent again less than a round trip ago did not arrive because of that:
-// it was late, not lost, and so the order of packets on this path tells less of their
-// loss than it seemed (RFC 8985, section 6.2, has the same idea for TCP).
-func (o *outbound) learn(now time.Time, news Legs) {
+// them. An octoleg that was retransmitted less than a round trip ago arrived because of its
+// earlier transmission: it was late, not lost. So this path reorders packets, and their
+// order says less about losses (RFC 8985, section 6.2, has the same idea for TCP).
+func (o *sendState) learn(now time.Time, news Legs) {
 	late := false
 	for i := range o.legs {
 		leg := &o.legs[i]

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// A script drives an outbound by hand, in milliseconds.
+// A script drives an sendState by hand, in milliseconds.
 type script struct {
 	t *testing.T
-	*outbound
+	*sendState
 	start time.Time
 }
 
 func newScript(t *testing.T, size int64) *script {
-	s := &script{t: t, start: time.Unix(0, 0), outbound: &outbound{plan: plan(size), join: time.Second, giveUp: 2 * time.Second}}
+	s := &script{t: t, start: time.Unix(0, 0), sendState: &sendState{plan: plan(size), join: time.Second, giveUp: 2 * time.Second}}
 	s.begin(s.start)
 	return s
 }
@@ -21,7 +21,7 @@ func newScript(t *testing.T, size int64) *script {
 func (s *script) at(ms int) time.Time { return s.start.Add(time.Duration(ms) * time.Millisecond) }
 
 // wants fails the test unless exactly this is to be sent at a time.
-func (s *script) wants(ms int, want shot) {
+func (s *script) wants(ms int, want order) {
 	s.t.Helper()
 	got, _, given := s.next(s.at(ms))
 	if got != want || given {
@@ -56,13 +56,13 @@ func (s *script) goes(ms int) {
 // at 40.
 func opened(t *testing.T, size int64) *script {
 	s := newScript(t, size)
-	s.wants(0, shot{kind: Open, legs: AllLegs})
+	s.wants(0, order{kind: Open, legs: AllLegs})
 	s.goes(10)
-	s.wants(10, shot{kind: Leg, legs: AllLegs})
+	s.wants(10, order{kind: Leg, legs: AllLegs})
 	return s
 }
 
-func TestOutboundFromBeginToEnd(t *testing.T) {
+func TestSendStateFromBeginToEnd(t *testing.T) {
 	s := opened(t, 2*BlockSize+9)
 	for n := uint64(1); n <= 4; n++ {
 		if s.number() != n || s.block != plan(2*BlockSize+9).block(n) {
@@ -70,13 +70,13 @@ func TestOutboundFromBeginToEnd(t *testing.T) {
 		}
 		s.goes(10 + 10*int(n))
 		if n < 4 {
-			s.wants(10+10*int(n), shot{kind: Leg, legs: AllLegs})
+			s.wants(10+10*int(n), order{kind: Leg, legs: AllLegs})
 		}
 	}
 	if s.number() != 5 {
 		t.Errorf("the FIN has number %d, want 5", s.number())
 	}
-	s.wants(50, shot{kind: Fin, legs: AllLegs})
+	s.wants(50, order{kind: Fin, legs: AllLegs})
 	s.goes(60)
 	if s.phase != over {
 		t.Errorf("phase %d, want over", s.phase)
@@ -86,36 +86,36 @@ func TestOutboundFromBeginToEnd(t *testing.T) {
 	}
 }
 
-func TestOutboundEmptyFile(t *testing.T) {
+func TestSendStateEmptyFile(t *testing.T) {
 	s := newScript(t, 0)
-	s.wants(0, shot{kind: Open, legs: AllLegs})
+	s.wants(0, order{kind: Open, legs: AllLegs})
 	s.goes(1)
 	if s.number() != 1 {
 		t.Errorf("the FIN has number %d, want 1", s.number())
 	}
-	s.wants(1, shot{kind: Fin, legs: AllLegs})
+	s.wants(1, order{kind: Fin, legs: AllLegs})
 }
 
 // At a timeout all that is missing is sent again, and the timer doubles while nothing
 // is heard.
-func TestOutboundTimeout(t *testing.T) {
+func TestSendStateTimeout(t *testing.T) {
 	s := opened(t, BlockSize)
 	s.rests(39, 40) // 10 + 10 + 4*5
-	s.wants(40, shot{kind: Leg, legs: AllLegs, again: true, timeout: true})
+	s.wants(40, order{kind: Leg, legs: AllLegs, again: true, timeout: true})
 	s.rests(99, 100)
 	s.gets(99, 1, 0b11100000, fresh) // what was sent later did not arrive: no losses to be seen
 	s.rests(99, 100)
-	s.wants(100, shot{kind: Leg, legs: 0b00011111, again: true, timeout: true})
+	s.wants(100, order{kind: Leg, legs: 0b00011111, again: true, timeout: true})
 	s.gets(101, 1, 0b11111110, fresh)
-	s.wants(160, shot{kind: Leg, legs: 0b00000001, twice: 0b00000001, again: true, timeout: true})
+	s.wants(160, order{kind: Leg, legs: 0b00000001, twice: 0b00000001, again: true, timeout: true})
 }
 
 // Where a later octoleg arrived, an earlier one that did not is sent again at once, and
 // only it, and only once for all acknowledgements that tell the same.
-func TestOutboundGap(t *testing.T) {
+func TestSendStateGap(t *testing.T) {
 	s := opened(t, BlockSize)
 	s.gets(20, 1, 0b11010000, fresh)
-	s.wants(20, shot{kind: Leg, legs: 0b00100000, again: true})
+	s.wants(20, order{kind: Leg, legs: 0b00100000, again: true})
 	s.gets(20, 1, 0b11010000, stale)
 	s.gets(20, 1, 0b11011111, fresh)
 	s.rests(20, 45) // 10 + 4*3.75
@@ -124,68 +124,68 @@ func TestOutboundGap(t *testing.T) {
 
 // What was sent again and arrived sooner than it could was late, not lost; after that,
 // a gap alone is not taken for a loss at once.
-func TestOutboundReordering(t *testing.T) {
+func TestSendStateReordering(t *testing.T) {
 	s := opened(t, 2*BlockSize)
 	s.gets(20, 1, 0b01000000, fresh)
-	s.wants(20, shot{kind: Leg, legs: 0b10000000, again: true})
+	s.wants(20, order{kind: Leg, legs: 0b10000000, again: true})
 	s.gets(22, 1, 0b11000000, fresh)
 	if s.slack != 2500*time.Microsecond {
 		t.Errorf("slack %v, want a quarter of the round trip", s.slack)
 	}
 	s.goes(23)
-	s.wants(23, shot{kind: Leg, legs: AllLegs})
+	s.wants(23, order{kind: Leg, legs: AllLegs})
 	s.gets(33, 2, 0b01111111, fresh)
 	got, wake, _ := s.next(s.at(33))
 	if want := s.at(23).Add(s.rtt.SRTT() + s.slack); got.kind != 0 || !wake.Equal(want) {
 		t.Fatalf("%+v until %v, want nothing until %v", got, wake.Sub(s.start), want.Sub(s.start))
 	}
-	if got, _, _ := s.next(wake); got != (shot{kind: Leg, legs: 0b10000000, again: true}) {
+	if got, _, _ := s.next(wake); got != (order{kind: Leg, legs: 0b10000000, again: true}) {
 		t.Errorf("then %+v", got)
 	}
 }
 
 // The answer to what was sent twice is no sample (Karn), nor is that to a FIN.
-func TestOutboundSamples(t *testing.T) {
+func TestSendStateSamples(t *testing.T) {
 	s := newScript(t, BlockSize)
-	s.wants(0, shot{kind: Open, legs: AllLegs})
-	s.wants(100, shot{kind: Open, legs: AllLegs, again: true, timeout: true})
+	s.wants(0, order{kind: Open, legs: AllLegs})
+	s.wants(100, order{kind: Open, legs: AllLegs, again: true, timeout: true})
 	s.goes(101)
 	if s.rtt.Measured() {
 		t.Error("the answer to a repeated OPEN was measured")
 	}
-	s.wants(101, shot{kind: Leg, legs: AllLegs})
+	s.wants(101, order{kind: Leg, legs: AllLegs})
 	s.gets(111, 1, 0b11011111, fresh)
 	if got := s.rtt.SRTT(); got != 10*time.Millisecond {
 		t.Errorf("round trip %v, want 10ms", got)
 	}
-	s.wants(111, shot{kind: Leg, legs: 0b00100000, again: true})
+	s.wants(111, order{kind: Leg, legs: 0b00100000, again: true})
 	s.goes(151)
-	s.wants(151, shot{kind: Fin, legs: AllLegs})
+	s.wants(151, order{kind: Fin, legs: AllLegs})
 	s.goes(900)
 	if got := s.rtt.SRTT(); got != 10*time.Millisecond {
 		t.Errorf("round trip %v, want 10ms still", got)
 	}
 }
 
-func TestOutboundOddAcknowledgements(t *testing.T) {
+func TestSendStateOddAcknowledgements(t *testing.T) {
 	s := newScript(t, 2*BlockSize)
 	s.gets(0, 0, AllLegs, future) // of an OPEN that was not sent
-	s.wants(0, shot{kind: Open, legs: AllLegs})
+	s.wants(0, order{kind: Open, legs: AllLegs})
 	s.gets(1, 1, AllLegs, future)
 	s.gets(1, 0, 0b11111110, odd)
 	s.goes(1)
 	s.gets(1, 1, AllLegs, future)
-	s.wants(1, shot{kind: Leg, legs: AllLegs})
+	s.wants(1, order{kind: Leg, legs: AllLegs})
 	s.gets(2, 0, AllLegs, stale)
 	s.gets(2, 2, AllLegs, future)
 	s.gets(2, 3, AllLegs, future)
 	s.goes(2)
-	s.wants(2, shot{kind: Leg, legs: AllLegs})
+	s.wants(2, order{kind: Leg, legs: AllLegs})
 	s.gets(3, 1, AllLegs, stale)
 	s.gets(3, 2, 0b00000001, fresh)
 	s.gets(3, 2, 0b00000001, stale)
 	s.goes(3)
-	s.wants(3, shot{kind: Fin, legs: AllLegs})
+	s.wants(3, order{kind: Fin, legs: AllLegs})
 	s.gets(4, 3, 0b01111111, odd)
 	s.gets(4, 4, AllLegs, future)
 	s.goes(4)
@@ -194,7 +194,7 @@ func TestOutboundOddAcknowledgements(t *testing.T) {
 
 // A receiver is given up when it tells nothing new for long enough; that it says
 // something is not enough.
-func TestOutboundGivesUp(t *testing.T) {
+func TestSendStateGivesUp(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		until    func(*script)
@@ -232,7 +232,7 @@ func TestOutboundGivesUp(t *testing.T) {
 }
 
 // Every octoleg that arrives is reason to wait as long again.
-func TestOutboundWaitsForProgress(t *testing.T) {
+func TestSendStateWaitsForProgress(t *testing.T) {
 	s := opened(t, BlockSize)
 	for n := range LegsPerBlock - 1 {
 		now := 10 + 1999*(n+1)
@@ -244,12 +244,12 @@ func TestOutboundWaitsForProgress(t *testing.T) {
 }
 
 // What a receiver asked for is offered once for every time that it asks, by no timer.
-func TestOutboundAsked(t *testing.T) {
+func TestSendStateAsked(t *testing.T) {
 	s := newScript(t, 8)
-	s.outbound.asked = true
-	s.wants(0, shot{kind: Open, legs: AllLegs})
+	s.sendState.asked = true
+	s.wants(0, order{kind: Open, legs: AllLegs})
 	s.rests(900, 1000)
-	if got := s.repeat(s.at(900)); got != (shot{kind: Open, again: true}) {
+	if got := s.repeat(s.at(900)); got != (order{kind: Open, again: true}) {
 		t.Errorf("asked again: %+v", got)
 	}
 	s.goes(950)
@@ -259,5 +259,5 @@ func TestOutboundAsked(t *testing.T) {
 	if got := s.repeat(s.at(950)); got.kind != 0 {
 		t.Errorf("asked again after the acknowledgement: %+v", got)
 	}
-	s.wants(950, shot{kind: Leg, legs: AllLegs})
+	s.wants(950, order{kind: Leg, legs: AllLegs})
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/ferrygo/ferry/internal/rtt"
 )
 
-// A delivery is one file on its way to one receiver: what outbound decides about, and
+// A delivery is one file on its way to one receiver: what sendState decides about, and
 // what is sent.
 type sendTransfer struct {
-	outbound
+	sendState
 	peer    netip.AddrPort
 	local   netip.Addr // the address of this host that the peer asked; zero if it did not ask
 	session uint32
@@ -41,7 +41,7 @@ type sendTransfer struct {
 func (v *sendCall) newSendTransfer(now time.Time, to netip.AddrPort, src ferry.Source) *sendTransfer {
 	s := v.sender
 	d := &sendTransfer{
-		outbound: outbound{
+		sendState: sendState{
 			plan:   plan(src.Size),
 			join:   orDefault(s.JoinTimeout, DefaultJoinTimeout),
 			giveUp: orDefault(s.GiveUp, DefaultGiveUp),
@@ -63,7 +63,7 @@ func (d *sendTransfer) offer() ferry.Offer {
 	return ferry.Offer{Addr: d.peer, Session: uint64(d.session), Name: d.src.Name, Size: d.src.Size}
 }
 
-// load puts into buf what outbound is about to send for the first time.
+// load puts into buf what sendState is about to send for the first time.
 func (d *sendTransfer) load() error {
 	switch d.phase {
 	case opening:

@@ -8,8 +8,8 @@ import (
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
-// shoot writes the packets that outbound asked for. An error is the conn's.
-func (v *sendCall) shoot(now time.Time, d *sendTransfer, s shot) error {
+// send writes the packets that sendState asked for. An error is the conn's.
+func (v *sendCall) send(now time.Time, d *sendTransfer, s order) error {
 	if s.timeout {
 		d.report.Timeouts++
 		if v.trace.Timeout != nil {
@@ -43,8 +43,8 @@ func (v *sendCall) shoot(now time.Time, d *sendTransfer, s shot) error {
 	return nil
 }
 
-// load puts into batch what outbound asked for.
-func (v *sendCall) load(d *sendTransfer, s shot) {
+// load puts into batch what sendState asked for.
+func (v *sendCall) load(d *sendTransfer, s order) {
 	v.batch = v.batch[:0]
 	if s.kind != Leg {
 		v.batch = append(v.batch, datagram.Packet{Data: d.buf, Addr: d.peer, Local: d.local})

@@ -20,9 +20,9 @@ const (
 	DefaultMaxTransfers = 256
 )
 
-// A Sender sends files: one to a receiver, by [Sender.Send], or those of a directory to
-// whoever asks, by [Sender.Serve]. The zero value is ready to use. One Sender may run
-// several calls at the same time, each on a conn of its own.
+// A Sender sends files: [Sender.Send] sends one to a receiver, and [Sender.Serve] gives
+// files to clients that ask for them. The zero value is ready to use. One Sender may run
+// several calls at the same time, each on its own conn.
 type Sender struct {
 	// Timeout fixes the retransmission timer. 0 means a timer that starts at 0.1 s,
 	// follows the measured round-trip time and doubles up to 1 s while nothing is heard
@@ -44,9 +44,9 @@ type Sender struct {
 	// MaxPerAddress bounds the transfers of one IP address in the same way. 0 means a
 	// quarter of MaxTransfers, or 16 if that is more. Negative means no limit.
 	MaxPerAddress int
-	// NoOffload hands each packet to the system, and takes it, by itself. Otherwise
-	// several go in one piece where the system cuts them apart (Linux): the same on the
-	// wire, but a filter in this host may take a piece for one packet.
+	// NoOffload uses one system call for each packet. Otherwise the system may join several
+	// packets that arrive or leave together (Linux). On the wire that is the same, but a
+	// filter in this host may take them for one packet.
 	NoOffload bool
 	// Trace observes the transfers. Nil observes nothing.
 	Trace *Trace
@@ -105,7 +105,7 @@ func (s *Sender) Serve(ctx context.Context, conn net.PacketConn, files ferry.Ope
 func newSession() uint32 {
 	var b [4]byte
 	for {
-		// It never fails: crypto/rand ends the program where there is no randomness.
+		// Read never fails: crypto/rand ends the program if there is no randomness.
 		_, _ = rand.Read(b[:])
 		if n := binary.BigEndian.Uint32(b[:]); n != 0 {
 			return n

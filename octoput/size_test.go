@@ -61,7 +61,7 @@ func TestMemory(t *testing.T) {
 	if n := cap(d.buf); n != LegsPerBlock*maxPacket {
 		t.Errorf("a sender has %d bytes, want %d", n, LegsPerBlock*maxPacket)
 	}
-	var in inbound
+	var in recvState
 	in.reset(1 << 40)
 	if n := cap(in.buf); n != BlockSize {
 		t.Errorf("a receiver has %d bytes, want %d", n, BlockSize)
@@ -151,7 +151,7 @@ func TestManyBlocks(t *testing.T) {
 	d.block = d.plan.block(first)
 	d.src.R = &stream{n: int(d.block.Offset)}
 	got := &comparer{want: stream{n: int(d.block.Offset)}}
-	var in inbound
+	var in recvState
 	in.reset(size)
 	in.enter(first)
 	for ; d.phase == sending; d.forward(d.start) {

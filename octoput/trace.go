@@ -25,7 +25,7 @@ type Trace struct {
 	Sent func(PacketEvent)
 	// Received: a packet arrived that belongs to a transfer.
 	Received func(PacketEvent)
-	// Timeout: no answer came in time. What is missing is retransmitted next.
+	// Timeout: no answer came in time. The missing octolegs are retransmitted next.
 	Timeout func(PacketEvent)
 	// WriteFailed: a packet could not be sent, for the reason Err. It counts as lost.
 	WriteFailed func(PacketEvent)
@@ -53,8 +53,8 @@ type TransferEvent struct {
 type PacketEvent struct {
 	// Addr is the other side, or the sender of an ignored packet.
 	Addr netip.AddrPort
-	// Session, Type, Block and Flags are the packet's; at a timeout, those of what was not
-	// answered.
+	// Session, Type, Block and Flags are the packet's; at a timeout, those of the
+	// packet that was not answered.
 	Session uint32
 	Type    Type
 	Block   uint64
