@@ -212,7 +212,7 @@ func sparse(t *testing.T) (name string) {
 	if err := os.WriteFile(name, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Truncate(name, 1<<40); err != nil {
+	if err := os.Truncate(name, 4<<30); err != nil {
 		t.Skip("no sparse files here:", err)
 	}
 	return name
