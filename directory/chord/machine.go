@@ -26,6 +26,9 @@ type Settings struct {
 	Tries int
 	// Timer bounds the timers of requests.
 	Timer rtt.Config
+	// Eager has a node whose neighbours have changed stabilise again, and one that has not
+	// joined try again, after an eighth of Period, so that a ring that grows is in order soon.
+	Eager bool
 	// FirstSuccessor has look-ups use only the first node of the successor list, and
 	// not the others, as the analysis of the Chord papers does.
 	FirstSuccessor bool
@@ -51,9 +54,10 @@ type Machine struct {
 	rtt     rtt.Estimator
 	round   time.Duration // when to stabilise next
 	rounds  uint32
-	bit     int16 // the finger to look at next
-	warm    bool  // every finger has been looked at since the node joined
-	checked bool  // a request to the predecessor is under way
+	bit     int16   // the finger to look at next
+	settled [2]Peer // the predecessor and successor when the last round was scheduled
+	warm    bool    // every finger has been looked at since the node joined
+	checked bool    // a request to the predecessor is under way
 }
 
 // NewMachine returns the machine of the node self. It is not a member of any ring: see
@@ -199,5 +203,10 @@ func (m *Machine) Tick(now time.Duration, out Out) {
 
 // schedule sets the time of the next stabilisation.
 func (m *Machine) schedule(now time.Duration) {
-	m.round = now + m.Period/2 + time.Duration(m.Random.Uint64()%uint64(m.Period))
+	period := m.Period
+	if neighbours := [2]Peer{m.pred, m.first()}; m.Eager && (neighbours != m.settled || !m.member()) {
+		m.settled = neighbours
+		period /= 8
+	}
+	m.round = now + period/2 + time.Duration(m.Random.Uint64()%uint64(period))
 }

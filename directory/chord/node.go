@@ -100,6 +100,7 @@ func (n *Node) settings() (Settings, error) {
 		Successors: or(n.Successors, DefaultSuccessors),
 		Period:     or(n.Period, DefaultPeriod),
 		Tries:      DefaultTries,
+		Eager:      true,
 		Timer:      rtt.Config{Initial: 300 * time.Millisecond},
 	}
 	switch {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -84,16 +85,29 @@ func (n *Node) Locate(ctx context.Context, name string) iter.Seq2[fetch.Source, 
 type renewals struct {
 	mu    sync.Mutex
 	port  uint16
-	names map[string]time.Time
+	names map[string]renewal
+	// around are the neighbours that the node had when it last published: where they change,
+	// names may belong to other nodes.
+	around []netip.AddrPort
 }
+
+// A renewal says when a name was published, and how long it is until the next time.
+type renewal struct {
+	at   time.Time
+	wait time.Duration
+}
+
+// firstRenewal is how soon a name is published again for the first time. The time doubles up to a third of Expiry:
+// a ring that is young may change much.
+const firstRenewal = 5 * time.Second
 
 // maxPublishing bounds the publications that are under way at the same time.
 const maxPublishing = 16
 
 // Publish registers this host, with an HTTP server at peer's port, as a holder of files, in place of those that
 // it registered before. Other nodes take the IP address from the packets, so a node can
-// register only its own host. Publish is called again and again; it registers what is new at once, and the rest each
-// time that a third of Expiry has passed.
+// register only its own host. Publish is called again and again; it registers what is new at once, and the rest again
+// after 5 s, 10 s and so on up to a third of Expiry, and when the node's neighbours in the ring have changed.
 //
 // The error joins those of the names that no node has accepted, and wraps ErrNoAnswer or ErrRefused.
 func (n *Node) Publish(ctx context.Context, peer netip.AddrPort, files []string) error {
@@ -101,13 +115,17 @@ func (n *Node) Publish(ctx context.Context, peer netip.AddrPort, files []string)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.names == nil || r.port != peer.Port() {
-		r.port, r.names = peer.Port(), make(map[string]time.Time)
+		r.port, r.names = peer.Port(), make(map[string]renewal)
 	}
+	stats := n.Stats()
+	around := append([]netip.AddrPort{stats.Predecessor}, stats.Successors...)
+	changed := !slices.Equal(around, r.around)
+	r.around = around
 	wanted := make(map[string]bool, len(files))
 	var due []string
 	for _, name := range files {
 		wanted[name] = true
-		if time.Since(r.names[name]) >= or(n.Expiry, DefaultExpiry)/3 {
+		if known, ok := r.names[name]; !ok || changed || time.Since(known.at) >= known.wait {
 			due = append(due, name)
 		}
 	}
@@ -119,7 +137,13 @@ func (n *Node) Publish(ctx context.Context, peer netip.AddrPort, files []string)
 		}
 	}
 	errs := n.register(ctx, gone, true, func(string) {})
-	errs = append(errs, n.register(ctx, due, false, func(name string) { r.names[name] = time.Now() })...)
+	errs = append(errs, n.register(ctx, due, false, func(name string) {
+		wait := min(max(firstRenewal, 2*r.names[name].wait), or(n.Expiry, DefaultExpiry)/3)
+		if changed {
+			wait = firstRenewal
+		}
+		r.names[name] = renewal{time.Now(), wait}
+	})...)
 	return errors.Join(errs...)
 }
 

@@ -26,6 +26,14 @@ type routing struct {
 
 func (r *routing) member() bool { return len(r.succ) > 0 }
 
+// first is the first successor, 0 if there is none.
+func (r *routing) first() Peer {
+	if len(r.succ) == 0 {
+		return 0
+	}
+	return r.succ[0]
+}
+
 // setSuccessors makes first and then rest the successor list, at most n long. It ends
 // before the node itself, and before what is there already.
 func (r *routing) setSuccessors(n int, first Peer, rest []Peer) {

@@ -12,14 +12,18 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/ferrygo/ferry/directory"
 	"github.com/ferrygo/ferry/directory/fetch"
+	"github.com/ferrygo/ferry/directory/gnutella"
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/examples/internal/fetchbar"
 	"github.com/ferrygo/ferry/examples/internal/printable"
@@ -34,6 +38,7 @@ var (
 	find    = flag.String("find", "", "print the peers that have the file `NAME`, and exit")
 	get     = flag.String("get", "", "get the file `NAME` from all peers that have it, and exit")
 	out     = flag.String("o", "", "with -get, store it as `FILE`")
+	all     = flag.Bool("all", false, "share all files of -dir")
 	sum     = flag.String("sha256", "", "with -get, the digest that the file must have, in `HEX`adecimal digits")
 	maxSize = cli.MaxSize("refuse files of more than this many `BYTES`")
 	verbose = flag.Bool("v", false, "log requests, files served and failures")
@@ -60,6 +65,9 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if *overlay == "central" && (*join != "" || *overlayListen != "") {
+		return cli.Usagef("-join and -overlay-listen go with -overlay chord or gnutella")
+	}
 	if on, err := key.On(); err != nil {
 		return err
 	} else if on && !*view && *find == "" {
@@ -73,27 +81,45 @@ func run(ctx context.Context) error {
 
 // askOnce does what one flag says.
 func askOnce(ctx context.Context, to netip.AddrPort) error {
-	conn, err := key.ListenPacket("udp", ":0")
+	n, err := openGuest(to)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	c := &directory.Client{Conn: conn, Directory: to, Trace: logged()}
+	running, stop := context.WithCancel(ctx)
+	n.start(running)
+	defer func() {
+		stop()
+		n.close()
+	}()
 	switch {
 	case *view:
-		return show(ctx, cli.Stdout, c)
+		return n.view(ctx, cli.Stdout)
 	case *find != "":
-		found, err := c.Lookup(ctx, *find)
+		found, err := n.lookup(ctx, *find)
 		for _, a := range found {
 			fmt.Fprintln(cli.Stdout, a.Addr(), a.Port())
 		}
 		return err
 	}
-	return getFile(ctx, c)
+	return getFile(ctx, n)
+}
+
+// openGuest opens the network for one question.
+func openGuest(to netip.AddrPort) (*network, error) {
+	if *overlay != "central" {
+		return openOverlay(true)
+	}
+	conn, err := key.ListenPacket("udp", ":0")
+	if err != nil {
+		return nil, err
+	}
+	n := central(&directory.Client{Conn: conn, Directory: to, Trace: logged()})
+	n.closers = append(n.closers, conn)
+	return n, nil
 }
 
 // getFile is -get.
-func getFile(ctx context.Context, c *directory.Client) error {
+func getFile(ctx context.Context, n *network) error {
 	where, as := *dir, *get
 	if *out != "" {
 		where, as = filepath.Split(filepath.Clean(*out))
@@ -103,7 +129,7 @@ func getFile(ctx context.Context, c *directory.Client) error {
 		return err
 	}
 	defer root.Close()
-	report, err := download(ctx, root, *get, as, c)
+	report, err := download(ctx, root, *get, as, n, n.transport)
 	if err != nil {
 		return err
 	}
@@ -132,9 +158,9 @@ func verified(r fetch.Report) string {
 }
 
 // download gets a file, with a progress bar on a terminal.
-func download(ctx context.Context, root *os.Root, name, as string, l fetch.Locator) (fetch.Report, error) {
+func download(ctx context.Context, root *os.Root, name, as string, l fetch.Locator, t http.RoundTripper) (fetch.Report, error) {
 	bar := fetchbar.New(os.Stderr)
-	f := fetch.Fetcher{MaxSize: *maxSize, Trace: bar.Trace()}
+	f := fetch.Fetcher{MaxSize: *maxSize, Transport: t, Trace: bar.Trace()}
 	if digest, _ := hex.DecodeString(*sum); len(digest) == 32 {
 		f.SHA256 = (*[32]byte)(digest)
 	}
@@ -154,32 +180,45 @@ func servePeer(ctx context.Context, to netip.AddrPort) error {
 		return err
 	}
 	defer l.Close()
-	addr, conn, err := addresses(l, to)
+	addr, n, err := openNetwork(l, to)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
 	root, err := os.OpenRoot(*dir)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	client := &directory.Client{Conn: conn, Directory: to, Trace: logged()}
-	p := &directory.Peer{Root: root, Publisher: client, Addr: addr, Trace: told(), DigestCache: digestCache()}
+	p := &directory.Peer{Root: root, Publisher: n, Addr: addr, Trace: told(), DigestCache: digestCache()}
 	if p.DigestCache != nil {
 		defer p.DigestCache.Close()
 	}
-	for _, name := range flag.Args() {
+	if n.node != nil {
+		n.node.Handler = gnutella.Requests(p)
+	}
+	names := flag.Args()
+	if *all {
+		if names, err = allFiles(root.FS()); err != nil {
+			return err
+		}
+	}
+	for _, name := range names {
 		if err := p.Share(name); err != nil {
 			return err
 		}
 	}
 	serving, stop := context.WithCancel(ctx)
+	networking, disconnect := context.WithCancel(context.WithoutCancel(ctx))
+	n.start(networking) // it ends after the peer, which takes leave of it
+	defer func() {
+		disconnect()
+		n.close()
+	}()
 	served := make(chan error, 1)
 	go func() { served <- p.Serve(serving, l) }()
 	fmt.Println("http server is running...")
 
-	m := menu{peer: p, client: client, root: root, addr: addr, lines: lines(os.Stdin), out: cli.Stdout}
+	m := menu{peer: p, network: n, root: root, addr: addr, lines: lines(os.Stdin), out: cli.Stdout}
 	err = m.run(ctx, served)
 	stop()
 	if e := <-served; err == nil && !errors.Is(e, context.Canceled) {
@@ -205,22 +244,49 @@ func digestCache() *os.Root {
 	return root
 }
 
-// addresses returns the address that others reach l at, and a conn that sends from
-// there: the directory takes no other host's word for it.
-func addresses(l net.Listener, to netip.AddrPort) (netip.AddrPort, net.PacketConn, error) {
-	own := l.Addr().(*net.TCPAddr).AddrPort()
-	ip := own.Addr().Unmap()
+// openNetwork returns the address that others reach l at, and the network that they are told by.
+func openNetwork(l net.Listener, to netip.AddrPort) (netip.AddrPort, *network, error) {
+	own := addrOf(l.Addr())
+	if *overlay != "central" {
+		n, err := openOverlay(false)
+		if err == nil && own.Addr().IsUnspecified() {
+			own = netip.AddrPortFrom(n.addr.Addr(), own.Port())
+		}
+		return own, n, err
+	}
+	ip := own.Addr()
 	if ip.IsUnspecified() {
-		// Which of this host's addresses is on the way there? No packet is sent.
-		c, err := net.Dial("udp", to.String())
-		if err != nil {
+		var err error
+		if ip, err = ownAddr([]netip.AddrPort{to}); err != nil {
 			return own, nil, err
 		}
-		ip = c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
-		c.Close()
 	}
+	// From the same address: the directory takes no other host's word for it.
 	conn, err := key.ListenPacket("udp", netip.AddrPortFrom(ip, 0).String())
-	return netip.AddrPortFrom(ip.WithZone(""), own.Port()), conn, err
+	if err != nil {
+		return own, nil, err
+	}
+	n := central(&directory.Client{Conn: conn, Directory: to, Trace: logged()})
+	n.closers = append(n.closers, conn)
+	return netip.AddrPortFrom(ip.WithZone(""), own.Port()), n, nil
+}
+
+// allFiles lists the files of a tree, without those whose names begin with a dot.
+func allFiles(fsys fs.FS) (names []string, err error) {
+	err = fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case name != "." && strings.HasPrefix(d.Name(), "."):
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+		case d.Type().IsRegular():
+			names = append(names, name)
+		}
+		return nil
+	})
+	return names, err
 }
 
 // lines sends the lines of r, and closes the channel at the end.

@@ -20,12 +20,12 @@ import (
 
 // A menu is the dialogue of CEN 502 project 2 (part II, 3), word for word.
 type menu struct {
-	peer   *directory.Peer
-	client *directory.Client
-	root   *os.Root
-	addr   netip.AddrPort
-	lines  <-chan string
-	out    io.Writer
+	peer    *directory.Peer
+	network *network
+	root    *os.Root
+	addr    netip.AddrPort
+	lines   <-chan string
+	out     io.Writer
 }
 
 const entries = `Menu
@@ -101,7 +101,7 @@ func (m *menu) do(ctx context.Context, choice string) error {
 		update := []string{"1", m.addr.Addr().String(), strconv.Itoa(int(m.addr.Port()))}
 		fmt.Fprintln(m.out, strings.Join(append(update, m.peer.Files()...), " "))
 	case "6":
-		return show(ctx, m.out, m.client)
+		return m.network.view(ctx, m.out)
 	}
 	return nil
 }
@@ -127,7 +127,7 @@ func (m *menu) receive(ctx context.Context) error {
 	fmt.Fprintln(m.out, "Processing the Request")
 	fmt.Fprintln(m.out, "2", name)
 	asking, cancel := context.WithTimeout(ctx, patience)
-	found, err := m.client.Lookup(asking, name)
+	found, err := m.network.lookup(asking, name)
 	cancel()
 	if errors.Is(err, fs.ErrNotExist) {
 		return errors.New("(404, 'file not found')")
@@ -176,10 +176,10 @@ func pick(answer string, found []netip.AddrPort) (fetch.Sources, error) {
 // fetchFrom fetches from the peers that were chosen.
 func (m *menu) fetchFrom(ctx context.Context, name string, sources fetch.Sources) error {
 	for _, s := range sources {
-		fmt.Fprintf(m.out, "Request File from peer: ['%v', '%d'] %s\n", s.Addr.Addr(), s.Addr.Port(), tuple(m.client.Directory))
+		fmt.Fprintf(m.out, "Request File from peer: ['%v', '%d'] %s\n", s.Addr.Addr(), s.Addr.Port(), tuple(m.network.addr))
 	}
 	fmt.Fprintf(m.out, "MESSAGE 2 %s\nGET\n%s\n", name, name)
-	report, err := download(ctx, m.root, name, name, sources)
+	report, err := download(ctx, m.root, name, name, sources, m.network.transport)
 	if status, ok := errors.AsType[fetch.StatusError](err); ok {
 		text := http.StatusText(int(status))
 		if status == http.StatusNotFound {
