@@ -110,7 +110,7 @@ func (c *Client) publish(ctx context.Context, peer netip.AddrPort, files []strin
 	return err
 }
 
-// Withdraw removes a peer from the directory. It is no error if it is not there.
+// Withdraw removes a peer from the directory. It is not an error if the peer is not there.
 func (c *Client) Withdraw(ctx context.Context, peer netip.AddrPort) error {
 	body, err := peerBody(peer)
 	if err != nil {
@@ -129,7 +129,7 @@ func peerBody(peer netip.AddrPort) ([]byte, error) {
 	return appendAddr(nil, netip.AddrPortFrom(peer.Addr().WithZone(""), peer.Port())), nil
 }
 
-// Lookup returns the peers that have a file, at least one. If nobody has it the error
+// Lookup returns the peers that have a file, at least one. If no peer has it, the error
 // is a [*RefusedError] that is an fs.ErrNotExist.
 func (c *Client) Lookup(ctx context.Context, name string) ([]netip.AddrPort, error) {
 	if err := wholefile.CheckName(name); err != nil {

@@ -205,5 +205,5 @@ func (l *connLimit) release() {
 	}
 }
 
-// drain waits until no connection is served any more. Nobody accepts meanwhile.
+// drain waits until no connection is served any more. Accept must not be running.
 func (l *connLimit) drain() { l.open.Wait() }

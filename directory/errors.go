@@ -7,7 +7,7 @@ import (
 	"net/netip"
 )
 
-// What is wrong with a datagram; see [Trace].
+// Errors of datagrams that are ignored; see [Trace].
 var (
 	ErrMalformed = errors.New("directory: malformed datagram")
 	// ErrUnexpected: a datagram that has no place where it arrived: an answer or an

@@ -48,7 +48,7 @@ type exchange struct {
 	bad     int // received and ignored
 }
 
-// restartTries is how often a fragment is sent in vain before the request begins again.
+// restartTries is the number of tries of a fragment before the request begins again.
 // A late copy of an earlier request's first fragment makes a directory forget what it
 // had of this one.
 const restartTries = 12
@@ -66,7 +66,7 @@ func newExchange(now time.Time, typ Type, key string, body []byte, t *timer, giv
 // wantsAnswer reports whether the request is done only with an answer.
 func (x *exchange) wantsAnswer() bool { return x.typ == Lookup || x.typ == View }
 
-// step appends to b the datagram that is to be sent at now, if any, and says when to
+// step appends to b the datagram to send at now, if there is one, and says when to
 // ask again.
 func (x *exchange) step(now time.Time, b []byte) (_ []byte, wake time.Time) {
 	end := x.moved.Add(x.giveUp)
@@ -87,8 +87,8 @@ func (x *exchange) step(now time.Time, b []byte) (_ []byte, wake time.Time) {
 		x.again++
 	}
 	if x.tries == restartTries && x.current <= x.request.total() {
-		// Either way may be the one that helps: the directory has begun anew, or it
-		// still waits for this fragment.
+		// Both are tried in turns: the directory was restarted, or it still waits for
+		// this fragment.
 		x.restart, x.tries = !x.restart && x.current > 1, 0
 	}
 	if x.tries == 0 {
@@ -184,7 +184,7 @@ func (x *exchange) answered(now time.Time, p packet, b, ack []byte) ([]byte, err
 		x.timer.heard()
 		return appendPacket(ack, ackOf(p)), nil
 	case p.seq == 1:
-		// The first, or that of another answer: the directory began anew.
+		// The first fragment, or that of another answer.
 		x.answerType, x.total, x.next, x.body = p.typ, p.total, 1, nil
 		x.token = bytes.Clone(bytes.TrimSuffix(p.body, []byte{' '}))
 		if len(x.token) == 0 {

@@ -8,9 +8,9 @@ import (
 
 const hexDigits = "0123456789ABCDEF"
 
-// AppendField appends one field of a datagram to b. A name is itself, but for a
-// space, a percent sign and control characters, which are written as a percent sign and
-// two hexadecimal digits (RFC 3986, section 2.1).
+// AppendField appends one field of a datagram to b. A space, a
+// percent sign and control characters are written as a percent sign and two hexadecimal
+// digits (RFC 3986, section 2.1).
 func AppendField(b []byte, field string) []byte {
 	for i := range len(field) {
 		if c := field[i]; mustEscape(c) {
@@ -51,7 +51,7 @@ func parseField(word []byte) (string, error) {
 	return string(word), nil
 }
 
-// unescape returns a word without its percent signs, in memory of its own.
+// unescape returns a copy of a word with its escapes decoded.
 func unescape(word []byte) ([]byte, error) {
 	out := make([]byte, 0, len(word))
 	for i := 0; i < len(word); i++ {

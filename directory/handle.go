@@ -82,7 +82,7 @@ func (d *dispatcher) subject(from netip.AddrPort, body []byte) (peer netip.AddrP
 	return netip.AddrPortFrom(addr, uint16(port)), files, true
 }
 
-// exit forgets a peer. That there is none is as good.
+// exit forgets a peer. It is not an error if there is none.
 func (d *dispatcher) exit(peer netip.AddrPort) {
 	d.stats.Exits++
 	if d.registry.remove(peer) && d.trace.Removed != nil {

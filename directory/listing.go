@@ -32,8 +32,8 @@ const (
 // minListed is the length of a peer without files in a listing, at least.
 const minListed = len("1.2.3.4 1 1234567890.123456 0 ")
 
-// stale reports whether a listing is to be made, if the registry has had so many
-// changes.
+// stale reports whether a new listing must be made, given the number of changes of the
+// registry.
 func (l *listing) stale(now time.Time, changes uint64) bool {
 	if changes == l.changes {
 		return now.Sub(l.made) >= listingAge

@@ -56,7 +56,7 @@ const (
 	// MaxDatagram is the length of the longest datagram that is sent. It passes every
 	// path of today, tunnels included, without being cut up on the way.
 	MaxDatagram = 1200
-	// readSize is the length of the longest datagram that is taken. What is longer
+	// readSize is the length of the longest datagram that is accepted. A longer one
 	// arrives cut off, and is not looked at.
 	readSize = 2048
 	// maxNumber bounds SEQ and TOTAL: one more than the largest TOTAL, since an
@@ -66,7 +66,7 @@ const (
 	tailRoom = 16
 )
 
-// A Message is one datagram, in ASCII but for what names hold beyond it:
+// A Message is one datagram. It is ASCII, except for other characters in names:
 //
 //	TYPE FIELD FIELD ...  SEQ TOTAL
 //
@@ -130,7 +130,7 @@ func (m *Message) UnmarshalBinary(b []byte) error {
 // by one space, and two decimal numbers from 1 to 999999 (one more for the Seq of an
 // acknowledgement) without leading zeros. The message holds nothing of b.
 //
-// A type that nobody knows is no error here.
+// An unknown type is not an error.
 func ParseMessage(b []byte) (Message, error) {
 	p, err := parsePacket(b)
 	if err != nil {

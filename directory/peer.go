@@ -26,14 +26,14 @@ const (
 // are not changed while a call runs; files are shared and withdrawn at any time. A Peer
 // must not be copied.
 //
-// Of the files in Root only those that are shared are served, to whoever asks: NAME as
+// Only the shared files in Root are served, to any client: NAME as
 // /NAME, with ranges, a strong ETag and a Repr-Digest (RFC 9530), which are its
 // SHA-256, and the list of its [Pieces] as /pieces/NAME. Everything else is not found.
 type Peer struct {
 	// Root is the directory that holds the files. It stays the caller's, and open
 	// while calls run.
 	Root *os.Root
-	// Publisher is told what is shared; [Client] is one. With nil nobody is told.
+	// Publisher is told what is shared; [Client] is one. Nil means that files are served and not announced.
 	Publisher Publisher
 	// Addr is the address that is published. Its default is the listener's; there an
 	// unspecified IP stands for the one that the directory sees.
@@ -285,7 +285,7 @@ func (p *Peer) digested(name string) digestHook {
 	}
 }
 
-// end takes leave: first nobody is sent here any more, then the downloads end.
+// end withdraws from the directory, and then lets the downloads end.
 func (p *Peer) end(ctx context.Context, srv *http.Server) {
 	p.mu.Lock()
 	addr := p.addr

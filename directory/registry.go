@@ -270,7 +270,7 @@ func (r *registry) dead(now time.Time, m *member) bool { return now.Sub(m.heard)
 
 // expire forgets peers that were silent for too long, and spends at most budget on it:
 // one for each file, and one for the peer itself. It appends those that are gone to
-// gone. What it does not get to is left for the next call, and is shown to nobody
+// gone. The rest is left for the next call, and is not shown
 // meanwhile.
 //
 // Each entry is removed once for having been inserted once, so the cost is

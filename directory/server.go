@@ -34,7 +34,7 @@ type Server struct {
 	// DefaultExpiry.
 	Expiry time.Duration
 	// AnyAddress lets a peer register, and remove, any address. Without it a peer
-	// speaks only for the IP address that it sends from, so that nobody can direct
+	// speaks only for the IP address that it sends from, so that no peer can direct
 	// downloads to a third party.
 	AnyAddress bool
 
@@ -79,8 +79,8 @@ func (s *Server) Stats() Stats { return s.stats.get() }
 func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
 	c := datagram.Open(ctx, conn, datagram.Config{ReadSize: readSize, Local: true})
 	defer c.Release()
-	// What comes in a burst waits in the socket. If the system does not give as much,
-	// it is lost, and comes again.
+	// The socket holds bursts. If its buffers are smaller, requests are lost and sent
+	// again.
 	_, _, _ = c.SetBuffers(1<<20, 1<<20)
 	d := s.newDispatcher(c.LocalAddr())
 	defer func() { s.stats.take(&d.stats) }()
@@ -142,7 +142,7 @@ func orDefault[T int | int64 | time.Duration](v, def T) T {
 	return v
 }
 
-// write sends what is queued. What cannot leave counts as lost.
+// write sends the queued datagrams. A datagram that cannot leave counts as lost.
 func (d *dispatcher) write(c *datagram.Conn) error {
 	err := datagram.Send(c, d.out, func(i int, err error) {
 		if d.trace.WriteFailed != nil {

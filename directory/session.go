@@ -54,7 +54,7 @@ func (s *session) queue() int {
 
 func (s *session) answering() bool { return s.current > 0 }
 
-// due is when the fragment in flight is to be sent again.
+// due is when the fragment in flight is retransmitted.
 func (s *session) due() time.Time { return s.last.Add(s.timer.timeout()) }
 
 // tokenLen is the length of the token in an answer's first fragment, where there is

@@ -79,7 +79,7 @@ func (s *shareStore) remove(name string) bool {
 	return true
 }
 
-// list returns the names of what is shared.
+// list returns the names of the shared files.
 func (s *shareStore) list() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,7 +95,7 @@ func (s *shareStore) share(name string) *share {
 
 // open opens a shared file. The caller closes it.
 func open(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
-	// What has become a pipe, for example, must not be opened: that could block.
+	// The name may belong to a pipe now. Opening a pipe could block.
 	info, err := root.Stat(name)
 	if err != nil {
 		return nil, nil, gone(err)
