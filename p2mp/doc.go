@@ -206,7 +206,14 @@
 // A receiver that leaves four polls in a row unanswered is only polled until it answers.
 // The rate follows a model of the path, as BBR's does: the highest rate at which chunks
 // have arrived lately, and the shortest round trip. If a queue overflows, all senders that
-// use it slow down. If nothing arrives, the sender backs off (RFC 8085, section 3.1.1).
+// use it slow down.
+//
+// Answers alone are no progress, because a path may carry POLLs and no chunks. When 48 chunks
+// in a row were lost before a POLL that was answered, the data stop. Then one chunk at a time
+// is sent, with a POLL behind it. Each lost one doubles the time until the next, up to a second
+// (RFC 8085, section 3.1.1). When one arrives, the data go on at half the rate. Meanwhile some
+// POLLs are filled up with zeros, to find out how long the packets are that arrive: a receiver
+// ignores what follows the 20 bytes of a POLL.
 //
 // A receiver that gets a FIN and holds all chunks compares the digest, commits the file, and
 // then reports it as kept. It answers a POLL or FIN of an unknown session with an ABORT
@@ -242,19 +249,25 @@
 //   - has left all polls of 0.3 s, at least four, unanswered;
 //   - has made the others wait for a second for room in its window;
 //   - has answered for a second and received nothing that it lacks;
-//   - is too slow (see [Sender.MinRate]).
+//   - is too slow (see [Sender.MinRate]), or loses most of what is sent and takes less than a
+//     twentieth of what the median member takes.
 //
 // While no member answers, none leaves. At the end, all members are sent FIN by unicast.
 //
 // Without a list of receivers, the HELLO goes to the group repeatedly for
-// [Sender.JoinTimeout], and each receiver that answers takes part. Later the HELLO goes there
-// every second, and receivers that answer are served by unicast.
+// [Sender.JoinTimeout]. An address that answers is sent a POLL by unicast, with a random
+// number, and takes part if it answers that, too: until then it is sent at most three times
+// the bytes that came from it (RFC 9000, section 8.1). At most 16 receivers of one IP address
+// take part. Later the HELLO goes to the group every second, and receivers that join are served
+// by unicast. At the end the group is sent an ABORT, for receivers whose answers were lost.
 //
 // # Silence
 //
 // A receiver that stops answering is given up after [Sender.GiveUp], counted from the first
 // unanswered try, without the time that tries wait for [Sender.Rate]. [Policy] says what
-// happens to the others. A sender that stops sending is given up after [Receiver.GiveUp]. A
+// happens to the others. A receiver that takes fewer than 8 chunks, and less than 8 KiB, in
+// 30 s is given up, too, and one that checks the file for longer than 30 s and a second for
+// each 10 MB. A sender that stops sending is given up after [Receiver.GiveUp]. A
 // receiver of the extended mode is polled every three seconds if there is nothing to send. A
 // receiver that has finished lingers, because its last answer may be lost; see
 // [Receiver.Linger].
