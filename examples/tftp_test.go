@@ -157,7 +157,7 @@ func TestTFTPFlags(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
 		{"put " + addr + " " + large + " large", "disk full"},
 		{"put " + addr + " " + name + " .profile", "access violation"},
-		{"put " + addr + " " + name + " -rf", "access violation"},
+		{"put " + addr + " " + name + " sub/-rf", "access violation"},
 		{"-max-size 100kB get " + addr + " copy " + served + "/back", "at most 100000 bytes"},
 	} {
 		if _, stderr, status := run(t, "tftp", strings.Fields(tt.args)...); status != 1 || !strings.Contains(stderr, tt.want) {
