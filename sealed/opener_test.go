@@ -3,8 +3,10 @@ package sealed
 import (
 	"bytes"
 	"encoding/binary"
+	"flag"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -336,9 +338,10 @@ func TestForgedFlood(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	packet := bytes.Clone(honest)
 	n := 100_000
-	if testing.Short() {
-		n = 1000
+	if flag.Lookup("long").Value.String() == "true" {
+		n = 1_000_000
 	}
+	before := heap()
 	for range n {
 		binary.BigEndian.PutUint64(packet[8:], rng.Uint64())
 		binary.BigEndian.PutUint32(packet[16:], rng.Uint32()|1)
@@ -349,7 +352,18 @@ func TestForgedFlood(t *testing.T) {
 	if len(c.senders.byKey) != 1 || len(c.senders.evicted.ids) != 0 || c.senders.used.Len() != 1 {
 		t.Errorf("%d ids are remembered, %d evicted", len(c.senders.byKey), len(c.senders.evicted.ids))
 	}
+	if grown := heap() - before; grown > 1<<20 {
+		t.Errorf("the heap has grown by %d bytes", grown)
+	}
 	c.want("the honest one", honest, 0)
+}
+
+// heap returns the size of what is in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // TestRestart: a receiver that was restarted opens a young replay once, and an old one

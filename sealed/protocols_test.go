@@ -3,6 +3,8 @@ package sealed_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -234,4 +236,74 @@ func TestChat(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestTransferUnderFlood: 50,000 forged packets a second to each end, well-formed and with
+// new sender ids, cost a transfer no time on the network, and are not answered.
+func TestTransferUnderFlood(t *testing.T) {
+	run := func(flood bool) (took time.Duration) {
+		synctest.Test(t, func(t *testing.T) {
+			h := &house{t: t, config: sealed.Config{Keys: []sealed.Key{sealed.NewKey()}}}
+			h.network = lossy.NewNetwork(lossy.Rate(500e6, 1000), lossy.Delay(5*time.Millisecond))
+			a, _, from := h.open()
+			b, _, to := h.open()
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			attacker := openAt(t, h.network, "10.0.0.66:66")
+			flooding := make(chan bool)
+			if !flood {
+				close(flooding)
+			} else {
+				go func() {
+					defer close(flooding)
+					packet := wellFormed(t, h.config)
+					for i := uint64(0); ctx.Err() == nil; i++ {
+						binary.BigEndian.PutUint64(packet[8:], i)
+						attacker.WriteToUDPAddrPort(packet, from)
+						attacker.WriteToUDPAddrPort(packet, to)
+						time.Sleep(20 * time.Microsecond)
+					}
+				}()
+			}
+			done := make(chan error)
+			go func() {
+				_, err := (&octoput.Receiver{Linger: -1}).Receive(ctx, b, io.Discard)
+				done <- err
+			}()
+			start := time.Now()
+			if _, err := (&octoput.Sender{}).Send(ctx, a, to, source(pattern(500_000))); err != nil {
+				t.Error(err)
+			}
+			took = time.Since(start)
+			<-done
+			stop()
+			<-flooding
+			if got := drainOne(attacker); got != 0 {
+				t.Errorf("%d bytes in answer to forged packets", got)
+			}
+			if s := sealed.StatsOf(b); flood != (s.Forged > 1000) || s.Senders != 1 {
+				t.Errorf("statistics are %+v", s)
+			}
+		})
+		return took
+	}
+	if alone, flooded := run(false), run(true); flooded > alone*51/50 {
+		t.Errorf("the transfer takes %v, and %v under a flood", alone, flooded)
+	}
+}
+
+// wellFormed returns a sealed packet of another purpose.
+func wellFormed(t *testing.T, c sealed.Config) []byte {
+	c.Purpose = "other"
+	var packet []byte
+	w := wrap(t, c, &moving{PacketConn: openAt(t, lossy.NewNetwork(), ""), capture: &packet})
+	w.WriteTo(make([]byte, 100), net.UDPAddrFromAddrPort(netip.MustParseAddrPort("10.0.0.9:9")))
+	return packet
+}
+
+// drainOne returns the length of a packet that has arrived, or 0.
+func drainOne(c *lossy.Conn) int {
+	c.SetReadDeadline(time.Now().Add(time.Second))
+	n, _, _ := c.ReadFromUDPAddrPort(make([]byte, 2000))
+	return n
 }
