@@ -132,3 +132,30 @@ func TestReassemblyReuses(t *testing.T) {
 		t.Errorf("%d of %d chunks, %v allocations each", g.cum, seq, allocs)
 	}
 }
+
+// TestReassemblyForgets: a chunk beyond the highest that was sent is not reported, and dropped
+// if it is far beyond. A chunk that was reported stays.
+func TestReassemblyForgets(t *testing.T) {
+	g := reassembly{mss: 2, size: 10000}
+	g.begin(0, 1000)
+	var s status
+	expect := func(want string) {
+		t.Helper()
+		g.fill(&s)
+		if got := fmt.Sprintf("%08b, highest %d", s.held, g.highest); got != want {
+			t.Errorf("it tells %s, want %s", got, want)
+		}
+	}
+	for _, seq := range []uint32{3, 9, 4 + sentSlack, 5 + sentSlack, 900} {
+		g.take(chunk(seq, "xx"))
+	}
+	g.limit(4)
+	expect(fmt.Sprintf("[01000000], highest %d", 4+sentSlack))
+	if g.early != 3 {
+		t.Errorf("%d chunks are kept, want 3", g.early)
+	}
+	g.limit(9)
+	expect(fmt.Sprintf("[01000001], highest %d", 4+sentSlack))
+	g.limit(2) // late
+	expect(fmt.Sprintf("[01000001], highest %d", 4+sentSlack))
+}
