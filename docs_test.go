@@ -42,3 +42,33 @@ func TestDocsNameTests(t *testing.T) {
 		}
 	}
 }
+
+// TestArchitectureNamesFiles: every Go file that docs/architecture.md sends a reader to exists.
+func TestArchitectureNamesFiles(t *testing.T) {
+	text, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := "" // of the file named before, on the same line
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		dir = ""
+		for _, name := range regexp.MustCompile(`[\w/*]+\.go\b`).FindAllString(line, -1) {
+			if strings.Contains(name, "/") {
+				dir = name[:strings.LastIndex(name, "/")+1]
+			}
+			found, err := fs.Glob(os.DirFS("."), name)
+			if len(found) == 0 && dir != "" {
+				found, err = fs.Glob(os.DirFS("."), dir+name)
+			}
+			inPackage, _ := fs.Glob(os.DirFS("."), "*/"+name)
+			inRoom, _ := fs.Glob(os.DirFS("."), "*/*/"+name)
+			if n++; err != nil || len(found)+len(inPackage)+len(inRoom) == 0 {
+				t.Errorf("there is no %s", name)
+			}
+		}
+	}
+	if n < 20 {
+		t.Errorf("only %d files are named", n)
+	}
+}
