@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -101,12 +102,7 @@ var errNotRegular = fmt.Errorf("not a regular file: %w", fs.ErrPermission)
 // readable returns the path in the directory that a requested name stands for.
 func readable(name string) (string, error) {
 	elems := elements(name)
-	for _, elem := range elems {
-		if elem == ".." {
-			return "", &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
-		}
-	}
-	if len(elems) == 0 || strings.IndexByte(name, 0) >= 0 {
+	if len(elems) == 0 || slices.Contains(elems, "..") || strings.IndexByte(name, 0) >= 0 {
 		return "", &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
 	}
 	return strings.Join(elems, "/"), nil

@@ -94,15 +94,6 @@ func settle(t testing.TB, path string) {
 	}
 }
 
-// wrapping lets a handler do something before, or instead of, another.
-func wrapping(h http.Handler, before func(w http.ResponseWriter, r *http.Request) (done bool)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !before(w, r) {
-			h.ServeHTTP(w, r)
-		}
-	})
-}
-
 // A pipeListener is a listener in memory.
 type pipeListener struct {
 	quietListener

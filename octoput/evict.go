@@ -69,8 +69,7 @@ type contest[T any] struct {
 	now    time.Time
 	from   netip.Addr // who wants a place
 	mine   int        // transfers that this address has
-	all    int
-	worst  T // of all, or of those of this address
+	worst  T          // of all, or of those of this address
 	found  bool
 	place  place
 	onlyMy bool // the address has as many as it may
