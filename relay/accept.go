@@ -11,37 +11,33 @@ import (
 // past is a deadline that has passed on any clock, synctest's included.
 var past = time.Unix(1, 0)
 
-// Accept is tried again after an error that may pass, less often the longer it lasts.
+// The pause after an Accept that failed and may succeed later. It doubles while Accept keeps failing.
 const (
 	minAcceptPause = 5 * time.Millisecond
 	maxAcceptPause = time.Second
 )
 
-// acceptHooks are what an acceptLoop calls. failed may be nil.
-type acceptHooks struct {
-	waiting  func()
-	accepted func(net.Conn)
-	failed   func(error)
-}
-
-// acceptLoop accepts connections until ctx ends, and returns nil, or l fails.
-func acceptLoop(ctx context.Context, l net.Listener, hooks acceptHooks) error {
+// acceptLoop accepts connections until ctx ends, and returns nil, or until l fails.
+func acceptLoop(ctx context.Context, l net.Listener, trace *Trace, accepted func(net.Conn)) error {
+	defer interruptAccept(ctx, l)()
 	pause := minAcceptPause
 	for ctx.Err() == nil {
-		hooks.waiting()
+		if trace.Waiting != nil {
+			trace.Waiting(addrPort(l.Addr()))
+		}
 		conn, err := l.Accept()
 		switch {
 		case err == nil && ctx.Err() != nil:
 			conn.Close()
 		case err == nil:
 			pause = minAcceptPause
-			hooks.accepted(conn)
+			accepted(conn)
 		case ctx.Err() != nil:
-		case !passing(err):
+		case !temporary(err):
 			return err
 		default:
-			if hooks.failed != nil {
-				hooks.failed(err)
+			if trace.AcceptFailed != nil {
+				trace.AcceptFailed(err)
 			}
 			sleep(ctx, pause)
 			pause = min(2*pause, maxAcceptPause)
@@ -50,13 +46,13 @@ func acceptLoop(ctx context.Context, l net.Listener, hooks acceptHooks) error {
 	return nil
 }
 
-// passing reports whether Accept may succeed the next time: the client has gone already, or the system is short
-// of something that others will give back.
-func passing(err error) bool {
+// temporary reports whether the next Accept may succeed: the client closed its connection before it was accepted, or
+// the system is short of descriptors or memory.
+func temporary(err error) bool {
 	return errors.Is(err, syscall.ECONNABORTED) || errors.Is(err, syscall.ECONNRESET) || shortage(err)
 }
 
-// shortage reports whether err says that the system is short of descriptors or memory.
+// shortage reports whether the system is short of descriptors or memory.
 func shortage(err error) bool {
 	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
 		if errors.Is(err, e) {
@@ -75,7 +71,7 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// watch calls f when ctx ends, until stop is called, which waits for f.
+// watch calls f when ctx ends. stop prevents that, or waits until f has returned.
 func watch(ctx context.Context, f func()) (stop func()) {
 	done := make(chan struct{})
 	end := context.AfterFunc(ctx, func() {
@@ -89,7 +85,7 @@ func watch(ctx context.Context, f func()) (stop func()) {
 	}
 }
 
-// interruptAccept lets the end of ctx end l's Accept, until release is called.
+// interruptAccept ends l's Accept when ctx ends. release undoes that.
 func interruptAccept(ctx context.Context, l net.Listener) (release func()) {
 	d, ok := l.(interface{ SetDeadline(t time.Time) error })
 	if !ok {

@@ -29,8 +29,9 @@ func (l *failingListener) Accept() (net.Conn, error) {
 	return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept", err)}
 }
 
-// TestAcceptAgain: what may pass is tried again, less and less often, and what does not
-// pass ends it.
+func (l *failingListener) SetDeadline(time.Time) error { return nil }
+
+// TestAcceptAgain: after a temporary error Accept is called again, with growing pauses. Any other error ends the loop.
 func TestAcceptAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		passing := []error{
@@ -39,10 +40,7 @@ func TestAcceptAgain(t *testing.T) {
 		}
 		l := &failingListener{errs: slices.Clone(passing)}
 		var failed []error
-		err := acceptLoop(t.Context(), l, acceptHooks{
-			waiting: func() {},
-			failed:  func(err error) { failed = append(failed, err) },
-		})
+		err := acceptLoop(t.Context(), l, &Trace{AcceptFailed: func(err error) { failed = append(failed, err) }}, nil)
 		if !errors.Is(err, net.ErrClosed) || len(failed) != len(passing) {
 			t.Errorf("it ended with %v after %d failures", err, len(failed))
 		}
@@ -54,13 +52,13 @@ func TestAcceptAgain(t *testing.T) {
 	})
 }
 
-// TestAcceptPauseEnds: with the context.
+// TestAcceptPauseEnds: the end of the context ends the pause.
 func TestAcceptPauseEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		start := time.Now()
-		err := acceptLoop(ctx, &failingListener{errs: []error{syscall.EMFILE}}, acceptHooks{waiting: func() {}})
+		err := acceptLoop(ctx, &failingListener{errs: []error{syscall.EMFILE}}, &Trace{}, nil)
 		if took := time.Since(start); err != nil || took != time.Millisecond {
 			t.Errorf("it ended with %v after %v", err, took)
 		}

@@ -12,20 +12,20 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
-// copyTime is how long the server may take to receive one copy.
-const copyTime = 10 * time.Second
+// copyTimeout is the time in which the server must take one copy.
+const copyTimeout = 10 * time.Second
 
-// A chat is one call of Run. The goroutine of that call owns the dialogue and reads the
-// conn. Three others read from say and from the server, and write to the server; each wakes
-// it when it has something for it.
+// A chat is one call of Run. The goroutine of that call owns the chat and reads the UDP conn. Three others read say,
+// read from the server and write to it. They send functions to the loop, which calls them.
 type chat struct {
 	dialogue
 	trace  Trace
 	ctx    context.Context
-	inner  context.Context // ends with ctx, and with the chat
+	inner  context.Context // ends with ctx and with the chat
 	line   bool
 	say    <-chan string
 	hear   func(Message)
@@ -33,22 +33,19 @@ type chat struct {
 	conn   *datagram.Conn
 	report ChatReport
 
-	pieces  []string // of a long message, not yet on their way
+	pieces  []string // of a long message, not sent yet
+	asked   bool     // ask was sent, and the message is not here yet
 	copying bool     // a copy is being written
 	closed  bool     // server is closed for writing
-	lost    error    // why there is no server any more
+	lost    error    // how the connection to the server ended
 	packet  []byte
 
-	asked    bool          // the next message was asked for, and is not here yet
-	ask      chan struct{} // asks for it
-	spoken   chan string   // the message
-	lines    chan string   // from the server
-	copies   chan string   // to the server
-	copied   chan struct{}
-	failures chan error
+	ask    chan struct{} // asks readSay for the next message
+	copies chan string   // to writeServer
+	events chan func()   // from the other goroutines
 }
 
-// run chats to the end, and ends what it began.
+// run chats to the end, and waits for the goroutines.
 func (c *chat) run(cancel context.CancelFunc) error {
 	var others sync.WaitGroup
 	others.Go(c.readSay)
@@ -65,7 +62,7 @@ func (c *chat) run(cancel context.CancelFunc) error {
 	return errors.Join(err, c.lost)
 }
 
-// closeWrite tells the server that nothing more will come.
+// closeWrite closes the connection to the server for writing.
 func (c *chat) closeWrite() {
 	if half, ok := c.server.(interface{ CloseWrite() error }); ok && !c.closed {
 		_ = half.CloseWrite()
@@ -77,21 +74,19 @@ func (c *chat) loop() error {
 	for {
 		now := time.Now()
 		send, again, wake, err := c.next(now)
+		if err == nil && send {
+			err = c.transmit(again)
+		}
 		if err != nil {
 			return err
-		}
-		if send {
-			if err := c.shoot(again); err != nil {
-				return err
-			}
 		}
 		if c.over(now) {
 			if !c.copying {
 				return nil
 			}
-			wake = time.Time{} // only the server is waited for
+			wake = time.Time{} // wait for the copy only
 		}
-		if (c.leaving || c.gone) && !c.copying && len(c.copies) == 0 {
+		if (c.leaving || c.gone) && !c.copying {
 			c.closeWrite()
 		}
 		if !c.asked && c.idle() && !c.copying && len(c.pieces) == 0 {
@@ -104,8 +99,7 @@ func (c *chat) loop() error {
 	}
 }
 
-// wait waits for packets until a time, or until another goroutine has something, and takes
-// what there is.
+// wait waits until a packet or an event arrives, at most until a time, and handles them.
 func (c *chat) wait(until time.Time) error {
 	packets, err := c.conn.Read(until)
 	switch {
@@ -115,28 +109,14 @@ func (c *chat) wait(until time.Time) error {
 		return fmt.Errorf("relay: chatting: %w", err)
 	}
 	for _, p := range packets {
-		if err := c.took(time.Now(), p); err != nil {
+		if err := c.handle(time.Now(), p); err != nil {
 			return err
 		}
 	}
-	return c.take()
-}
-
-// take takes what the other goroutines have.
-func (c *chat) take() error {
 	for {
 		select {
-		case text := <-c.spoken:
-			c.asked = false
-			if c.idle() { // else the chat has come to its end meanwhile
-				c.speak(time.Now(), text)
-			}
-		case text := <-c.lines:
-			c.tell(Message{Server: true, Text: text})
-		case <-c.copied:
-			c.copying = false
-		case err := <-c.failures:
-			c.failed(err)
+		case f := <-c.events:
+			f()
 		default:
 			return nil
 		}
@@ -150,20 +130,24 @@ func (c *chat) tell(m Message) {
 }
 
 // speak sends a message to the other peer and to the server.
-func (c *chat) speak(now time.Time, text string) {
+func (c *chat) speak(text string) {
+	c.asked = false
+	if !c.idle() {
+		return // the chat has ended meanwhile
+	}
 	if c.lost == nil {
 		c.copying = true
 		c.copies <- text
 	}
 	if text == exit {
-		c.leave(now)
+		c.leave(time.Now())
 		return
 	}
 	c.pieces = cut(text)
-	c.sayNext(now)
+	c.sayNext(time.Now())
 }
 
-// sayNext puts the next piece of a message on its way.
+// sayNext sends the next piece of a message.
 func (c *chat) sayNext(now time.Time) {
 	if len(c.pieces) > 0 && c.idle() {
 		c.dialogue.say(now, c.pieces[0])
@@ -171,8 +155,7 @@ func (c *chat) sayNext(now time.Time) {
 	}
 }
 
-// cut cuts a message into pieces that fit a packet, between characters if it is UTF-8.
-// A piece of it is never "exit": that would take four bytes that are left over.
+// cut splits a message into pieces that fit a packet, between characters if it is UTF-8. No piece is "exit".
 func cut(text string) (pieces []string) {
 	for len(text) > MaxText {
 		n := MaxText
@@ -188,11 +171,11 @@ func cut(text string) (pieces []string) {
 	return append(pieces, text)
 }
 
-// shoot sends the message on its way.
-func (c *chat) shoot(again bool) error {
+// transmit sends the message in flight.
+func (c *chat) transmit(again bool) error {
 	c.report.Sent++
 	if again {
-		c.report.SentAgain++
+		c.report.Retransmitted++
 	}
 	if c.trace.Said != nil {
 		c.trace.Said(c.number, c.text, again)
@@ -200,7 +183,7 @@ func (c *chat) shoot(again bool) error {
 	return c.write(Packet{Kind: Say, Session: c.session, Number: c.number, Text: []byte(c.text)})
 }
 
-// write sends one packet. One that cannot leave counts as lost.
+// write sends one packet. If that fails for this packet only, the packet counts as lost.
 func (c *chat) write(p Packet) error {
 	b, err := p.AppendBinary(c.packet[:0])
 	if err != nil {
@@ -218,11 +201,11 @@ func (c *chat) write(p Packet) error {
 	return nil
 }
 
-// took takes one packet.
-func (c *chat) took(now time.Time, d datagram.Packet) error {
+// handle handles one packet.
+func (c *chat) handle(now time.Time, d datagram.Packet) error {
 	if d.Addr != c.other {
-		c.report.Foreign++
-		c.bad(d.Addr, ErrForeign)
+		c.report.Unsolicited++
+		c.ignored(d.Addr, ferry.ErrUnsolicited)
 		return nil
 	}
 	p, err := ParsePacket(d.Data)
@@ -232,8 +215,8 @@ func (c *chat) took(now time.Time, d datagram.Packet) error {
 	}
 	switch {
 	case what == ignore:
-		c.report.Bad++
-		c.bad(d.Addr, err)
+		c.report.Unexpected++
+		c.ignored(d.Addr, err)
 	case what == repeat:
 		c.report.Duplicates++
 	case p.Kind == Ack:
@@ -254,14 +237,13 @@ func (c *chat) took(now time.Time, d datagram.Packet) error {
 	return nil
 }
 
-func (c *chat) bad(from netip.AddrPort, err error) {
-	if c.trace.Bad != nil {
-		c.trace.Bad(from, err)
+func (c *chat) ignored(from netip.AddrPort, err error) {
+	if c.trace.Ignored != nil {
+		c.trace.Ignored(from, err)
 	}
 }
 
-// failed takes the failure of the server. Without it the chat ends, and the other peer is
-// told.
+// failed notes that the connection to the server has failed, and ends the chat with the other peer.
 func (c *chat) failed(err error) {
 	c.copying = false
 	if c.lost == nil && !c.leaving && !c.gone {
@@ -270,10 +252,10 @@ func (c *chat) failed(err error) {
 	c.leave(time.Now())
 }
 
-// put hands a value to the loop. It reports whether the loop goes on.
-func put[T any](c *chat, to chan<- T, v T) bool {
+// put sends an event to the loop. It reports whether the chat goes on.
+func (c *chat) put(f func()) bool {
 	select {
-	case to <- v:
+	case c.events <- f:
 		c.conn.Wake()
 		return true
 	case <-c.inner.Done():
@@ -281,7 +263,9 @@ func put[T any](c *chat, to chan<- T, v T) bool {
 	}
 }
 
-// readSay brings the next message, each time it is asked for.
+func (c *chat) putFailure(err error) { c.put(func() { c.failed(err) }) }
+
+// readSay reads the next message when it is asked to.
 func (c *chat) readSay() {
 	for {
 		select {
@@ -294,14 +278,14 @@ func (c *chat) readSay() {
 			if !ok {
 				text = exit
 			}
-			put(c, c.spoken, text)
+			c.put(func() { c.speak(text) })
 		case <-c.inner.Done():
 			return
 		}
 	}
 }
 
-// readServer brings what comes from the server.
+// readServer reads messages from the server.
 func (c *chat) readServer() {
 	in := splitter{framing: Auto, max: maxLabel + DefaultMaxMessage, labels: true}
 	for {
@@ -309,32 +293,31 @@ func (c *chat) readServer() {
 		in.took(n)
 		if err == io.EOF {
 			in.finish()
+			err = ErrServerGone
 		}
-		if !c.bring(&in) {
+		if !c.putMessages(&in) {
 			return
 		}
 		if err != nil {
-			if err == io.EOF {
-				err = ErrServerGone
-			}
-			put(c, c.failures, err)
+			c.putFailure(err)
 			return
 		}
 	}
 }
 
-// bring passes the messages on that were read. It reports whether there may be more.
-func (c *chat) bring(in *splitter) bool {
+// putMessages passes on the messages that were read. It reports whether the chat goes on.
+func (c *chat) putMessages(in *splitter) bool {
 	for {
-		text, ok, err := in.next()
+		b, ok, err := in.next()
 		if err != nil {
-			put(c, c.failures, err)
+			c.putFailure(err)
 			return false
 		}
 		if !ok {
 			return true
 		}
-		if !put(c, c.lines, string(text)) {
+		m := Message{Server: true, Text: string(b)}
+		if !c.put(func() { c.tell(m) }) {
 			return false
 		}
 	}
@@ -348,15 +331,15 @@ func (c *chat) writeServer() {
 			if c.line {
 				text += "\n"
 			}
-			_ = c.server.SetWriteDeadline(time.Now().Add(copyTime))
+			_ = c.server.SetWriteDeadline(time.Now().Add(copyTimeout))
 			if c.inner.Err() != nil {
-				return // the deadline that ends the write may have been set before ours
+				return // run may have set its deadline before this one
 			}
 			if _, err := io.WriteString(c.server, text); err != nil {
-				put(c, c.failures, fmt.Errorf("relay: copying to the server: %w", err))
+				c.putFailure(fmt.Errorf("relay: copying to the server: %w", err))
 				return
 			}
-			put(c, c.copied, struct{}{})
+			c.put(func() { c.copying = false })
 		case <-c.inner.Done():
 			return
 		}

@@ -5,67 +5,66 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/internal/rtt"
 )
 
-// maxFormer bounds the sessions of the other peer that are remembered as over.
+// maxFormer is the maximum number of earlier sessions of the other peer that are remembered.
 const maxFormer = 8
 
-// A repeated exit is acknowledged again for so many timers after the first, and not
-// longer than this: its first acknowledgement may be lost.
+// After the other peer's exit a Peer lingers: the acknowledgement may be lost, and then the exit comes again.
 const (
-	lingerTimers = 8
+	lingerTimers = 8 // retransmission timeouts
 	maxLinger    = 2 * time.Second
 )
 
-// A dialogue decides what a Peer sends to the other and when, and what it makes of what
-// comes from there. One message is on its way at a time. It reads no socket and no
-// clock.
+// A dialogue is the state machine of a Peer: it decides what is sent and when, and what a received packet means. One
+// message is in flight at a time. It reads no socket and no clock.
 //
-// Its use is say (when idle), leave and arrived as these happen, and next until over.
+// Call say when idle, leave to end, arrived for each packet, and next until over.
 type dialogue struct {
 	other   netip.AddrPort
 	session uint64
 	rtt     rtt.Estimator
-	join    time.Duration // how long a first answer may take
-	giveUp  time.Duration // how long any other
-	parting time.Duration // how long that to exit
+	join    time.Duration // timeout of the first answer
+	giveUp  time.Duration // timeout of any other answer
+	parting time.Duration // timeout of the answer to exit
 
-	// What we say.
-	number uint32 // of the message on its way, or the last one
+	// Sending.
+	number uint32 // of the last message
 	text   string
-	busy   bool // it is not acknowledged
+	busy   bool // the last message is not acknowledged
 	tries  int
-	began  time.Time
-	sent   time.Time
-	due    time.Time // when to send again
+	began  time.Time // when the message was sent first
+	sent   time.Time // when it was sent last
+	due    time.Time // when to retransmit
 
-	leaving  bool // we want to end
-	exiting  bool // the message on its way is exit
-	left     bool // it is acknowledged
+	leaving  bool // leave was called
+	exiting  bool // the last message is exit
+	left     bool // exit is acknowledged
 	deadline time.Time
 
-	// What the other says.
-	answered bool // it has ever said anything
-	theirs   uint64
-	known    bool // theirs is set
-	heard    uint32
+	// Receiving.
+	answered bool   // a packet has arrived
+	theirs   uint64 // the other peer's session
+	known    bool   // theirs is set
+	heard    uint32 // the last number of theirs
 	former   []uint64
-	gone     bool // it said exit
+	gone     bool // the other peer said exit
 	lingers  time.Time
 }
 
 // idle reports whether say may be called.
 func (d *dialogue) idle() bool { return !d.busy && !d.leaving && !d.gone }
 
-// say puts a message on its way.
+// say sends a message.
 func (d *dialogue) say(now time.Time, text string) {
 	d.number++
 	d.text, d.busy, d.tries = text, true, 0
 	d.began, d.due = now, now
 }
 
-// leave says exit, after what is on its way.
+// leave sends exit, after the message in flight.
 func (d *dialogue) leave(now time.Time) {
 	if d.leaving {
 		return
@@ -82,16 +81,16 @@ func (d *dialogue) sayExit(now time.Time) {
 	}
 }
 
-// over reports whether the chat has come to its end.
+// over reports whether the chat has ended.
 func (d *dialogue) over(now time.Time) bool {
 	if d.gone {
-		return !now.Before(d.lingers) // nobody else will answer a repeated exit
+		return !now.Before(d.lingers)
 	}
 	return d.left
 }
 
-// next says whether to send the message on its way, and when to ask again if nothing
-// arrives before; zero: never. The error is a *PeerError, and ends the chat.
+// next reports whether to send the message now, and whether that is a retransmission. Call it again at wake, or when a
+// packet arrives; a zero wake means never. The error is a *PeerError and ends the chat.
 func (d *dialogue) next(now time.Time) (send, again bool, wake time.Time, err error) {
 	end := d.giveUpAt()
 	if !end.IsZero() && !now.Before(end) {
@@ -119,7 +118,7 @@ func (d *dialogue) next(now time.Time) (send, again bool, wake time.Time, err er
 	return send, again, wake, nil
 }
 
-// giveUpAt is when the message on its way has failed; zero if there is no such time.
+// giveUpAt returns the time at which the message in flight has failed, or zero.
 func (d *dialogue) giveUpAt() time.Time {
 	switch {
 	case !d.busy, d.gone && d.exiting:
@@ -139,42 +138,35 @@ func (d *dialogue) limit() time.Duration {
 	return d.join
 }
 
-// failure is the error when the message on its way has failed.
+// failure returns the error when the message in flight has failed.
 func (d *dialogue) failure() error {
-	e := &PeerError{Peer: d.other, Number: d.number, Text: d.text, Silence: d.limit(), Err: ErrSilent}
-	switch {
-	case d.gone:
-		e.Silence = d.lingers.Sub(d.began)
-	case d.leaving:
-		e.Silence = d.deadline.Sub(d.began)
-	}
+	e := &PeerError{Addr: d.other, Number: d.number, Text: d.text, Elapsed: d.giveUpAt().Sub(d.began), Err: ferry.ErrSilent}
 	switch {
 	case d.exiting:
-		e.Err = ErrUnconfirmed
+		e.Err = ferry.ErrUnconfirmed
 	case !d.answered:
-		e.Err = ErrNoAnswer
+		e.Err = ferry.ErrNoAnswer
 	}
 	return e
 }
 
-// A verdict is what to make of a packet.
+// A verdict classifies a packet.
 type verdict int
 
 const (
-	fresh  verdict = iota // a message or an acknowledgement that is new
-	repeat                // it has come before
-	ignore                // it has no place here
+	fresh  verdict = iota // a new message or acknowledgement
+	repeat                // a duplicate
+	ignore                // unexpected
 )
 
-// arrived takes a packet from the other peer. A Say that is fresh or repeat is to be
-// acknowledged, a fresh one that is not exit is to be heard. The error says why a
-// packet is ignored.
+// arrived takes a packet from the other peer. The caller acknowledges a Say that is not ignored, and passes on a fresh
+// one that is not exit. The error says why a packet is ignored.
 func (d *dialogue) arrived(now time.Time, p Packet) (verdict, error) {
-	v, err := d.acked, error(nil)
+	take := d.acked
 	if p.Kind == Say {
-		v = d.said
+		take = d.said
 	}
-	what, err := v(now, p)
+	what, err := take(now, p)
 	if what != ignore {
 		d.answered = true
 	}
@@ -195,7 +187,7 @@ func (d *dialogue) acked(now time.Time, p Packet) (verdict, error) {
 	d.busy = false
 	d.left = d.exiting
 	if d.tries == 1 {
-		// What was sent twice cannot be measured (Karn; RFC 6298, section 3).
+		// A retransmitted message gives no sample (Karn's algorithm; RFC 6298, section 3).
 		d.rtt.Sample(now.Sub(d.sent))
 	} else {
 		d.rtt.Heard()
@@ -208,11 +200,11 @@ func (d *dialogue) acked(now time.Time, p Packet) (verdict, error) {
 func (d *dialogue) said(now time.Time, p Packet) (verdict, error) {
 	switch {
 	case p.Session == d.session:
-		return ignore, ErrForeign // our own, come back
+		return ignore, ferry.ErrUnsolicited // our own packet came back
 	case slices.Contains(d.former, p.Session):
 		return ignore, ErrNumber
 	case d.gone && p.Session != d.theirs:
-		return ignore, ErrNumber // the other has started again: for the next chat
+		return ignore, ErrNumber // the other peer was restarted: this is the next chat
 	case !d.known || p.Session != d.theirs:
 		d.meet(p)
 	}
@@ -234,8 +226,8 @@ func (d *dialogue) said(now time.Time, p Packet) (verdict, error) {
 	return fresh, nil
 }
 
-// meet begins with a session of the other peer. If it is not the first that we see, the
-// other has started again; if its number is not 1, we have.
+// meet accepts a new session of the other peer. If there was another before, the other peer was restarted. If the number
+// is not 1, this peer was.
 func (d *dialogue) meet(p Packet) {
 	if d.known {
 		d.former = append(d.former, d.theirs)

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
 const ms = time.Millisecond
@@ -47,7 +49,7 @@ func (s *script) fails(want error) {
 	s.Helper()
 	_, _, _, err := s.d.next(s.now)
 	var peer *PeerError
-	if !errors.As(err, &peer) || !errors.Is(err, want) || peer.Peer != s.d.other {
+	if !errors.As(err, &peer) || !errors.Is(err, want) || peer.Addr != s.d.other {
 		s.Errorf("at %v: %v, want %v", s.now.Sub(s.zero), err, want)
 	}
 }
@@ -103,13 +105,13 @@ func TestDialogueGivesUp(t *testing.T) {
 	s := newScript(t)
 	s.d.say(s.now, "one")
 	s.at(29999*ms).next(true, false, 30*time.Second)
-	s.at(30 * time.Second).fails(ErrNoAnswer)
+	s.at(30 * time.Second).fails(ferry.ErrNoAnswer)
 
 	s = newScript(t)
 	s.arrives(say(1, "hello"), fresh, nil)
 	s.d.say(s.now, "one")
 	s.next(true, false, 100*ms)
-	s.at(10 * time.Second).fails(ErrSilent)
+	s.at(10 * time.Second).fails(ferry.ErrSilent)
 }
 
 func TestDialogueHearsOnce(t *testing.T) {
@@ -121,7 +123,7 @@ func TestDialogueHearsOnce(t *testing.T) {
 	s.arrives(say(1, "a"), repeat, nil)
 	own := say(1, "a")
 	own.Session = 1
-	s.arrives(own, ignore, ErrForeign)
+	s.arrives(own, ignore, ferry.ErrUnsolicited)
 	s.next(false, false, -1) // nothing that arrives is answered with a message
 }
 
@@ -171,13 +173,13 @@ func TestDialogueExit(t *testing.T) {
 	s = newScript(t)
 	s.d.leave(s.now)
 	s.at(1999*ms).next(true, false, 2000*ms)
-	s.at(2000 * ms).fails(ErrUnconfirmed)
+	s.at(2000 * ms).fails(ferry.ErrUnconfirmed)
 
 	// What is on its way is not, and the other has never answered.
 	s = newScript(t)
 	s.d.say(s.now, "one")
 	s.d.leave(s.now)
-	s.at(2000 * ms).fails(ErrNoAnswer)
+	s.at(2000 * ms).fails(ferry.ErrNoAnswer)
 }
 
 // TestDialogueLingers: who hears exit acknowledges it as often as it comes, for a while.
@@ -226,5 +228,5 @@ func TestDialogueLingers(t *testing.T) {
 	s.d.say(s.now, "one")
 	s.next(true, false, 100*ms)
 	s.arrives(say(1, exit), fresh, nil)
-	s.at(800 * ms).fails(ErrSilent)
+	s.at(800 * ms).fails(ferry.ErrSilent)
 }

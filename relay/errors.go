@@ -5,73 +5,61 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"github.com/ferrygo/ferry"
 )
 
-// ErrServerClosed is what Serve returns after Shutdown or Close.
+// ErrServerClosed is returned by Serve after Shutdown or Close.
 var ErrServerClosed = errors.New("relay: server closed")
 
-// Why a client of a Server ended; see [Trace].
+// Reasons why a client of a Server ended; see [Trace].
 var (
-	// ErrFull: there were as many clients as there may be.
+	// ErrFull: the Server had MaxClients clients.
 	ErrFull = errors.New("relay: full")
 	// ErrTooLong: a message was longer than Server.MaxMessage.
 	ErrTooLong = errors.New("relay: message too long")
-	// ErrSlow: the client did not read, or not fast enough.
+	// ErrSlow: the client did not read, or read too slowly.
 	ErrSlow = errors.New("relay: too slow")
-	// ErrIdle: the client said nothing for longer than Server.IdleTimeout; or, of a Forwarder, nothing was copied
-	// for HalfCloseTimeout.
+	// ErrIdle: the client said nothing during Server.IdleTimeout. A Forwarder uses it for a connection on which
+	// nothing was copied during HalfCloseTimeout.
 	ErrIdle = errors.New("relay: silent too long")
 	// ErrKicked: Server.Kick was called.
 	ErrKicked = errors.New("relay: kicked")
 )
 
-// What is wrong with a packet of a Peer; see [ParsePacket] and [Trace].
+// Errors of a packet, beside [ferry.ErrTruncated] and [ferry.ErrUnsolicited]; see [ParsePacket] and [Trace].
 var (
-	ErrTruncated = errors.New("relay: packet shorter than its header")
-	ErrMagic     = errors.New("relay: not a chat packet")
-	ErrKind      = errors.New("relay: unknown kind of packet")
-	// ErrNumber: a number that this packet cannot have, such as an
-	// acknowledgement of what was not sent.
-	ErrNumber = errors.New("relay: number out of place")
-	// ErrLength: a text longer than MaxText, or one in an acknowledgement.
+	ErrMagic = errors.New("relay: not a chat packet")
+	ErrKind  = errors.New("relay: unknown kind of packet")
+	// ErrNumber: the packet cannot have this number; for example it acknowledges a message that was not sent.
+	ErrNumber = errors.New("relay: unexpected number")
+	// ErrLength: the text is longer than MaxText, or an acknowledgement has one.
 	ErrLength = errors.New("relay: packet too long")
-	// ErrForeign: a packet from somebody other than the peer.
-	ErrForeign = errors.New("relay: packet from a stranger")
 )
 
-// Why a chat ended before it was to.
-var (
-	// ErrNoAnswer: the other peer never answered.
-	ErrNoAnswer = errors.New("relay: no answer")
-	// ErrSilent: the other peer took part and then fell silent.
-	ErrSilent = errors.New("relay: silent")
-	// ErrUnconfirmed: the last message, exit, was sent and not acknowledged: the
-	// other peer may well have it.
-	ErrUnconfirmed = errors.New("relay: exit sent, not confirmed")
-	// ErrServerGone: the server ended the connection.
-	ErrServerGone = errors.New("relay: the server closed the connection")
-)
+// ErrServerGone: the server closed the connection during a chat.
+var ErrServerGone = errors.New("relay: the server closed the connection")
 
 // A PeerError says that the other peer did not acknowledge a message.
 type PeerError struct {
-	Peer netip.AddrPort
-	// Number and Text are those of the message, Silence how long it was sent again.
+	Addr netip.AddrPort
+	// Number and Text are those of the message. Elapsed is the time since it was sent first.
 	Number  uint32
 	Text    string
-	Silence time.Duration
-	// Err is ErrNoAnswer, ErrSilent or ErrUnconfirmed.
+	Elapsed time.Duration
+	// Err is [ferry.ErrNoAnswer], [ferry.ErrSilent], or [ferry.ErrUnconfirmed] if the message was exit.
 	Err error
 }
 
-// Error returns "relay: PEER: what happened".
+// Error returns "relay: ADDR: what happened", without the text of the message.
 func (e *PeerError) Error() string {
 	switch {
-	case errors.Is(e.Err, ErrNoAnswer):
-		return fmt.Sprintf("relay: %v: no answer in %v to message %d, %q", e.Peer, e.Silence, e.Number, e.Text)
-	case errors.Is(e.Err, ErrUnconfirmed):
-		return fmt.Sprintf("relay: %v: exit sent, not confirmed in %v", e.Peer, e.Silence)
+	case errors.Is(e.Err, ferry.ErrNoAnswer):
+		return fmt.Sprintf("relay: %v: no answer in %v to message %d", e.Addr, e.Elapsed, e.Number)
+	case errors.Is(e.Err, ferry.ErrUnconfirmed):
+		return fmt.Sprintf("relay: %v: exit sent, not confirmed in %v", e.Addr, e.Elapsed)
 	}
-	return fmt.Sprintf("relay: %v: silent for %v, message %d, %q, is not acknowledged", e.Peer, e.Silence, e.Number, e.Text)
+	return fmt.Sprintf("relay: %v: silent for %v, message %d is not acknowledged", e.Addr, e.Elapsed, e.Number)
 }
 
 // Unwrap returns Err.

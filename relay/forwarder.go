@@ -115,20 +115,9 @@ func (f *Forwarder) newForwarding(to string) *forwarding {
 func (w *forwarding) forward(parent context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
-	release := interruptAccept(ctx, l)
-	at := addrPort(l.Addr())
-	err := acceptLoop(ctx, l, acceptHooks{
-		waiting: func() {
-			if w.trace.Waiting != nil {
-				w.trace.Waiting(at)
-			}
-		},
-		failed:   w.trace.AcceptFailed,
-		accepted: func(c net.Conn) { w.admit(ctx, c) },
-	})
+	err := acceptLoop(ctx, l, &w.trace, func(c net.Conn) { w.admit(ctx, c) })
 	cancel()
 	w.conns.Wait()
-	release()
 	select {
 	case up := <-w.ready:
 		up.Close()

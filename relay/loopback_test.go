@@ -28,11 +28,10 @@ func leaks(t *testing.T) (check func()) {
 		t.Helper()
 		var g, d int
 		for range 100 {
-			// The pipes that the net package splices through are closed by the garbage
-			// collector.
+			// The garbage collector closes the pipes that the net package uses for splice.
 			runtime.GC()
 			runtime.Gosched()
-			// A goroutine of the runtime's may come or go; a leak would leave many.
+			// The runtime starts and ends some goroutines; a leak leaves more.
 			if g, d = count(); g <= goroutines+5 && d <= descriptors+5 {
 				return
 			}
@@ -41,8 +40,8 @@ func leaks(t *testing.T) (check func()) {
 	}
 }
 
-// TestFlood: every client speaks as fast as it can; every delivery is whole, labelled,
-// and in its sender's order.
+// TestFlood: all clients speak as fast as they can. Every delivery is whole and labelled, and those of one client are in
+// order.
 func TestFlood(t *testing.T) {
 	const clients, messages = 8, 500
 	l := listen(t)
@@ -78,10 +77,10 @@ func TestFlood(t *testing.T) {
 	all.Wait()
 }
 
-// TestDeafClient: one client never reads; the others get everything. They have a second to read 16 KiB, so that a busy
-// machine makes none of them slow.
+// TestDeafClient: one client never reads; the others get everything. SlowTimeout is a second: on a busy machine a client
+// may need more than the default to read 16 KiB.
 func TestDeafClient(t *testing.T) {
-	const lines = 150_000 // more than the systems of both sides hold
+	const lines, width = 15_000, 1000 // more bytes than the socket buffers of both sides hold
 	gone := make(chan error, 10)
 	l := listen(t)
 	ours(t, &Server{Queue: 64 << 10, SlowTimeout: time.Second, Trace: &Trace{
@@ -92,14 +91,14 @@ func TestDeafClient(t *testing.T) {
 		conns[i] = dial(t, l.Addr())
 		introduce(t, conns[:i+1])
 	}
-	deaf := dial(t, l.Addr()) // which never reads
+	deaf := dial(t, l.Addr()) // never reads
 	deaf.(*net.TCPConn).SetReadBuffer(4 << 10)
 	var readers sync.WaitGroup
 	for _, c := range conns[1:] {
 		readers.Go(func() {
 			in := bufio.NewScanner(c)
 			for n := 0; n < lines && in.Scan(); n++ {
-				if want := fmt.Sprintf("1: %0100d", n); in.Text() != want {
+				if want := fmt.Sprintf("1: %0*d", width, n); in.Text() != want {
 					t.Errorf("got %q, want %q", in.Text(), want)
 					return
 				}
@@ -108,20 +107,20 @@ func TestDeafClient(t *testing.T) {
 	}
 	out := bufio.NewWriter(conns[0])
 	for n := range lines {
-		fmt.Fprintf(out, "%0100d\n", n)
+		fmt.Fprintf(out, "%0*d\n", width, n)
 	}
 	out.Flush()
 	readers.Wait()
 	if err := <-gone; !errors.Is(err, ErrSlow) {
 		t.Errorf("the deaf client left with %v, want ErrSlow", err)
 	}
-	// The system, too, has forgotten what it has not read.
+	// The system has dropped the unread data.
 	if _, err := io.Copy(io.Discard, deaf); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the deaf client begins to read, and its connection ends with %v", err)
 	}
 }
 
-// TestThousandConnects: five are served, all others told why, and nothing is left.
+// TestThousandConnects: five clients are served, all others are told why not, and nothing leaks.
 func TestThousandConnects(t *testing.T) {
 	check := leaks(t)
 	t.Run("", func(t *testing.T) {

@@ -4,16 +4,18 @@ import (
 	"encoding"
 	"encoding/binary"
 	"fmt"
+
+	"github.com/ferrygo/ferry"
 )
 
 // headerLen is the length of everything before the text.
 const headerLen = 16
 
-// MaxText is the longest text of a packet in bytes, so that the packet fits any path of
-// IPv6. A Peer sends a longer message in pieces.
+// MaxText is the maximum length of a packet's text in bytes. The packet then fits any IPv6 path (RFC 8200, section 5).
+// A Peer sends a longer message in pieces.
 const MaxText = 1200 - headerLen
 
-// A Kind says what a packet is for.
+// A Kind is the kind of a packet.
 type Kind uint8
 
 // The kinds of packets.
@@ -41,7 +43,7 @@ func (k Kind) String() string {
 //	+-------+-------+-------+-------+-------------------------------+---------------+
 type Packet struct {
 	Kind Kind
-	// Session is chosen at random by the Peer that numbers the messages.
+	// Session is a random number chosen by the Peer that sends the messages.
 	Session uint64
 	// Number counts messages, from 1.
 	Number uint32
@@ -55,7 +57,7 @@ var (
 	_ encoding.BinaryUnmarshaler = (*Packet)(nil)
 )
 
-// check says what is wrong with a packet, coming or going.
+// check validates a packet, received or to be sent.
 func (p *Packet) check() error {
 	switch {
 	case p.Kind != Say && p.Kind != Ack:
@@ -68,8 +70,7 @@ func (p *Packet) check() error {
 	return nil
 }
 
-// AppendBinary appends the packet to b. It fails with [ErrKind], [ErrNumber] (a
-// number of 0) or [ErrLength].
+// AppendBinary appends the packet to b. It fails with [ErrKind], [ErrNumber] (the number is 0) or [ErrLength].
 func (p Packet) AppendBinary(b []byte) ([]byte, error) {
 	if err := p.check(); err != nil {
 		return b, err
@@ -83,7 +84,7 @@ func (p Packet) AppendBinary(b []byte) ([]byte, error) {
 // MarshalBinary returns the packet as AppendBinary encodes it.
 func (p Packet) MarshalBinary() ([]byte, error) { return p.AppendBinary(nil) }
 
-// UnmarshalBinary is ParsePacket with a text of its own.
+// UnmarshalBinary decodes as ParsePacket does, and copies the text.
 func (p *Packet) UnmarshalBinary(b []byte) error {
 	q, err := ParsePacket(b)
 	if err != nil {
@@ -94,11 +95,11 @@ func (p *Packet) UnmarshalBinary(b []byte) error {
 	return nil
 }
 
-// ParsePacket decodes one datagram. The text aliases b. It fails with [ErrTruncated],
-// [ErrMagic] (also if the fourth byte is not 0), and as AppendBinary does.
+// ParsePacket decodes one datagram. The text aliases b. It fails with [ferry.ErrTruncated], with [ErrMagic] (also if
+// the fourth byte is not 0), or with an error of AppendBinary.
 func ParsePacket(b []byte) (Packet, error) {
 	if len(b) < headerLen {
-		return Packet{}, ErrTruncated
+		return Packet{}, ferry.ErrTruncated
 	}
 	if b[0] != 'F' || b[1] != 'C' || b[3] != 0 {
 		return Packet{}, ErrMagic

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ferrygo/ferry"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -34,7 +35,7 @@ func TestPacketVectors(t *testing.T) {
 			t.Errorf("%s (-want +got)\n%s", tt.name, diff)
 		}
 		for n := range headerLen {
-			if _, err := ParsePacket([]byte(tt.bytes[:n])); !errors.Is(err, ErrTruncated) {
+			if _, err := ParsePacket([]byte(tt.bytes[:n])); !errors.Is(err, ferry.ErrTruncated) {
 				t.Errorf("%s: the first %d bytes: %v, want ErrTruncated", tt.name, n, err)
 			}
 		}

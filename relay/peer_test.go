@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/lossy"
 )
 
@@ -103,7 +104,7 @@ func TestChat(t *testing.T) {
 			t.Errorf("the servers got %q, %q", a.copied, b.copied)
 		}
 		if a.report.Said != 2 || a.report.Heard != 2 || b.report.Said != 2 || b.report.Heard != 2 ||
-			a.report.SentAgain+b.report.SentAgain != 0 || a.report.RTT != 20*ms {
+			a.report.Retransmitted+b.report.Retransmitted != 0 || a.report.RTT != 20*ms {
 			t.Errorf("reports %+v, %+v", a.report, b.report)
 		}
 		if took := b.ended.Sub(start); took != 20*ms {
@@ -139,7 +140,7 @@ func TestChatOnBadNetworks(t *testing.T) {
 			}
 			<-a.done
 			// b may be gone before the acknowledgement of a's exit has arrived.
-			if a.err != nil && !errors.Is(a.err, ErrUnconfirmed) {
+			if a.err != nil && !errors.Is(a.err, ferry.ErrUnconfirmed) {
 				t.Error(a.err)
 			}
 		})
@@ -159,7 +160,7 @@ func TestChatAlone(t *testing.T) {
 		a.say <- "hello"
 		<-a.done
 		var peer *PeerError
-		if !errors.Is(a.err, ErrNoAnswer) || !errors.As(a.err, &peer) || peer.Text != "hello" || time.Since(start) != DefaultJoinTimeout {
+		if !errors.Is(a.err, ferry.ErrNoAnswer) || !errors.As(a.err, &peer) || peer.Text != "hello" || time.Since(start) != DefaultJoinTimeout {
 			t.Errorf("%v after %v", a.err, time.Since(start))
 		}
 		if a.report.Sent > 40 {
@@ -174,7 +175,7 @@ func TestChatAlone(t *testing.T) {
 		start := time.Now()
 		close(a.say)
 		<-a.done
-		if !errors.Is(a.err, ErrUnconfirmed) || time.Since(start) != DefaultExitTimeout {
+		if !errors.Is(a.err, ferry.ErrUnconfirmed) || time.Since(start) != DefaultExitTimeout {
 			t.Errorf("%v after %v", a.err, time.Since(start))
 		}
 	})
@@ -217,7 +218,7 @@ func TestChatStrangers(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		cancel()
-		if report := <-done; report.Foreign != 4 || answered != 0 {
+		if report := <-done; report.Unsolicited != 4 || answered != 0 {
 			t.Errorf("report %+v, %d packets answered", report, answered)
 		}
 	})
@@ -246,7 +247,7 @@ func TestChatBadPackets(t *testing.T) {
 		close(a.say)
 		<-a.done
 		b.conn.Close()
-		if a.report.Bad != 5 || !slices.Equal(a.heard, []string{"hi"}) {
+		if a.report.Unexpected != 5 || !slices.Equal(a.heard, []string{"hi"}) {
 			t.Errorf("%+v, heard %q", a.report, a.heard)
 		}
 	})
@@ -298,10 +299,7 @@ func TestChatServerGone(t *testing.T) {
 	})
 }
 
-// TestChatServerDeaf: a server that does not read does not hold up the other peer, and
-// in the end ends the chat.
-// A server that is slow gets the copy of the last message, too, although the other peer
-// has acknowledged it long before.
+// TestChatLastCopy: a slow server gets the copy of the last message, although the other peer acknowledged it long before.
 func TestChatLastCopy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newChatters(t, lossy.Delay(10*ms))
@@ -311,7 +309,7 @@ func TestChatLastCopy(t *testing.T) {
 		b.start(Peer{}, a.addr)
 		a.say <- exit
 		<-b.done
-		time.Sleep(copyTime / 2)
+		time.Sleep(copyTimeout / 2)
 		got, err := io.ReadAll(a.server)
 		<-a.done
 		if string(got) != exit || err != nil || a.err != nil {
@@ -320,11 +318,12 @@ func TestChatLastCopy(t *testing.T) {
 	})
 }
 
+// TestChatServerDeaf: a server that does not read delays no message of the other peer, and its timeout ends the chat.
 func TestChatServerDeaf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newChatters(t)
 		a.mine.Close()
-		a.mine, a.server = net.Pipe() // whom nobody reads
+		a.mine, a.server = net.Pipe() // never read
 		a.start(Peer{}, b.addr)
 		b.start(Peer{}, a.addr)
 		a.say <- "hello"
@@ -333,7 +332,7 @@ func TestChatServerDeaf(t *testing.T) {
 		}
 		start := time.Now()
 		<-a.done
-		if !errors.Is(a.err, ErrServerGone) && (a.err == nil || !strings.Contains(a.err.Error(), "copying to the server")) || time.Since(start) > copyTime+time.Second {
+		if !errors.Is(a.err, ErrServerGone) && (a.err == nil || !strings.Contains(a.err.Error(), "copying to the server")) || time.Since(start) > copyTimeout+time.Second {
 			t.Errorf("%v after %v", a.err, time.Since(start))
 		}
 		<-b.done
@@ -409,7 +408,7 @@ func TestChatMistakes(t *testing.T) {
 	defer a.Close()
 	defer b.Close()
 	for _, addr := range []string{"0.0.0.0:1", "10.0.0.1:0", "[::]:5"} {
-		if _, err := (&Peer{}).Run(t.Context(), a, nil, netip.MustParseAddrPort(addr), nil, nil); err == nil || !strings.Contains(err.Error(), "no address") {
+		if _, err := (&Peer{}).Run(t.Context(), a, nil, netip.MustParseAddrPort(addr), nil, nil); err == nil || !strings.Contains(err.Error(), "invalid peer address") {
 			t.Errorf("%s: %v", addr, err)
 		}
 	}

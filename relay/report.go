@@ -2,23 +2,21 @@ package relay
 
 import "time"
 
-// Stats say what a Server has done since its first Serve.
+// Stats are the counters of a Server since its first Serve.
 type Stats struct {
-	// Clients are those that are there now.
+	// Clients is the number of clients now.
 	Clients int
-	// Joined counts all clients there have been, Refused those for which there was no
-	// room.
+	// Joined counts all clients that joined, Refused those that could not.
 	Joined, Refused uint64
-	// What clients did, those that are there and those that have left.
+	// ClientReport is the sum over all clients, those that have left included.
 	ClientReport
 }
 
-// A ClientReport says what became of one client's messages, and of those for it.
+// A ClientReport counts the messages of one client.
 type ClientReport struct {
-	// Messages that the client sent, its exit included.
+	// Messages counts those that the client sent, exit included.
 	Messages uint64
-	// Delivered counts messages that were written to it, notices included, and Lost
-	// those that it lost under the policy DropOldest.
+	// Delivered counts those that were written to it, notices included; Lost those dropped under the policy DropOldest.
 	Delivered, Lost uint64
 }
 
@@ -28,24 +26,22 @@ func (r *ClientReport) add(o ClientReport) {
 	r.Lost += o.Lost
 }
 
-// A ConnReport says what a Forwarder carried for one client.
+// A ConnReport describes one client's connection through a Forwarder.
 type ConnReport struct {
-	// Up counts the bytes from the client to the upstream host, Down those from there.
+	// Up counts the bytes from the client to the upstream host, Down those in the other direction.
 	Up, Down int64
 	Elapsed  time.Duration
 }
 
-// A ChatReport says what happened in one Run of a Peer.
+// A ChatReport describes one Run of a Peer.
 type ChatReport struct {
-	// Said counts the messages that the other peer acknowledged, Heard those that came
-	// from it; exit is one of them.
+	// Said counts the messages that the other peer acknowledged, Heard those that it sent; both include exit.
 	Said, Heard uint64
-	// Sent counts packets that carried a message; SentAgain, which it includes, those
-	// that repeat an earlier one.
-	Sent, SentAgain uint64
-	// Duplicates counts packets of the other peer that told nothing new, Bad those that
-	// could not be decoded or had no place in the chat, Foreign those from strangers.
-	Duplicates, Bad, Foreign uint64
+	// Sent counts packets with a message, retransmissions included.
+	Sent, Retransmitted uint64
+	// Duplicates counts repeated packets of the other peer, Unexpected its packets that are malformed or fit no state,
+	// Unsolicited packets from other addresses.
+	Duplicates, Unexpected, Unsolicited uint64
 	// RTT is the smoothed round-trip time to the other peer, 0 if it was never measured.
 	RTT     time.Duration
 	Elapsed time.Duration

@@ -84,18 +84,15 @@ type Server struct {
 // l stays the caller's: Serve sets its deadline, and clears it before it returns. It closes l only if that has no
 // method SetDeadline, because nothing else ends its Accept.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	v, err := s.begin(ctx, l)
+	v, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.finish(v)
-	release := interruptAccept(v.soft, l)
-	err = v.accept()
-	if err != nil {
+	if err = acceptLoop(v.soft, l, &v.trace, v.accept); err != nil {
 		v.kill(err) // no effect if there is a cause already
 	}
 	v.conns.Wait()
-	release()
 	switch cause := context.Cause(v.soft); {
 	case errors.Is(cause, ErrServerClosed):
 		return ErrServerClosed
@@ -229,12 +226,12 @@ func orDefault[T comparable](v, def T) T {
 }
 
 // begin notes that a Serve has begun.
-func (s *Server) begin(ctx context.Context, l net.Listener) (*serving, error) {
+func (s *Server) begin(ctx context.Context) (*serving, error) {
 	o, err := s.options()
 	if err != nil {
 		return nil, err
 	}
-	v := &serving{options: o, Server: s, l: l, done: make(chan struct{}), partings: make(chan struct{}, maxPartings)}
+	v := &serving{options: o, Server: s, done: make(chan struct{}), partings: make(chan struct{}, maxPartings)}
 	if s.Trace != nil {
 		v.trace = *s.Trace
 	}

@@ -28,7 +28,6 @@ type serving struct {
 	*Server
 	options
 	trace Trace
-	l     net.Listener
 
 	hard  context.Context // ends with Serve's context and with Close
 	kill  context.CancelCauseFunc
@@ -40,24 +39,13 @@ type serving struct {
 	done     chan struct{} // closed at the end
 }
 
-// accept takes clients until soft ends or the listener fails.
-func (v *serving) accept() error {
-	at := addrPort(v.l.Addr())
-	return acceptLoop(v.soft, v.l, acceptHooks{
-		waiting: func() {
-			if v.trace.Waiting != nil {
-				v.trace.Waiting(at)
-			}
-		},
-		failed: v.trace.AcceptFailed,
-		accepted: func(conn net.Conn) {
-			if c, err := v.join(conn, v.options); err == nil {
-				v.conns.Go(func() { v.attend(c) })
-			} else {
-				v.refuse(conn, err)
-			}
-		},
-	})
+// accept takes a new client, or refuses it.
+func (v *serving) accept(conn net.Conn) {
+	if c, err := v.join(conn, v.options); err == nil {
+		v.conns.Go(func() { v.attend(c) })
+	} else {
+		v.refuse(conn, err)
+	}
 }
 
 // refuse tells a client why it may not join.

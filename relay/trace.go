@@ -9,59 +9,56 @@ import (
 	"sync"
 )
 
-// A Trace is a set of hooks that observe a Server, a Forwarder or a Peer. Any of them may
-// be nil. Those of a Server and a Forwarder are called by many goroutines at once, each
-// client's by one after another; they hold that client up while they run. Those of a
-// Peer are called by the goroutine that called Run.
+// A Trace is a set of hooks that observe a Server, a Forwarder or a Peer. Any of them may be nil. A Server and a Forwarder
+// call them from many goroutines at once, for each client one after another; a client waits for its hooks. A Peer calls them
+// from the goroutine that called Run.
 type Trace struct {
 	// Server and Forwarder.
 
-	// Waiting: the next client is waited for, at that address (zero if it is not TCP).
+	// Waiting: Accept is about to be called. at is the listener's address, zero if it is not TCP.
 	Waiting func(at netip.AddrPort)
-	// AcceptFailed: a client could not be accepted; it is tried again.
+	// AcceptFailed: Accept failed and will be called again.
 	AcceptFailed func(err error)
 
 	// Server.
 
-	// Joined: a client connected.
+	// Joined: a client joined.
 	Joined func(Client)
-	// Refused: a client was turned away; err is ErrFull.
+	// Refused: a client was refused. err is ErrFull or the error of Server.Admit.
 	Refused func(from netip.AddrPort, err error)
-	// Message: a client said something. text is valid during the call.
+	// Message: a client sent a message. text is valid during the call.
 	Message func(from Client, text []byte)
-	// Lost: a client lost that many messages under the policy DropOldest. It is called by
-	// the goroutine of the client that spoke.
+	// Lost: messages to a client were dropped under the policy DropOldest. The goroutine of the client that spoke calls it.
 	Lost func(to Client, messages int)
-	// Left: a client ended. err is nil if it wanted to, or after Shutdown; ErrTooLong,
-	// ErrSlow, ErrIdle; what ended Serve; or what was wrong with its connection.
+	// Left: a client ended. err is nil after "exit", after the end of its data, and after Shutdown. Otherwise it is
+	// ErrTooLong, ErrSlow, ErrIdle, ErrKicked, the error that ended Serve, or that of the connection.
 	Left func(Client, ClientReport, error)
 
 	// Forwarder.
 
 	// Connected: a client is connected to the upstream host.
 	Connected func(from netip.AddrPort)
-	// Unreachable: it cannot be, now; err is an *UpstreamError. from is zero before
-	// there is a client.
+	// Unreachable: one try to connect to the upstream host failed; err is an *UpstreamError. from is zero if there is no
+	// client yet.
 	Unreachable func(from netip.AddrPort, err error)
-	// Closed: both sides of a client's connection ended, err is nil, or one broke.
+	// Closed: a client's connection ended. err is nil if both sides closed it.
 	Closed func(from netip.AddrPort, r ConnReport, err error)
 
 	// Peer.
 
-	// Said: a packet with that message left; again says that it repeats an earlier one.
+	// Said: a packet with that message was sent; again means retransmitted.
 	Said func(number uint32, text string, again bool)
-	// Acked: the other peer has the message.
+	// Acked: the other peer acknowledged the message.
 	Acked func(number uint32)
-	// WriteFailed: a packet could not leave this host. It counts as lost.
+	// WriteFailed: a packet could not be sent. It counts as lost.
 	WriteFailed func(err error)
-	// Bad: a packet was ignored. err is ErrTruncated, ErrMagic, ErrKind, ErrNumber,
-	// ErrLength or ErrForeign.
-	Bad func(from netip.AddrPort, err error)
+	// Ignored: a received packet was ignored. err is ErrMagic, ErrKind, ErrNumber, ErrLength, ferry.ErrTruncated or
+	// ferry.ErrUnsolicited.
+	Ignored func(from netip.AddrPort, err error)
 }
 
-// PrintTrace returns a Trace that prints to w the lines of the server of CSCI 351
-// project 4 ("TCP Server in Python", "Handler function for a Thread"). Text is quoted
-// as Go does, so that control characters do no harm. Errors of w are ignored.
+// PrintTrace returns a Trace that prints to w the lines of the server of CSCI 351 project 4 ("TCP Server in Python",
+// "Handler function for a Thread"). Text is quoted as %q does. Errors of w are ignored.
 func PrintTrace(w io.Writer) *Trace {
 	var mu sync.Mutex
 	printf := func(format string, args ...any) {
@@ -73,15 +70,14 @@ func PrintTrace(w io.Writer) *Trace {
 		Waiting: func(at netip.AddrPort) {
 			printf("waiting for connection... listening on port %d\n", at.Port())
 		},
-		// Two blanks: print puts one after a text that ends with one.
+		// The document's text ends with a blank, and Python's print adds another.
 		Joined:  func(c Client) { printf("client connected: address  %v\n", c.Addr) },
 		Message: func(_ Client, text []byte) { printf("received %q\n", text) },
 	}
 }
 
-// LevelPacket is the level at which [LogTrace] logs every message and packet: below
-// slog.LevelDebug, at which it logs losses and bad packets. What happens once per
-// connection is logged at slog.LevelInfo.
+// LevelPacket is the level of messages and packets in [LogTrace], below slog.LevelDebug. Lost messages and ignored packets
+// have slog.LevelDebug, events of a connection slog.LevelInfo.
 const LevelPacket = slog.LevelDebug - 4
 
 // LogTrace returns a Trace that logs every event to l.
@@ -117,8 +113,8 @@ func LogTrace(l *slog.Logger) *Trace {
 		},
 		Acked:       func(number uint32) { log(LevelPacket, "acknowledged", numberAttr(number)) },
 		WriteFailed: func(err error) { log(slog.LevelDebug, "write failed", errAttr(err)) },
-		Bad: func(from netip.AddrPort, err error) {
-			log(slog.LevelDebug, "bad packet", peerAttr(from), errAttr(err))
+		Ignored: func(from netip.AddrPort, err error) {
+			log(slog.LevelDebug, "ignored", peerAttr(from), errAttr(err))
 		},
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/examples/internal/cli"
 	"github.com/ferrygo/ferry/examples/internal/printable"
 	"github.com/ferrygo/ferry/examples/internal/seal"
@@ -60,17 +61,21 @@ func run(ctx context.Context) error {
 	if *verbose {
 		fmt.Fprintln(os.Stderr, "chatting at", udp.LocalAddr())
 	}
+	// An interrupt ends the lines of typed, and so the chat. It also ends a write to a server that does not read.
+	defer context.AfterFunc(ctx, func() { _ = tcp.(*net.TCPConn).CloseWrite() })()
 	var p relay.Peer
-	// An interrupt ends the lines of typed, and so the chat.
 	_, err = p.Run(context.WithoutCancel(ctx), tcp, udp, other[0], typed(ctx, os.Stdin), hear)
-	if errors.Is(err, relay.ErrUnconfirmed) {
+	switch {
+	case errors.Is(err, ferry.ErrUnconfirmed):
 		fmt.Fprintln(os.Stderr, printable.Error(err))
 		return nil
+	case ctx.Err() != nil:
+		return nil // interrupted, as is normal
 	}
 	return err
 }
 
-// typed returns the lines of r; it ends with r and with ctx.
+// typed returns the lines of r. It ends with r or with ctx.
 func typed(ctx context.Context, r io.Reader) <-chan string {
 	say, lines := make(chan string), make(chan string)
 	go func() {
