@@ -13,7 +13,7 @@ import (
 //
 //	FOUND    KEY { IP PORT } ...
 //	LISTING  KEY COUNT { IP PORT TIME FILES { NAME } ... } ...
-//	FAILURE  CODE TYPE [KEY]                                   of a look-up: nobody has it
+//	FAILURE  CODE TYPE [KEY]                                   of a look-up: no peer has it
 
 // lookup answers a look-up.
 func (d *dispatcher) lookup(now time.Time, from netip.AddrPort, body []byte) (answer []byte, code Code, ok bool) {

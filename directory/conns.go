@@ -10,10 +10,10 @@ import (
 	"github.com/ferrygo/ferry/internal/tcpstate"
 )
 
-// A connLimit is a listener that bounds the connections that are served at once. If there
-// is no place, the connection that has been idle for the longest time makes room. If none
-// is idle, a host that has more than a quarter of the places gives up its newest one to
-// another host. Otherwise the next connection waits.
+// A connLimit is a listener that bounds the connections that are served at once. If all
+// places are taken, the connection that has been idle for the longest time makes room. If
+// none is idle, a host that has more than a quarter of the places gives up its newest one
+// to another host. Otherwise the next connection waits.
 //
 // The connections are those of the listener: a wrapped one could not use sendfile. The
 // server tells which are idle and which have ended.

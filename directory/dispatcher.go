@@ -10,8 +10,8 @@ import (
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
-// A dispatcher is a directory without its conn: it is given the datagrams that arrive, and
-// has those that are to be sent. It reads no socket and no clock.
+// A dispatcher is a directory without its conn: it takes the datagrams that arrive, and
+// queues the datagrams to send. It reads no socket and no clock.
 //
 // Most datagrams are an update in one piece that says nothing new. Such a one costs a
 // look at the registry and an acknowledgement, and leaves no trace. Everything else has
@@ -134,8 +134,8 @@ func (d *dispatcher) fragment(now time.Time, from netip.AddrPort, p packet, b []
 	case s != nil && p.seq == 1 && s.opening == sum && s.next <= s.total:
 		return ErrUnexpected // a late copy of this request's beginning
 	case p.seq == 1:
-		// "SEQ 1 of other content starts anew", and so does a request whose answer is
-		// done.
+		// Fragment 1 with other content starts a new request, and so does a request
+		// whose answer is complete.
 		if p.total > d.limits.request/2 { // two bytes are the shortest fragment that says anything
 			return ErrTooLong
 		}
@@ -296,8 +296,9 @@ func (d *dispatcher) refuse(now time.Time, s *session, code Code, p packet, n in
 	d.fail(now, s, code, nil, n)
 }
 
-// fail begins the answer that a request is refused. name is that of a file that nobody
-// has, as the look-up has it. A request that is too short even for this gets no answer.
+// fail begins the answer that a request is refused. name is the name in a look-up that no
+// peer has, as the look-up encodes it. A request that is too short even for this gets no
+// answer.
 func (d *dispatcher) fail(now time.Time, s *session, code Code, name []byte, n int) {
 	d.stats.Refused++
 	if d.trace.Refused != nil {

@@ -92,7 +92,7 @@ func TestDispatcherDialogue(t *testing.T) {
 	if len(x.d.sessions) != 0 {
 		t.Error("a session is left")
 	}
-	// Nobody has it.
+	// No peer has it.
 	out = x.gets(h2, "2 nonsuch  1 1")
 	x.check(x.gets(h2, ackFor(t, out[1])), "9 "+token(out[1])+" 404 2 nonsuch  2 2")
 	// The view, the one that was silent for the longest time first.
@@ -248,7 +248,7 @@ func TestDispatcherFragments(t *testing.T) {
 	if !m.heard.Equal(x.now) {
 		t.Error("not renewed")
 	}
-	// Fragment 1 of other content begins anew.
+	// Fragment 1 with other content begins a new request.
 	x.check(x.gets(h2, "1 10.0.0.2 80 z  1 2"), "1 10.0.0.2 80 z  2 1")
 	x.check(x.gets(h2, "1 10.0.0.2 80 y  1 2"), "1 10.0.0.2 80 y  2 1")
 	x.check(x.gets(h2, "1 w  2 2"), "1 w  3 2")
@@ -269,8 +269,8 @@ func TestDispatcherFragments(t *testing.T) {
 	}
 }
 
-// TestDispatcherAmplification: an address that proves nothing gets no more than three times
-// what came from it, whatever it sends, and however long.
+// TestDispatcherAmplification: an address that proves nothing gets at most three times the
+// bytes that came from it, whatever it sends, and however long.
 func TestDispatcherAmplification(t *testing.T) {
 	x := newDispatcherTest(t, &Server{})
 	for i := range 2000 {
@@ -396,7 +396,7 @@ func TestDispatcherRetransmits(t *testing.T) {
 	}
 }
 
-// TestDispatcherMeasures: what was sent twice is not measured (Karn).
+// TestDispatcherMeasures: a fragment that was sent twice is not measured (Karn).
 func TestDispatcherMeasures(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		x := newDispatcherTest(t, &Server{})

@@ -31,9 +31,9 @@
 //
 //	1 10.0.0.2 80  1 1                 update: the peer whose HTTP server is there shares nothing
 //	1 10.0.0.3 80 new.txt  1 1         it shares one file
-//	2 new.txt  1 1                     look-up: who has it?
+//	2 new.txt  1 1                     look-up: which peers have it?
 //	3 10.0.0.3 80  1 1                 exit: the peer leaves
-//	4 KEY  1 1                         view: what is there? KEY is any word, and optional
+//	4 KEY  1 1                         view: list the peers; KEY is any word, and optional
 //	6 TOKEN NAME { IP PORT } ...  2 2                                     answers a look-up
 //	8 TOKEN KEY COUNT { IP PORT TIME FILES { NAME } ... } ...  2 2        answers a view
 //	9 TOKEN CODE TYPE [NAME]  2 2                                         error; 404: no peer has it
@@ -83,8 +83,8 @@
 // hosts. While the registry is less than half full this is allowed. Then a host may have a
 // sixteenth of the registry. From seven eighths on, an update of a host that never
 // confirmed a token is refused with 503 and a token. The acknowledgement of the token
-// proves the address, and [Client] sends the update again. A client that sends only
-// datagrams of its own, as the document's, is registered when it repeats its update, but
+// proves the address, and [Client] sends the update again. A client that does
+// not confirm tokens, such as the document's, is registered when it repeats its update, but
 // is the first to make room for others. A look-up names one peer of each host before a
 // second one of any host.
 //
@@ -126,9 +126,9 @@
 //   - A datagram is encoded and decoded: message.go, field.go, answer.go; a long message is
 //     cut: fragment.go.
 //   - A directory takes a datagram: dispatcher.go; it does what a request asks for:
-//     handle.go; what it keeps of one address: session.go; what a view shows: listing.go.
-//   - A peer is registered, looked up and expires: registry.go, names.go; what one host may
-//     have: host.go.
+//     handle.go; its state for one address: session.go; the answer to a view: listing.go.
+//   - A peer is registered, looked up and expires: registry.go, names.go; the share of one
+//     host: host.go.
 //   - A client sends a fragment again, and takes an answer: exchange.go, timer.go.
 //   - A peer announces its files: peer.go; serves them: http.go, conns.go; knows their
 //     digests: share_store.go, version.go, digest_cache.go.

@@ -162,9 +162,9 @@ func (x *exchange) awaitAnswer(now time.Time) {
 	x.due = now.Add(x.timeout())
 }
 
-// timeout is how long to wait for the directory. Its answer may have been lost, too,
-// and it has a timer of its own, which measures nothing before the first fragment is
-// acknowledged: that is given time to run out first.
+// timeout is how long to wait for the directory. If its answer was lost, the directory
+// sends it again after its own timer, which is not measured before the first fragment is
+// acknowledged. So the client's timer runs longer than the directory's.
 func (x *exchange) timeout() time.Duration {
 	d := x.timer.timeout()
 	if x.current > x.request.total() {

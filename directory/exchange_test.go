@@ -52,7 +52,7 @@ func TestExchangeIgnores(t *testing.T) {
 	}
 }
 
-// TestExchangeMeasures: what was sent twice is not measured (Karn).
+// TestExchangeMeasures: a fragment that was sent twice is not measured (Karn).
 func TestExchangeMeasures(t *testing.T) {
 	for again, measured := range map[bool]bool{false: true, true: false} {
 		var tm timer

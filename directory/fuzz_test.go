@@ -40,7 +40,7 @@ func FuzzParseMessage(f *testing.F) {
 func FuzzDispatcher(f *testing.F) {
 	f.Add([]byte("1 10.0.0.2 80 a  1 1\n2 a  1 1\n6 x  2 1\n4  1 1"), byte(1))
 	f.Add([]byte("1 10.0.0.2 80 a  1 3\n1 b  2 3\n1 b  2 3\n1 c  3 3\n3 10.0.0.2 80  1 1"), byte(9))
-	// Nobody has it; each sixth line is from the same address.
+	// No peer has it; each sixth line is from the same address.
 	more := strings.Repeat("x", 950) + " " + strings.Repeat("y", 950)
 	long := []string{"2 nobody  1 9"}
 	for i := 2; i < 9; i++ {

@@ -37,7 +37,7 @@ func serveInMemory(t *testing.T, p *Peer) *memoryPeer {
 	return m
 }
 
-// dial connects, and returns nil if nobody accepts.
+// dial connects, and returns nil if no connection is accepted.
 func (m *memoryPeer) dial() net.Conn {
 	near, far := net.Pipe()
 	select {
@@ -70,7 +70,7 @@ func (d *diary) Withdraw(context.Context, netip.AddrPort) error {
 }
 
 // TestPeerEnding: at the end the directory is told at once, a download that is under way
-// may end, and nobody waits longer than Grace.
+// may complete, and Serve waits for it no longer than Grace.
 func TestPeerEnding(t *testing.T) {
 	data := noise(1, 1<<20)
 	for _, tt := range []struct {
@@ -126,8 +126,8 @@ func TestPeerEnding(t *testing.T) {
 	}
 }
 
-// TestPeerEndsHandlers: what is interrupted at the end has ended, its hooks included, when
-// Serve returns.
+// TestPeerEndsHandlers: when Serve returns, the handlers that it interrupted have
+// returned, their hooks included.
 func TestPeerEndsHandlers(t *testing.T) {
 	p := sharing(t, map[string][]byte{"f": noise(1, 1<<20)})
 	p.Grace = -1

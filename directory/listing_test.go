@@ -18,8 +18,8 @@ func (x *dispatcherTest) view() string {
 	return strings.TrimSuffix(strings.TrimPrefix(answer[0], "8 "+token(out[1])+" key "), "  2 2")
 }
 
-// TestListingIsShared: who asks soon after another is shown the same, unless something
-// has changed but the times.
+// TestListingIsShared: two views in quick succession get the same listing, unless more than
+// the times has changed.
 func TestListingIsShared(t *testing.T) {
 	x := newDispatcherTest(t, &Server{})
 	x.gets(h3, "1 10.0.0.3 80 a  1 1")

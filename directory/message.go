@@ -161,7 +161,7 @@ type packet struct {
 }
 
 // parsePacket takes a datagram apart. The body aliases b, and is empty or ends with a
-// space; see checkBody for the rest of what it must be.
+// space; checkBody checks the rest.
 func parsePacket(b []byte) (packet, error) {
 	if len(b) < len("4  1 1") || b[0] < '1' || b[0] > '9' || b[1] != ' ' {
 		return packet{}, ErrMalformed
@@ -175,7 +175,7 @@ func parsePacket(b []byte) (packet, error) {
 	if rest, p.seq, ok = lastNumber(rest); !ok || p.seq > p.total+1 {
 		return packet{}, ErrMalformed
 	}
-	// What is left is a space, and the fields with a space after each.
+	// The rest is a space, and the fields with a space after each.
 	if len(rest) == 0 || rest[len(rest)-1] != ' ' || p.total >= maxNumber {
 		return packet{}, ErrMalformed
 	}

@@ -10,7 +10,7 @@ type names struct {
 }
 
 // A nameRecord is one name, and the peers that have such a file. first has one peer of
-// each host, and more has the other peers of the same hosts: so many ports of one host
+// each host, and more has the other peers of the same hosts. So one host with many ports
 // cannot keep other hosts out of an answer.
 type nameRecord struct {
 	text        string

@@ -65,7 +65,7 @@ type Peer struct {
 	trace     sync.Mutex     // one hook at a time
 }
 
-// errNotServing: there is no address to announce.
+// errNotServing is the error of Announce while Serve does not run: no address is known.
 var errNotServing = errors.New("directory: the peer is not serving")
 
 // Share offers a file in Root to others, from now on. name is a file name, not a path.
@@ -150,8 +150,8 @@ func (p *Peer) hook(call func(*Trace)) {
 // Serve serves the shared files on l, and tells the directory each [Peer.Period] and
 // when something changed, until ctx ends. Then it takes leave of the directory, lets
 // downloads that are under way end within [Peer.Grace], and returns ctx's cause. A
-// directory that does not answer is no error: Serve goes on, and tells it when it is
-// back.
+// directory that does not answer does not end Serve, which tells it again at the next
+// period.
 //
 // l stays the caller's. If it has no method SetDeadline, Serve closes it at the end,
 // because nothing else ends its Accept. One call runs at a time.
@@ -239,7 +239,7 @@ func (p *Peer) announceAll(ctx context.Context, changed chan<- struct{}) {
 	}
 }
 
-// digestAll computes the digests of what is shared, before a client asks for them.
+// digestAll computes the digests of the shared files before a client asks for them.
 func (p *Peer) digestAll(ctx context.Context, changed <-chan struct{}) {
 	p.cache().clean(time.Now())
 	for {

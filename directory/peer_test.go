@@ -21,7 +21,7 @@ import (
 	"github.com/ferrygo/ferry"
 )
 
-// A quietListener accepts nobody: what is tested is what the directory is told.
+// A quietListener accepts no connection, for tests of the messages to the directory.
 type quietListener struct {
 	addr net.Addr
 	done chan struct{}
@@ -67,7 +67,8 @@ func files(t *testing.T, c *Client, host string) []string {
 	return nil
 }
 
-// TestPeerAnnounces: what is shared while running, the keep-alive, and the exit.
+// TestPeerAnnounces: a peer announces files shared while it runs, keeps itself registered,
+// and takes leave.
 func TestPeerAnnounces(t *testing.T) {
 	p := sharing(t, map[string][]byte{"a": nil})
 	if err := os.WriteFile(filepath.Join(p.Root.Name(), "b"), nil, 0o600); err != nil {
@@ -168,7 +169,7 @@ func TestPeerExpires(t *testing.T) {
 	})
 }
 
-// TestClientErrors: nobody there, a directory that only acknowledges, refusals, a
+// TestClientErrors: an absent directory, a directory that only acknowledges, refusals, a
 // context that ends.
 func TestClientErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

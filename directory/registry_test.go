@@ -174,7 +174,7 @@ func TestLookupSpreads(t *testing.T) {
 }
 
 // TestLookupSpreadsOverHosts: many ports of one host do not keep another host out of an
-// answer, whoever comes and goes.
+// answer, in whatever order peers come and go.
 func TestLookupSpreadsOverHosts(t *testing.T) {
 	reg := newRegistry(time.Hour, registryLimits{10_000, 1000, 1e6})
 	honest := netip.MustParseAddrPort("10.0.0.1:80")
@@ -257,7 +257,7 @@ func TestRegistryFlood(t *testing.T) {
 	}
 }
 
-// TestRegistryBytes: long names count for what they take.
+// TestRegistryBytes: the bytes of long names are counted.
 func TestRegistryBytes(t *testing.T) {
 	reg := newRegistry(time.Hour, registryLimits{peers: 1000, files: 1000, entries: 20_000})
 	for i := range 100 {

@@ -62,7 +62,7 @@ func (s *session) due() time.Time { return s.last.Add(s.timer.timeout()) }
 const tokenLen = 8
 
 // setAnswer makes body the session's answer. It reports false if the request was too
-// short for an answer of so many fragments; the answer must then be shorter.
+// short for an answer with that number of fragments; the answer must then be shorter.
 //
 // The first fragment is no longer than the datagram of requestLen bytes that the
 // address sent. It holds nothing but a token, which its acknowledgement repeats: a host

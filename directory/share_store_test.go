@@ -11,8 +11,8 @@ import (
 	"github.com/ferrygo/ferry/directory/fetch"
 )
 
-// TestDigestsOfWhatMayChange: those of a file that was changed just now are computed
-// anew until a change would show.
+// TestDigestsOfWhatMayChange: the digests of a file that has just changed are computed
+// for each request, until another change would show in its time stamps.
 func TestDigestsOfWhatMayChange(t *testing.T) {
 	p := sharing(t, map[string][]byte{"f": []byte("hello, world")})
 	synctest.Test(t, func(t *testing.T) {

@@ -6,7 +6,7 @@ import "sync"
 type Stats struct {
 	// Received and Sent count datagrams. Sent includes Retransmitted: fragments of answers
 	// that were not acknowledged in time. Received includes Duplicates, which had been
-	// accepted before, and what was ignored: Unexpected could not be decoded or did not fit
+	// accepted before, and ignored datagrams: Unexpected could not be decoded or did not fit
 	// the exchange, and Unsolicited came from an address that takes no part.
 	Received, Duplicates, Unexpected, Unsolicited uint64
 	Sent, Retransmitted                           uint64

@@ -86,9 +86,9 @@ type Exchange struct {
 // levelPacket is the level of what happens for every update that changes nothing.
 const levelPacket = slog.LevelDebug - 4
 
-// LogTrace returns a Trace that logs every event to l: what happens once for each peer,
-// request or file at slog.LevelInfo, what was ignored at slog.LevelDebug, and updates that
-// change nothing below that.
+// LogTrace returns a Trace that logs every event to l: events of a peer, request or file
+// at slog.LevelInfo, ignored datagrams at slog.LevelDebug, and updates that change nothing
+// below that.
 func LogTrace(l *slog.Logger) *Trace {
 	return &Trace{
 		Updated:  logEvent(l, slog.LevelInfo, "peer updated", addrAttr, filesAttr),

@@ -67,8 +67,8 @@
 // # Limits
 //
 // Nodes are not authenticated. A node chooses its identifier only by choosing its address, but a host with many
-// addresses can surround a key and say that it has no holders, or false ones. A false holder costs a connection: what is
-// fetched is verified where a digest is known. A node is believed only for keys between it and
+// addresses can surround a key and say that it has no holders, or false ones. A false holder costs a connection: fetched files
+// are verified where a digest is known. A node is believed only for keys between it and
 // the successor that it names, but it can name one that does not exist, and so hide the keys between.
 //
 // A publication is kept by the Successors nodes after its key for Expiry, and is renewed by the

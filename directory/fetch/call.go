@@ -13,7 +13,7 @@ import (
 
 // A call is one call of Fetch. The goroutine that runs it owns its state and the file.
 // The other goroutines search for sources, make requests and compute digests. They send
-// what they have as events, and touch nothing of the call's that changes.
+// their results as events, and touch no state of the call that changes.
 //
 //	search ----- found, searched ----->|
 //	ask -------- answered ------------>|  call   chooses the file, divides it, writes it
@@ -64,7 +64,8 @@ func (c *call) send(e event) bool {
 	}
 }
 
-// run does what is to do, and takes events, until the file is complete or cannot be had.
+// run starts the work that is due, and takes events, until the file is complete or cannot be
+// fetched.
 func (c *call) run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -121,7 +122,7 @@ func (c *call) step(now time.Time) error {
 	return nil
 }
 
-// makeRoom removes what this call has stored if the disk is full: nobody may resume it,
+// makeRoom removes what this call has stored if the disk is full: it may never be resumed,
 // and the other users of the disk need the room.
 func (c *call) makeRoom(err error) {
 	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
@@ -224,7 +225,7 @@ func (c *call) failure(k key) error {
 	return errors.Join(errs...)
 }
 
-// hopeless is why the file cannot be had.
+// hopeless returns the reasons why the file cannot be fetched.
 func (c *call) hopeless() error {
 	known := errors.Join(c.failures...)
 	if c.searchErr != nil {

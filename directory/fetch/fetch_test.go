@@ -380,7 +380,7 @@ func TestFetchNobody(t *testing.T) {
 	}
 }
 
-// TestFetchReplacesFilesOnly: something else of that name stays, and nobody is asked.
+// TestFetchReplacesFilesOnly: what is not a file is not replaced, and no source is asked.
 func TestFetchReplacesFilesOnly(t *testing.T) {
 	root := openDir(t, nil)
 	if err := errors.Join(root.Mkdir("dir", 0o755), root.Symlink("nowhere", "link")); err != nil {

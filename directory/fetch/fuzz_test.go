@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// FuzzReadPieces: what is a piece list, is written as it was read.
+// FuzzReadPieces: a valid piece list is written as it was read.
 func FuzzReadPieces(f *testing.F) {
 	for _, p := range []Pieces{{}, {Size: 1, Sums: make([][32]byte, 1)}, {Size: PieceLength + 1, Sums: make([][32]byte, 2)}} {
 		b, _ := p.AppendText(nil)

@@ -28,7 +28,7 @@ type part struct {
 	fresh       bool      // kept did not exist before this call
 }
 
-// A partFile is a file that holds the first bytes of what is fetched, or pieces of it.
+// A partFile is a file that holds the first bytes, or pieces, of the file being fetched.
 type partFile struct {
 	file      *wholefile.File
 	have      int64 // bytes that count

@@ -50,7 +50,7 @@ func TestFetchValidators(t *testing.T) {
 			if got, _ := root.ReadFile("f"); (err == nil) != tt.ok || tt.ok && !bytes.Equal(got, data) {
 				t.Errorf("%s: %d bytes, %v", tt.name, len(got), err)
 			}
-			// What has come is kept for the next call.
+			// The bytes that arrived are kept for the next call.
 			if got, _ := root.ReadFile(".f.part"); !tt.ok && len(got) < 3000 {
 				t.Errorf("%s: %d bytes are kept", tt.name, len(got))
 			}
@@ -58,8 +58,8 @@ func TestFetchValidators(t *testing.T) {
 	}
 }
 
-// TestFetchKeepsMore: another version does not take the place of what is there before
-// more of it has arrived.
+// TestFetchKeepsMore: another version does not replace the kept part before more of it
+// has arrived.
 func TestFetchKeepsMore(t *testing.T) {
 	v1, v2 := noise(5, 10_000), noise(6, 12_000)
 	for _, tt := range []struct{ n, kept int }{{1500, 6000}, {6500, 6500}} {

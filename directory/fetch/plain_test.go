@@ -166,8 +166,8 @@ func spoiling(size int) http.Handler {
 	}), tagged)
 }
 
-// TestFetchPlainHalfWrong: one who goes on with what another has spoilt may begin anew,
-// and is not blamed.
+// TestFetchPlainHalfWrong: a source that continues a part that another source has spoilt
+// may begin again at 0, and is not blamed.
 func TestFetchPlainHalfWrong(t *testing.T) {
 	data := noise(11, 1000)
 	root := openDir(t, nil)
@@ -189,7 +189,7 @@ func TestFetchPlainHalfWrong(t *testing.T) {
 	})
 }
 
-// A cutWriter writes so many bytes, and then the connection breaks.
+// A cutWriter breaks the connection after a number of bytes.
 type cutWriter struct {
 	http.ResponseWriter
 	left int
@@ -204,8 +204,8 @@ func (c *cutWriter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// TestFetchPlainAnewInPieces: a source that begins anew, because what another delivered was
-// wrong, may break off again and again as long as it gets on.
+// TestFetchPlainAnewInPieces: a source that begins again at 0, because another source
+// delivered wrong bytes, may break off repeatedly as long as it makes progress.
 func TestFetchPlainAnewInPieces(t *testing.T) {
 	data := noise(11, 1000)
 	root := openDir(t, nil)

@@ -58,7 +58,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// TestPlanRejects: a wrong piece is to be fetched again, and stored again.
+// TestPlanRejects: a wrong piece is fetched again, and stored again.
 func TestPlanRejects(t *testing.T) {
 	a, b := &source{run: firstRun}, &source{run: firstRun}
 	p := newPlan(4)

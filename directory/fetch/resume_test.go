@@ -91,8 +91,8 @@ func TestFetchResumeCancelled(t *testing.T) {
 	}
 }
 
-// TestFetchBeginsAnew: what is there and cannot be gone on with, from a server without
-// digests, is fetched from the beginning.
+// TestFetchBeginsAnew: a part that cannot be resumed, from a server without digests, is
+// fetched from the beginning.
 func TestFetchBeginsAnew(t *testing.T) {
 	data := noise(7, 5000)
 	const tag = `"v1"`
@@ -204,8 +204,8 @@ func TestFetchEndsEarly(t *testing.T) {
 	}
 }
 
-// TestFetchForgetsValidator: what is there from a source without digests, and a validator
-// beside it, is not taken for its file any more when one with digests has added to it.
+// TestFetchForgetsValidator: the validator of a part from a source without digests no longer
+// counts after a source with digests has added to the part.
 func TestFetchForgetsValidator(t *testing.T) {
 	data := noise(9, 2*PieceLength)
 	root := openDir(t, map[string][]byte{".f.part": data[:PieceLength]})

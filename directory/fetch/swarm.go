@@ -140,7 +140,7 @@ func (c *call) members(w *swarm) (members []*source) {
 	return members
 }
 
-// endSwarm notes that the file cannot be had from its sources.
+// endSwarm notes that the sources of the swarm cannot deliver the file.
 func (c *call) endSwarm(err error) {
 	for _, s := range c.members(c.swarm) {
 		s.tried = true

@@ -11,8 +11,8 @@ import (
 )
 
 // TestFetchBlames: all but the first piece of a request is verified at the end only. A
-// source that is found out then is dropped, whatever it is at, loses what it is credited
-// for, and what it spoilt comes from another.
+// source that is found to be wrong is dropped, also in mid-request, loses its credit, and
+// the pieces that it spoilt are fetched from another.
 func TestFetchBlames(t *testing.T) {
 	data := noise(5, 8*PieceLength)
 	files := map[string][]byte{"f": data}
@@ -70,8 +70,8 @@ func TestFetchBlames(t *testing.T) {
 	}
 }
 
-// TestSwarmStrict: beyond the first piece of a request nothing is verified on arrival,
-// until the whole was wrong once. Then everything is, and what is wrong is not stored.
+// TestSwarmStrict: only the first piece of a request is verified on arrival, until the
+// whole file was wrong once. Then each piece is verified, and wrong ones are not stored.
 func TestSwarmStrict(t *testing.T) {
 	data := noise(6, 4*PieceLength)
 	files := map[string][]byte{"f": data}

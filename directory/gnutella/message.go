@@ -181,7 +181,7 @@ func ParseHeader(b []byte) (m Message, length int, err error) {
 }
 
 // ParsePayload decodes the payload of a message whose header is decoded. A message of an unknown
-// type has no fields, and is no error. Nothing in the message aliases b.
+// type has no fields, which is not an error. Nothing in the message aliases b.
 func (m *Message) ParsePayload(b []byte) error {
 	ok := true
 	switch m.Type {
