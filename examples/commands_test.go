@@ -182,8 +182,8 @@ func TestExtendedCommands(t *testing.T) {
 	r.wait()
 }
 
-// Of two senders for one file the first to complete has it; that the other is turned
-// away is no reason to leave before the time.
+// Of two senders of one name the first to complete delivers the file. The refusal of the
+// other does not end the receiver early.
 func TestTwoSenders(t *testing.T) {
 	name, data := writeNoise(t, 1000)
 	file := filepath.Join(t.TempDir(), "copy")

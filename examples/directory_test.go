@@ -71,7 +71,7 @@ const (
 )
 
 // A demonstration is the one of CEN 502 project 2, part II, 3: a directory and three
-// peers, each on a host of its own. Here hosts are addresses of the loopback network.
+// peers, each on its own host. Here hosts are addresses of the loopback network.
 type demonstration struct {
 	t     *testing.T
 	at    string       // of the directory
@@ -262,7 +262,7 @@ new.txt
 	if _, err := os.Stat(filepath.Join(d.dirs[4], "new.txt")); err == nil {
 		t.Error("something arrived")
 	}
-	// What nobody has at all.
+	// A file that no peer has.
 	d.peers[4].say("Enter the file you require:", "1")
 	if got, want := d.peers[4].say(prompt, "nonsuch"), "Processing the Request\n2 nonsuch\n(404, 'file not found')\n"+menu; got != want {
 		t.Errorf("%q, want %q", got, want)

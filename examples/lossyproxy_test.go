@@ -97,8 +97,8 @@ func TestLossyProxyTFTPHPA(t *testing.T) {
 			if packets < 2*98 || dropped == 0 || dropped > packets/8 {
 				t.Errorf("%d of %d packets were dropped, at a loss of one in twenty", dropped, packets)
 			}
-			// What is on its way when the proxy is interrupted finds nobody there, before
-			// or after all is counted.
+			// Packets in flight when the proxy is interrupted are dropped, before or after
+			// the counts are printed.
 			log := p.stderr.String()
 			lost, late := strings.Count(log, "cause=loss"), strings.Count(log, `cause="nobody there"`)
 			if dropped < lost || dropped > lost+late {
@@ -177,8 +177,8 @@ func checkCapture(t *testing.T, name string, packets, dropped int) {
 		t.Fatalf("tshark: %v", err)
 	}
 	text := string(out)
-	// What was on its way when the proxy was interrupted is there twice: as it left, and
-	// as it found nobody there.
+	// A packet in flight when the proxy was interrupted is logged twice: as sent and as
+	// dropped.
 	late := strings.Count(text, "dropped\tdropped: nobody there, packet ")
 	if got := strings.Count(text, "\n") - late; got != packets {
 		t.Errorf("the capture has %d packets, want %d", got, packets)

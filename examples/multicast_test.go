@@ -80,7 +80,7 @@ func TestMulticastInput(t *testing.T) {
 	p.stop()
 }
 
-// What is too long for a line is not lost in silence, nor what follows it.
+// A line that is too long is reported, and the lines after it are sent.
 func TestMulticastLongLine(t *testing.T) {
 	s := start(t, "mcast-send", "-v", "-iface", loopback(t), "-ttl", "0", "-group", "239.255.7.7:"+freePort(t))
 	s.in.Write([]byte("a line\n"))

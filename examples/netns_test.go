@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// A namespace is a network of its own, as a machine has.
+// A namespace is a separate network, like that of another machine.
 type namespace struct {
 	t    *testing.T
 	name string
@@ -64,8 +64,8 @@ func (ns namespace) must(args ...string) string {
 	return out
 }
 
-// lose makes the kernel drop this many of a hundred UDP packets that arrive, and in any
-// case the eighth: what arrives joined is one packet to it, so there may be few.
+// lose makes the kernel drop a percentage of the UDP packets that arrive, and always the
+// eighth: the kernel counts joined packets as one, so their number may be small.
 func (ns namespace) lose(percent int) {
 	ns.t.Helper()
 	if _, err := sh(ns.t, "ip", "netns", "exec", ns.name, "nft", fmt.Sprintf(

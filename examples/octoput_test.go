@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// A listener is a receiving program that runs. What it prints is read all the time, so
-// that it never waits for the test.
+// A listener is a receiving program that runs. Its output is read all the time, so that it
+// never waits for the test.
 type listener struct {
 	*exec.Cmd
 	addr   string
@@ -154,7 +154,8 @@ func TestOctoputKeeps(t *testing.T) {
 	same(t, filepath.Join(dir, "noise"), data)
 }
 
-// TestOctoputInterrupted: whoever is left is told, says so, and keeps nothing.
+// TestOctoputInterrupted: an interrupted program tells the other one, which says so and
+// keeps nothing.
 func TestOctoputInterrupted(t *testing.T) {
 	name, dir := sparse(t), t.TempDir()
 	r := startOctoput(t, "-o", filepath.Join(dir, "f"))

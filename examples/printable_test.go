@@ -30,7 +30,7 @@ func printableOnly(t *testing.T, program, printed, text string) {
 	}
 }
 
-// hostileFile writes a file with a name that a terminal obeys; it has a line break, too.
+// hostileFile writes a file whose name has terminal control sequences and a line break.
 func hostileFile(t *testing.T) (name string) {
 	name = filepath.Join(t.TempDir(), "n\n"+hostile)
 	if err := os.WriteFile(name, []byte("content"), 0o600); err != nil {

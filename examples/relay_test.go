@@ -194,7 +194,7 @@ func TestChat(t *testing.T) {
 	p.stop()
 }
 
-// TestChatInterrupt: an interrupt of one ends both; one alone ends, too.
+// TestChatInterrupt: an interrupted client ends, although its peer does not answer.
 func TestChatInterrupt(t *testing.T) {
 	p, addr := startRelayd(t)
 	alone, err := net.ListenPacket("udp", "127.0.0.1:0")

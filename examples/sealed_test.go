@@ -156,7 +156,7 @@ func TestSealedDirectory(t *testing.T) {
 	}
 }
 
-// TestKeyFiles: what is wrong with a key file is said, and never what is in it.
+// TestKeyFiles: errors say why a key file is invalid, and never show its contents.
 func TestKeyFiles(t *testing.T) {
 	key := newKey(t)
 	text, err := os.ReadFile(key)

@@ -8,7 +8,7 @@ import (
 )
 
 // TestTFTPAtEveryAddress: a server on a wildcard address is reached at every address of its
-// host, in both modes; and what it grants fits the path to the client.
+// host, in both modes; and the block size that it grants fits the path to the client.
 func TestTFTPAtEveryAddress(t *testing.T) {
 	a, b := namespaces(t)
 	for _, ns := range []namespace{a, b} {

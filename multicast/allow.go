@@ -75,7 +75,7 @@ func checkZone(zone string, group bool) error {
 }
 
 // chooseInterface sets the interface through which packets to groups leave, if none was
-// configured, there is no route to the group, and only one interface can be used. It reports
+// configured, the group has no route, and only one interface can be used. It reports
 // whether packets to the group have an interface.
 func (c *Conn) chooseInterface(group netip.Addr) bool {
 	if c.out.Load() != nil {

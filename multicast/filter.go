@@ -63,7 +63,7 @@ func (r *rule) from(source netip.Addr) bool {
 	return !slices.Contains(r.exclude, source)
 }
 
-// with returns a copy of f with the rules of ms instead of its own.
+// with returns a copy of f with the rules of ms in place of those of f.
 func (f *filter) with(ms []*member) *filter {
 	next := &filter{unicast: f.unicast, broadcast: f.broadcast, rules: make(map[netip.Addr][]rule)}
 	for _, m := range ms {

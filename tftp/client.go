@@ -160,7 +160,7 @@ func batchFor(window int, wide bool) int {
 	return min(max(window, 4), 32)
 }
 
-// worthJoining reports whether so many packets arrive at once that longer buffers are faster.
+// worthJoining reports whether enough packets arrive at once to make longer buffers faster.
 func worthJoining(window int, wide bool) bool { return wide || window >= 8 }
 
 // spinTime returns how long a client polls for the next window before it sleeps: about the

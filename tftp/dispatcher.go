@@ -124,7 +124,7 @@ func (d *dispatcher) watch(ctx context.Context, stop context.CancelCauseFunc) {
 	stop(ErrServerClosed)
 }
 
-// empty reports whether there is no session.
+// empty reports whether the dispatcher has no sessions.
 func (d *dispatcher) empty() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -216,7 +216,7 @@ const restartable = 2 * time.Second
 
 // admit makes a session for a request. It returns nil if the request repeats that of a
 // transfer in progress, and ferry.ErrBusy if there is no room. A transfer that only lingers
-// is over: the same request is a new one then.
+// is over, so the same request is then a new one.
 func (d *dispatcher) admit(ctx context.Context, p datagram.Packet) (*session, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

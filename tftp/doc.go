@@ -128,6 +128,6 @@
 //   - The loops: sender.go and receiver.go, on transfer.go, which both sides share. The state
 //     machines above read no socket and no clock.
 //   - A client's call: client.go. A server: server.go; which requests are accepted:
-//     dispatcher.go; who has a place, and who yields it: places.go; one transfer at a server:
-//     session.go, and its share of a single port: connshare.go.
+//     dispatcher.go; the places of transfers, and which of them yields: places.go; one transfer
+//     at a server: session.go, and its share of a single port: connshare.go.
 package tftp

@@ -13,7 +13,7 @@ import (
 // another one. It reads no socket and no clock.
 //
 // A forged request also takes a place. So a client that has not answered yields its place
-// after a second. If an address has reached its own bound, one of its own transfers yields.
+// after a second. If an address has reached the bound per address, one of its transfers yields.
 type places struct {
 	max, maxPerAddress int
 	used               int

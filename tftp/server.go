@@ -40,7 +40,7 @@ type Server struct {
 	// at the same time.
 	Handler ferry.Handler
 	// ListenPacket opens the conn of one transfer at local, whose port is 0 (RFC 1350,
-	// section 4: each transfer has a port of its own). The address is the one that the
+	// section 4: each transfer has its own port). The address is the one that the
 	// client asked, if it is known, or else that of the conn that was given to Serve. The
 	// server closes the conn. Nil means net.ListenPacket.
 	ListenPacket func(ctx context.Context, local netip.AddrPort) (net.PacketConn, error)

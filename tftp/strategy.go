@@ -39,8 +39,8 @@ type outbound struct {
 	packetLen int             // of a full block
 }
 
-// What may be sent to an address that has not answered, so that a request with a forged
-// address brings its victim no more (RFC 9000, section 8.1 has the idea). The first block of
+// The limits on packets to an address that has not answered. They bound the traffic that a
+// request with a forged address directs to a victim (RFC 9000, section 8.1 has the idea). The first block of
 // a file is longer than any request, so the limit does not depend on the request.
 const (
 	unverifiedPackets = 3

@@ -14,8 +14,8 @@ import (
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
-// A link is what a transfer reads from and writes to: a *datagram.Conn of its own, or its
-// share of the server's only conn.
+// A link is the conn of a transfer: its own *datagram.Conn, or its share of the server's
+// only conn.
 type link interface {
 	Read(deadline time.Time) ([]datagram.Packet, error)
 	Write(pkts []datagram.Packet) (int, error)

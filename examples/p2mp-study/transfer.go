@@ -38,7 +38,7 @@ func transfer(w way, p point, content []byte, seed uint64) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	// A conn around the sender's, and not the links, has the rate: what goes to the group
+	// A conn around the sender's, and not the links, has the rate: a packet to the group
 	// leaves once.
 	link := lossy.Wrap(conn, lossy.Shared(lossy.RateWith(lossy.RateConfig{
 		BitsPerSecond: *rate, Overhead: overhead, Packets: *queue,
@@ -56,7 +56,7 @@ func transfer(w way, p point, content []byte, seed uint64) (result, error) {
 			return result{}, err
 		}
 		defer conn.Close()
-		// The P2MP-FTP report, "Server", point 3: what is lost is lost on its way to a
+		// The P2MP-FTP report, "Server", point 3: packets are lost on the way to a
 		// receiver. Acknowledgements arrive.
 		models := append([]lossy.Model{lossy.Loss(p.loss)}, trip...)
 		if err := network.SetLink(host(0).Addr(), at.Addr(), models...); err != nil {

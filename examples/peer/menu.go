@@ -52,7 +52,7 @@ func (m *menu) run(ctx context.Context, served chan error) error {
 			fmt.Fprintln(m.out, printable.Error(err))
 		}
 	}
-	// Nobody is there to choose: the files are served on.
+	// The input has ended: no choice will come, and the files are still served.
 	fmt.Fprintln(m.out)
 	select {
 	case <-ctx.Done():

@@ -117,7 +117,7 @@ func send(ctx context.Context, to []netip.AddrPort) (p2mp.Report, error) {
 	return s.Send(ctx, conn, to, source)
 }
 
-// listen opens a loopback socket that loses some of what is written to it.
+// listen opens a loopback socket that loses some of the packets written to it.
 func listen(n uint64) (net.PacketConn, error) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -126,7 +126,7 @@ func listen(n uint64) (net.PacketConn, error) {
 	return lossy.Wrap(conn, lossy.Seed(*seed+n), lossy.Loss(*loss)), nil
 }
 
-// prove compares the digests of what was sent and what arrived, and prints a table.
+// prove compares the digests of the sent and the received files, and prints a table.
 func prove(report p2mp.Report, tmp string) error {
 	want, err := digest(*file)
 	if err != nil {

@@ -51,7 +51,7 @@ const (
 	perSecond = 40.5
 )
 
-// table prints the lines, and what cannot be beaten.
+// table prints the lines, and the bound that no strategy can beat.
 func table(w io.Writer, lines []line, size int64, runs int) error {
 	blocks := size/512 + 1
 	fmt.Fprintf(w, "%d bytes, %d blocks of 512; %d runs of each\n\n", size, blocks, runs)
@@ -71,8 +71,8 @@ than %.1f, so that pacing takes at least %.2f s and 50 ms more; bursts with all 
 	return err
 }
 
-// allKnowing is about how long it takes to bring so many blocks in full windows, when
-// it is known at once what has been lost: the last window needs its share only.
+// allKnowing is about how long a file of this many blocks takes in full windows, if the
+// sender knew at once which packets are lost. The last window needs only its share.
 func allKnowing(blocks int64) float64 {
 	const window, delay = 0.2, 0.05
 	return float64(int64((float64(blocks)-1)/perWindow))*window + delay

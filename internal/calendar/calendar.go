@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// The calendar covers days*day ahead of the current day; what is later waits in a heap.
+// The calendar covers days*day ahead of the current day; later events wait in a heap.
 const (
 	day  = int64(time.Millisecond)
 	days = 1 << 16

@@ -37,7 +37,7 @@ type World struct {
 	trace   uint64
 }
 
-// wake is the value of an event that is no message.
+// wake is the value of an event that is not a message.
 const wake = -1
 
 // A slot holds a message on its way.

@@ -56,9 +56,8 @@ func toItself(e *env) {
 	e.expect(a, "to myself", a)
 }
 
-// nobody writes to an unused address: that is not an error, not even at the
-// second write, when a real network has answered the first with an ICMP
-// message.
+// nobody writes to an unused address. No write is an error, although a real network
+// has answered the first with an ICMP message before the second.
 func nobody(e *env) {
 	a, b := e.pair()
 	gone := b.LocalAddr()

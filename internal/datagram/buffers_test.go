@@ -17,7 +17,7 @@ func TestSetBuffers(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux says what it granted")
 	}
-	// What it says is in the units of the request.
+	// The granted size is in the units of the request.
 	for _, size := range []int{40 << 10, 60 << 10} {
 		if err := errors.Join(conn.SetReadBuffer(size), conn.SetWriteBuffer(size+100)); err != nil {
 			t.Fatal(err)

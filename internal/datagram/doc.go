@@ -49,10 +49,9 @@
 // # Choices
 //
 // Datagrams of one length for one destination go to the kernel in one piece, where it can cut
-// them apart. The first try shows whether the device can do it; if not, there is no further
-// try on that conn. Datagrams that arrive are joined only if [Config.Join] asks for it:
-// nobody else can use the socket until Release, because one read may return several
-// datagrams.
+// them apart. The first try shows whether the device can do it; if not, the conn does not
+// try again. Datagrams that arrive are joined only if [Config.Join] asks for it: the caller
+// cannot share the socket until Release, because one read may return several datagrams.
 //
 // An address is always unmapped: an IPv4 host that writes to a dual-stack socket is 192.0.2.1
 // and not ::ffff:192.0.2.1. It can be passed to Write as it is. A zone is the name of an

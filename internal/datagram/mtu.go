@@ -6,7 +6,7 @@ import (
 )
 
 // PathMTU returns the length of the longest IP packet that reaches an address without
-// fragmentation, as far as the system knows it: what it learned about the path, or the MTU of
+// fragmentation, as far as the system knows it: the MTU that it learned for the path, or that of
 // the interface that the packet leaves through. local is the address that the packet is sent from;
 // the zero Addr lets the system choose. PathMTU returns 0 if the MTU is not known, or if the
 // conn is not a socket.

@@ -56,7 +56,7 @@ func paths(pc net.PacketConn, cfg *Config) (in reader, out writer, undo func()) 
 	return in, out, undo
 }
 
-// Offloading returns what controls the offload of pc: pc itself, or the system's reader and
+// Offloading returns the value that controls the offload of pc: pc itself, or the system's reader and
 // writer, as [Batches] returned them. It returns nil if there is no offload.
 func Offloading(pc net.PacketConn, r BatchReader, w BatchWriter) Offloader {
 	if o, ok := pc.(Offloader); ok {

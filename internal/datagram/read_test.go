@@ -352,7 +352,7 @@ func TestReadLooks(t *testing.T) {
 	}
 }
 
-// A lookReader's deadline always passes; what has arrived is scripted.
+// A lookReader's deadline always passes; the packets that arrive are scripted.
 type lookReader struct {
 	pkts         []Packet
 	err          error

@@ -32,7 +32,7 @@ func TestSpin(t *testing.T) {
 		if want := []int{0, 1, 2, 3, 5, 9, 17, 33, 49}; !slices.Equal(spun, want) {
 			t.Errorf("Reads %v looked, want %v", spun, want)
 		}
-		// What is found is returned without a read, and encourages.
+		// A packet that is found is returned without a read, and the conn looks more often.
 		looker.pkts = []Packet{to(peer, "data")}
 		for range maxSkipped { // what is left of them
 			_, _ = c.Read(later)

@@ -171,7 +171,7 @@ func TestWriteManyDestinations(t *testing.T) {
 	if n := len(w.addrs); n > maxAddrs {
 		t.Errorf("%d addresses remembered", n)
 	}
-	// But what is in use is.
+	// Addresses in use are remembered.
 	again := netip.AddrPortFrom(addr, 7)
 	one, _ := w.addr(again)
 	if two, _ := w.addr(again); one != two {

@@ -26,7 +26,7 @@ const (
 	skipAfterLong = 255
 )
 
-// giveWay lets other processes have the processor, then polls for what they sent. Otherwise
+// giveWay lets other processes have the processor, then polls for their packets. Otherwise
 // each packet preempts a sender that shares the processor with its receivers: the receiver
 // wakes, reads that packet, and sleeps again. If no process waits for the processor, it takes
 // a microsecond.

@@ -24,7 +24,7 @@ const (
 // unacknowledged, and the system retransmits for 15 minutes (RFC 9293, section 3.8.3, R2).
 //
 // A host that answers but does not read is not gone. For this reason TCP_USER_TIMEOUT (RFC 5482) is not
-// used: Linux applies it to a closed window, too.
+// used: Linux also applies it to a closed window.
 //
 // Watch returns at once, and ends when conn is closed. On macOS and Windows gone is not called: reading
 // and writing fail.

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// closedState is TCP_CLOSE of Linux (include/net/tcp_states.h). A connection in TIME-WAIT is in it, too.
+// closedState is TCP_CLOSE of Linux (include/net/tcp_states.h). It is also the state of a connection in TIME-WAIT.
 const closedState = 7
 
 func read(raw syscall.RawConn) (i info, ok bool) {

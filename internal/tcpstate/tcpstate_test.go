@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// TestWatch: a host is gone when it has acknowledged nothing of what was sent to it for the timeout.
+// TestWatch: a host is gone when it has acknowledged none of the sent bytes for the timeout.
 func TestWatch(t *testing.T) {
 	for _, tt := range []struct {
 		name string

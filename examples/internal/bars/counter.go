@@ -23,7 +23,7 @@ func NewCounter(f *os.File, name string, size int64) *Counter {
 	return c
 }
 
-// Set moves the bar to so many bytes.
+// Set moves the bar to a number of bytes.
 func (c *Counter) Set(bytes int64) { c.bar.SetCurrent(bytes) }
 
 // Wait draws the bar for the last time; if it is not full it stays where it is.

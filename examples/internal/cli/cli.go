@@ -98,7 +98,7 @@ func parse(flags *flag.FlagSet, args []string) error {
 	}
 }
 
-// versionLine names the program, its version, and what it was built with.
+// versionLine names the program, its version, and the Go version that built it.
 func versionLine(synopsis string) string {
 	name, _, _ := strings.Cut(synopsis, " ")
 	info, ok := debug.ReadBuildInfo()

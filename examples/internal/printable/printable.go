@@ -71,7 +71,7 @@ func replace(r rune) rune {
 func Is(r rune) bool {
 	const braillePatternBlank = '\u2800'
 	// IsGraphic excludes Cc, Cf (bidirectional overrides among them), Zl, Zp, private use and
-	// what is not assigned. The tables hold letters and marks that are not shown.
+	// unassigned code points. The tables hold letters and marks that are not shown.
 	return unicode.IsGraphic(r) && r != braillePatternBlank &&
 		!unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // Main calls run, which may call bubble, from any number of goroutines at once, to run a function
-// in a bubble of its own: inside it time passes only when all wait. Then the program exits with the status that
-// run returned. Flags must have been parsed.
+// in a separate bubble, in which time passes only when all goroutines wait. Then the program exits with the
+// status that run returned. Flags must have been parsed.
 func Main(run func(bubble func(f func())) (status int)) {
 	hideFlags()
 	body := func(t *testing.T) {
