@@ -32,7 +32,7 @@ func TestDigest(t *testing.T) {
 	}
 }
 
-// What can be read only once is left alone, and what cannot be read has no digest.
+// Digest does not read a Source that can be read only once, and fails if reading fails.
 func TestDigestErrors(t *testing.T) {
 	data := noise(1, 3*digestPiece)
 	gone, cancel := context.WithCancelCause(t.Context())

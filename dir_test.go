@@ -88,7 +88,7 @@ func TestResumedElsewhere(t *testing.T) {
 	}
 }
 
-// A file that nobody may write is resumed all the same. Its owner can write it in the end.
+// A part without write permission is resumed. After Commit its owner can write the file.
 func TestResumeReadOnly(t *testing.T) {
 	root, dir := openRoot(t)
 	data := noise(1, 10000)
@@ -122,7 +122,7 @@ func TestResumeReadOnly(t *testing.T) {
 	}
 }
 
-// What is held counts in whole chunks, but for the last one.
+// Resume returns a multiple of the chunk size, except at the end of the file.
 func TestResumeHolds(t *testing.T) {
 	root, _ := openRoot(t)
 	for _, tt := range []struct{ kept, chunk, held int }{

@@ -11,10 +11,10 @@ import (
 	"strings"
 )
 
-// Open implements [Opener]. It opens every regular file in the directory. Slashes at the
-// beginning, and elements that are empty or a dot, are skipped. If there is no file of
-// the name, backslashes are taken for slashes: boot loaders send them. A name with .. is
-// refused.
+// Open implements [Opener]. It opens every regular file in the directory. It skips
+// leading slashes, and elements that are empty or a dot. If the file does not exist, Open
+// takes backslashes for slashes, because boot loaders send them. It refuses a name with an
+// element "..".
 //
 // A link may have an absolute target if that is in the directory.
 func (d *Dir) Open(_ context.Context, r Request) (Source, error) {

@@ -100,8 +100,8 @@ func TestReadNames(t *testing.T) {
 	}
 }
 
-// TestReadLinks: a link is followed in the directory, even if its target is absolute, and
-// not out of it. What is told of the others is their kind.
+// TestReadLinks: Open follows links within the directory, also to absolute targets, and
+// refuses links that leave it. The errors have their kind.
 func TestReadLinks(t *testing.T) {
 	root, dir := openRoot(t)
 	if err := os.WriteFile(dir+"/file", []byte("text"), 0o600); err != nil {
@@ -128,7 +128,7 @@ func TestReadLinks(t *testing.T) {
 	}
 }
 
-// TestOpenPipe: a named pipe is refused, and nobody waits for its writer.
+// TestOpenPipe: Open refuses a named pipe without waiting for its writer.
 func TestOpenPipe(t *testing.T) {
 	root, dir := openRoot(t)
 	mkfifo(t, dir+"/pipe")
@@ -235,8 +235,8 @@ func TestForgedOfferKeepsPart(t *testing.T) {
 	}
 }
 
-// TestBoundedParts: parts that nobody comes back for are bounded in number, and many short
-// ones do not push out a long one. A full disk keeps none.
+// TestBoundedParts: the number of abandoned parts is bounded, and many short parts do not
+// displace a long one. On a full disk no parts are kept.
 func TestBoundedParts(t *testing.T) {
 	root, dir := openRoot(t)
 	d := &Dir{Root: root, Resume: true, MaxParts: 5}
@@ -269,7 +269,7 @@ func TestBoundedParts(t *testing.T) {
 	}
 }
 
-// TestNoRoom: what is larger than the disk, or than what is accepted, is refused at once.
+// TestNoRoom: a file larger than MaxSize or than the free disk space is refused at once.
 func TestNoRoom(t *testing.T) {
 	root, dir := openRoot(t)
 	for _, h := range []Handler{&Dir{Root: root}, &Dir{Root: root, Resume: true}, SaveAs(root, "f")} {

@@ -1,7 +1,7 @@
 // Package ferry is the root of a library that delivers files and messages over networks
-// that lose, delay and reorder packets. It holds what the protocols share: what a
-// transfer reads from ([Source], [Opener]), what it writes to ([Handler], [Sink]), a
-// directory that is both ([Dir]), and the errors that mean the same in every protocol.
+// that lose, delay and reorder packets. It holds the parts that the protocols share:
+// sources of files ([Source], [Opener]), destinations ([Handler], [Sink]), a directory for
+// both ([Dir]), and the errors that mean the same in every protocol.
 //
 //	root, err := os.OpenRoot("incoming")
 //	conn, err := net.ListenPacket("udp", ":7735")
@@ -27,7 +27,7 @@
 //   - [github.com/ferrygo/ferry/relay] passes messages between TCP clients: a broadcast
 //     server, forwarders in chains, and a chat that also uses UDP.
 //
-// And what they run on:
+// Supporting packages:
 //
 //   - [github.com/ferrygo/ferry/checksum] is the Internet checksum: whole, in parts, and
 //     updated in place.
@@ -41,9 +41,9 @@
 // Types and calls:
 //
 //   - A type that acts, such as p2mp.Sender, is a struct of options. Its zero value works.
-//     One value may run many transfers at once, each on a conn of its own.
+//     One value may run many transfers at once, each on a separate conn.
 //   - The caller makes the net.PacketConn or net.Listener, and closes it. No call closes
-//     what it was given, and Serve returns only an error.
+//     a conn or listener that it was given. Serve returns only an error.
 //   - A call that blocks takes a context first. It returns after its own goroutines have
 //     returned. If the context ended the call, the error wraps the context's cause.
 //   - A server has a method Stats, which may be called while it runs. Where the server is
@@ -58,7 +58,7 @@
 //   - Durations have the same names: JoinTimeout for the first answer, GiveUp for a peer
 //     that stops answering, Linger for the time in which the last answer is repeated.
 //
-// Names of what is reported:
+// Names in reports and events:
 //
 //   - The address of the other side is called Addr in every event, offer, request, report
 //     and error.
@@ -83,7 +83,7 @@
 //
 //   - A package prefixes its name to the errors that it returns. The errors of this
 //     package have no prefix; a protocol wraps them.
-//   - What the other side said is an error type of its own, such as tftp.Error. It wraps
+//   - An error that the other side sent is a separate error type, such as tftp.Error. It wraps
 //     an error of io/fs or of this package if one means the same.
 //   - The other side is told the kind of an error and nothing about this machine.
 //   - A packet that cannot be decoded, or does not fit, is counted and ignored.

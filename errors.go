@@ -23,12 +23,12 @@ var (
 	ErrSize = errors.New("source and its size differ")
 	// ErrTooLarge: a file is larger than the receiver accepts.
 	ErrTooLarge = errors.New("file too large")
-	// ErrDiskFull: there is no room for a file.
+	// ErrDiskFull: the disk has too little space for the file.
 	ErrDiskFull = errors.New("disk full")
 )
 
-// What is wrong with a packet. A packet like this is counted, reported to Trace and
-// ignored. It never ends a transfer.
+// Errors of packets. Such a packet is counted, reported to Trace and ignored. It never ends
+// a transfer.
 var (
 	// ErrTruncated: the packet is shorter than its header, or than its own fields say.
 	ErrTruncated = errors.New("packet too short")

@@ -44,7 +44,7 @@ func isEscape(err error) bool {
 	return ok && pe.Err.Error() == "path escapes from parent"
 }
 
-// isDiskFull reports whether err says that there is no room left.
+// isDiskFull reports whether err means that the disk or the quota is full.
 func isDiskFull(err error) bool {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return true

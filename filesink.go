@@ -110,7 +110,7 @@ func (s *fileSink) Commit() error {
 	return errors.Join(explain(s.File.Commit(s.d.Overwrite)), s.d.close(s.dir))
 }
 
-// Abort removes the temporary file. There is nobody to tell if that fails.
+// Abort removes the temporary file. It ignores errors of the removal.
 func (s *fileSink) Abort(error) {
 	_ = s.File.Abort()
 	_ = s.d.close(s.dir)
@@ -124,8 +124,8 @@ type resumableSink struct {
 	cut  bool  // what is beyond held was cut off
 }
 
-// Resume implements [Resumer]. The part is cut to what it returns only when there is
-// something to write behind it: an offer alone, which may be forged, destroys nothing.
+// Resume implements [Resumer]. The part is truncated to the returned length only
+// at the first write, so that an offer alone, which may be forged, destroys nothing.
 func (s *resumableSink) Resume(chunk int) (int64, error) {
 	s.held = min(s.held, s.size)
 	if s.held < s.size {

@@ -35,8 +35,8 @@
 // the size of the file alone, so that both sides know it ([Blocks]):
 //
 //  1. As many full octoblocks as there are: 8888 bytes in eight octolegs of 1111.
-//  2. If eight bytes or more are left, a partial octoblock: eight octolegs as long as
-//     what is left allows.
+//  2. If eight bytes or more are left, a partial octoblock: eight octolegs of
+//     equal length, as long as possible.
 //  3. If one to seven bytes are left after that, a tiny octoblock: eight octolegs of a
 //     byte. Those that the file does not fill are blanks (0x20). The receiver removes
 //     them by their number; a blank that the file ends with is not one of them.
@@ -195,9 +195,10 @@
 //     processor time and makes the round trips of a fast network shorter.
 //   - A packet that cannot be decoded, a LEG of the wrong length or of an octoblock to
 //     come, an OPEN that contradicts an earlier one of its session, a FIN before the
-//     last octoblock, and whatever only this side sends, are counted and ignored.
-//   - A sender or client that is told that there is no place repeats its OPEN until
-//     JoinTimeout: there may be one meanwhile.
+//     last octoblock, and packets of a type that only this side sends, are
+//     counted and ignored.
+//   - A sender or client that gets the code for busy repeats its OPEN until JoinTimeout,
+//     because a place may become free.
 //   - A packet from another address than the one that was written to is unsolicited, and
 //     is ignored.
 //

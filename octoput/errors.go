@@ -28,9 +28,6 @@ var (
 	ErrSession = errors.New("octoput: unknown session")
 )
 
-// Why a transfer failed.
-var ()
-
 // Errors of package ferry, as they are returned by a call.
 var (
 	errBusy   = fmt.Errorf("octoput: %w", ferry.ErrBusy)

@@ -192,7 +192,7 @@ func TestPlacesPerAddress(t *testing.T) {
 	})
 }
 
-// A sender, and a client, that are told that there is no place ask again.
+// A sender and a client that get the code for busy repeat their OPEN.
 func TestBusyIsAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, h := newHand(t, Receiver{MaxTransfers: 1}, &sinks{})

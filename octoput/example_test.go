@@ -74,7 +74,7 @@ func ExampleNth() {
 	// 00100000
 }
 
-// A server gives files to whoever asks.
+// A server gives files to every client.
 func ExampleReceiver_Get() {
 	at, addr := listen()
 	defer at.Close()

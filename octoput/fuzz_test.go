@@ -72,8 +72,8 @@ func FuzzPlan(f *testing.F) {
 	})
 }
 
-// FuzzRecvState: whatever octolegs arrive, what is delivered is the file, each byte once
-// and in order.
+// FuzzRecvState: for any sequence of octolegs the receiver delivers each byte of the file
+// once and in order.
 func FuzzRecvState(f *testing.F) {
 	f.Add(uint16(5), []byte{0, 1, 2, 3, 4, 5, 6, 7})
 	f.Add(uint16(100), []byte{7, 6, 5, 4, 3, 2, 1, 0, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x81})
@@ -155,8 +155,8 @@ func FuzzOutbound(f *testing.F) {
 	})
 }
 
-// FuzzReceiver: whatever arrives, nothing panics, and what is answered is never more
-// than what came.
+// FuzzReceiver: a receiver does not panic on any packet, and never sends more bytes than it
+// received.
 func FuzzReceiver(f *testing.F) {
 	for _, v := range packetVectors {
 		f.Add(v.b, byte(0))

@@ -55,8 +55,8 @@ func TestGet(t *testing.T) {
 	}
 }
 
-// Every way out of the directory, and everything that is no regular file, is absent or
-// no name.
+// A server refuses names that lead out of the directory, and everything except regular
+// files.
 func TestGetRefused(t *testing.T) {
 	root, dir := openRoot(t)
 	for name, data := range map[string]string{"f": "inside", "../outside": "outside"} {
@@ -101,7 +101,7 @@ func TestGetRefused(t *testing.T) {
 	})
 }
 
-// A name that is no path is not even looked up.
+// A server does not open a name that is not a valid path.
 func TestGetNoPath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newServer(t, Sender{}, anyFS{})
@@ -114,7 +114,7 @@ func TestGetNoPath(t *testing.T) {
 	})
 }
 
-// An anyFS has a file of any name, even if that is no path.
+// An anyFS has a file for every name, also for invalid paths.
 type anyFS struct{}
 
 func (anyFS) Open(string) (fs.File, error) { return fstest.MapFS{"f": {}}.Open("f") }
@@ -360,7 +360,7 @@ func TestServeBusy(t *testing.T) {
 	})
 }
 
-// What is to end before it begins, sends nothing.
+// A call whose context has ended sends nothing.
 func TestEndedBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t)

@@ -54,7 +54,7 @@ func (p *pair) listen() *lossy.Conn {
 	return c
 }
 
-// start runs what the receiver, or whoever else is not the test, does.
+// start runs the other side, usually the receiver.
 func (p *pair) start(run func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -79,7 +79,7 @@ func (p *pair) serve(r Receiver, h ferry.Handler) {
 	p.start(func(ctx context.Context) error { return r.Serve(ctx, p.receiver, h) })
 }
 
-// wait waits until the receiver ends by itself, and closes the conns.
+// wait returns when the receiver has ended, and closes the conns.
 func (p *pair) wait() {
 	<-p.done
 	p.cancel()

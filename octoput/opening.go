@@ -21,13 +21,12 @@ type Opening struct {
 	// Size is the length of the file in bytes, from which both sides
 	// derive the plan. It is 0 in an OPEN that asks.
 	Size int64
-	// Answers is the session of the OPEN that asked for the file, when this one
-	// offers it because of that; otherwise 0. Thus nobody takes a file that he
-	// did not ask for as the answer to what he asked, nor, by a forged question,
-	// makes a server send to another server.
+	// Answers is the session of the OPEN that asked for the file if this one is the
+	// answer to it, and otherwise 0. A client can thus recognize the answer to its own
+	// OPEN, and a forged OPEN cannot make one server send to another.
 	Answers uint32
-	// Name is the file's name, at most MaxName bytes. Whoever makes a file of
-	// it must check it first.
+	// Name is the file's name, at most MaxName bytes. A receiver must check
+	// it before it creates a file.
 	Name string
 }
 

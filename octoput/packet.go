@@ -115,7 +115,7 @@ func seal(b []byte, t Type, flags Legs, session uint32, block uint64) {
 // MarshalBinary returns the packet as AppendBinary encodes it.
 func (p Packet) MarshalBinary() ([]byte, error) { return p.AppendBinary(nil) }
 
-// UnmarshalBinary is ParsePacket with a payload of its own.
+// UnmarshalBinary is like ParsePacket, but copies the payload.
 func (p *Packet) UnmarshalBinary(b []byte) error {
 	q, err := ParsePacket(b)
 	if err != nil {
@@ -128,8 +128,8 @@ func (p *Packet) UnmarshalBinary(b []byte) error {
 
 // ParsePacket decodes one datagram. The payload aliases b. It fails with
 // [ErrTruncated], [ErrChecksum], [ErrType], [ErrSession], [ErrFlag], [ErrBlock],
-// [ErrLength] or [ErrSize]: what it returns is right as far as a packet by itself can
-// be.
+// [ErrLength] or [ErrSize]. It checks everything that can be checked without knowing the
+// transfer.
 func ParsePacket(b []byte) (Packet, error) {
 	if len(b) < headerLen {
 		return Packet{}, ferry.ErrTruncated

@@ -110,8 +110,8 @@ func TestReceiverSlowSinkBlamesNobody(t *testing.T) {
 	}
 }
 
-// While a Sink blocks, time stands still for all transfers: what is read afterwards was
-// not late, and a sender that then falls silent is given up no later than any other.
+// The time in which a Sink blocks counts against no transfer: packets that are read
+// afterwards are not late. A sender that then sends nothing is given up after GiveUp.
 func TestReceiverSlowSinkStopsTheClock(t *testing.T) {
 	const longer = DefaultGiveUp + 2*time.Second
 	synctest.Test(t, func(t *testing.T) {
@@ -227,7 +227,7 @@ func TestServeRemembers(t *testing.T) {
 	})
 }
 
-// What is remembered makes room for what is new, and what is under way does not.
+// A new transfer replaces an ended one in memory, but not one that is under way.
 func TestReceiverForgetsNothingUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t)

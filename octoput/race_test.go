@@ -2,6 +2,6 @@
 
 package octoput
 
-// thorough is how many times less there is to do where the race detector makes
-// everything ten times slower.
+// thorough is the divisor of the number of test cases under the race detector, which is
+// about ten times slower.
 const thorough = 10

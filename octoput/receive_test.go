@@ -102,7 +102,7 @@ func TestReceiveFails(t *testing.T) {
 	})
 }
 
-// With Transfers, Serve ends when so many are complete, whatever else failed.
+// Serve ends when Transfers are complete. Failed transfers do not count.
 func TestServeTransfers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s sinks

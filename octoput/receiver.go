@@ -72,8 +72,8 @@ func (r *Receiver) Receive(ctx context.Context, conn net.PacketConn, w io.Writer
 }
 
 // Get asks the server at from, which runs [Sender.Serve], for the file name, and asks h
-// what to do with its bytes: [ferry.SaveAs], [ferry.Dir] or [ferry.To]. The question is repeated until
-// the server sends. Get returns after the linger time.
+// where to put its bytes: [ferry.SaveAs], [ferry.Dir] or [ferry.To]. Get repeats the question
+// until the server sends. It returns after the linger time.
 //
 // conn stays the caller's, as with [Sender.Send]. The error is that of
 // [Receiver.Receive], or a [*PeerError] that wraps [ferry.ErrNoAnswer]; where there is no

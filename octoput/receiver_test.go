@@ -140,7 +140,7 @@ func TestReceiverRepetitions(t *testing.T) {
 	})
 }
 
-// What is wrong is ignored and counted, whatever it is, and the transfer goes on.
+// A receiver ignores and counts wrong packets, and continues the transfer.
 func TestReceiverIgnores(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s sinks
@@ -410,7 +410,7 @@ func TestReceiverNoSink(t *testing.T) {
 	})
 }
 
-// Whatever arrives, what is sent in answer is not longer.
+// An answer is never longer than the packet that it answers.
 func TestReceiverDoesNotAmplify(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, h := newHand(t, Receiver{}, &sinks{})

@@ -247,8 +247,8 @@ func (v *recvCall) touch(t *recvTransfer) {
 	}
 }
 
-// acknowledgePart acknowledges the part of an octoblock that is held, once for all packets
-// that arrived together.
+// acknowledgePart acknowledges the octolegs that have arrived of an incomplete octoblock,
+// once for each batch of packets.
 func (v *recvCall) acknowledgePart(t *recvTransfer) {
 	if t.owing && t.underWay() && t.held != 0 {
 		v.acknowledge(t, t.block.Number, t.held, false)

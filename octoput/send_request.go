@@ -15,10 +15,11 @@ import (
 
 // asked takes an OPEN that asks for a file.
 //
-// What is sent in return is an OPEN of the same length, or an ERR, which is shorter. It
-// is repeated when the question is, and not otherwise; and only whoever got it knows
-// the session that must be in its ACK. So a question with somebody else's address in it
-// makes Serve send that address nothing more than came in its name.
+// The answer is an OPEN of the same length, or an ERR, which is shorter. It is repeated
+// only when the question is repeated. Only a client that received the answer knows
+// the session that must be in its ACK. So a
+// question with a forged source address makes Serve send at most as many bytes to that
+// address as the question had.
 func (v *sendCall) asked(now time.Time, pkt datagram.Packet, p Packet) error {
 	from, local := pkt.Addr, pkt.Local
 	for _, d := range v.transfers {

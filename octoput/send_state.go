@@ -77,9 +77,9 @@ func (o *sendState) enter(now time.Time, p phase, patience time.Duration) {
 	o.silence, o.deadline = patience, now.Add(patience)
 }
 
-// forward goes on after what was in flight is acknowledged: to the next octoblock, to
-// the FIN behind the last, or to the end. The block that is to be sent next is in
-// o.block.
+// forward continues when the packets in flight are acknowledged: with the next octoblock,
+// with the FIN after the last octoblock, or with the end. It sets o.block to the next
+// block.
 func (o *sendState) forward(now time.Time) {
 	switch next := o.block.Number + 1; {
 	case o.phase == finishing:
@@ -207,8 +207,8 @@ const (
 )
 
 // acked notes that the receiver holds legs of an octoblock. sample is the measured round
-// trip, 0 where there is none: the answer to what was sent twice cannot be measured, for
-// it is not known which one it answers (Karn; RFC 6298, section 3).
+// trip, or 0: the acknowledgement of a retransmitted octoleg gives no sample, because it
+// may answer either transmission (Karn; RFC 6298, section 3).
 func (o *sendState) acked(now time.Time, block uint64, legs Legs) (a answer, sample time.Duration) {
 	switch n := o.number(); {
 	case block > n:

@@ -20,7 +20,7 @@ func newScript(t *testing.T, size int64) *script {
 
 func (s *script) at(ms int) time.Time { return s.start.Add(time.Duration(ms) * time.Millisecond) }
 
-// wants fails the test unless exactly this is to be sent at a time.
+// wants fails the test unless the next order at this time is want.
 func (s *script) wants(ms int, want order) {
 	s.t.Helper()
 	got, _, given := s.next(s.at(ms))
@@ -29,7 +29,7 @@ func (s *script) wants(ms int, want order) {
 	}
 }
 
-// rests fails the test unless nothing is to be sent before a time.
+// rests fails the test if there is an order before the time until.
 func (s *script) rests(ms, until int) {
 	s.t.Helper()
 	got, wake, given := s.next(s.at(ms))
@@ -110,8 +110,8 @@ func TestSendStateTimeout(t *testing.T) {
 	s.wants(160, order{kind: Leg, legs: 0b00000001, twice: 0b00000001, again: true, timeout: true})
 }
 
-// Where a later octoleg arrived, an earlier one that did not is sent again at once, and
-// only it, and only once for all acknowledgements that tell the same.
+// When a later octoleg is acknowledged, the missing earlier one is retransmitted at once.
+// Further acknowledgements with the same content cause no retransmission.
 func TestSendStateGap(t *testing.T) {
 	s := opened(t, BlockSize)
 	s.gets(20, 1, 0b11010000, fresh)
@@ -122,8 +122,8 @@ func TestSendStateGap(t *testing.T) {
 	s.gets(30, 1, 0b11111111, complete)
 }
 
-// What was sent again and arrived sooner than it could was late, not lost; after that,
-// a gap alone is not taken for a loss at once.
+// An acknowledgement sooner than a round trip after a retransmission shows that the octoleg
+// was late, not lost. After that the sender waits before it takes a gap for a loss.
 func TestSendStateReordering(t *testing.T) {
 	s := opened(t, 2*BlockSize)
 	s.gets(20, 1, 0b01000000, fresh)
@@ -144,7 +144,7 @@ func TestSendStateReordering(t *testing.T) {
 	}
 }
 
-// The answer to what was sent twice is no sample (Karn), nor is that to a FIN.
+// The acknowledgement of a retransmission is no sample (Karn), nor is that of a FIN.
 func TestSendStateSamples(t *testing.T) {
 	s := newScript(t, BlockSize)
 	s.wants(0, order{kind: Open, legs: AllLegs})

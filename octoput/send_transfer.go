@@ -13,8 +13,8 @@ import (
 	"github.com/ferrygo/ferry/internal/rtt"
 )
 
-// A delivery is one file on its way to one receiver: what sendState decides about, and
-// what is sent.
+// A sendTransfer is one file that is being sent to one receiver: the sendState, the source
+// and the report.
 type sendTransfer struct {
 	sendState
 	peer    netip.AddrPort
@@ -129,7 +129,7 @@ func (d *sendTransfer) packet(i int) []byte {
 	return d.buf[i*slot:][:slot]
 }
 
-// confirmed counts what the receiver acknowledged in full, and goes on to what is next.
+// confirmed counts the octoblock that the receiver acknowledged, and prepares the next.
 func (d *sendTransfer) confirmed(now time.Time) error {
 	d.busy = nil
 	if d.phase == sending {

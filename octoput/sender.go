@@ -105,7 +105,7 @@ func (s *Sender) Serve(ctx context.Context, conn net.PacketConn, files ferry.Ope
 func newSession() uint32 {
 	var b [4]byte
 	for {
-		// Read never fails: crypto/rand ends the program if there is no randomness.
+		// Read never fails: crypto/rand ends the program instead.
 		_, _ = rand.Read(b[:])
 		if n := binary.BigEndian.Uint32(b[:]); n != 0 {
 			return n

@@ -152,7 +152,8 @@ func TestSendReceiverRestarts(t *testing.T) {
 	})
 }
 
-// What a restarted receiver says of a file of which it had everything is no failure.
+// A restarted receiver answers a FIN with an ERR. The sender then reports
+// ferry.ErrUnconfirmed, because the file may be complete.
 func TestSendForgottenAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t)
@@ -173,8 +174,8 @@ func TestSendForgottenAtTheEnd(t *testing.T) {
 	})
 }
 
-// A sender ignores whatever only a sender sends, and what is not about its transfer; it
-// answers nothing of it.
+// A sender ignores packets that only a sender sends, and packets of other transfers. It
+// answers none of them.
 func TestSenderIgnores(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t)

@@ -18,7 +18,7 @@ import (
 	"github.com/ferrygo/ferry/lossy"
 )
 
-// wrappedEOF is no end of a source: that is io.EOF itself (io.Reader).
+// wrappedEOF does not mean the end of a source: only io.EOF itself does (io.Reader).
 var wrappedEOF = errors.Join(errBroken, io.EOF)
 
 func TestSendBadSources(t *testing.T) {
@@ -68,7 +68,7 @@ func TestSendBadSources(t *testing.T) {
 	}
 }
 
-// A source that trickles is as good as any other.
+// A source may return a few bytes per Read.
 func TestSendTrickle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t)

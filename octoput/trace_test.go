@@ -111,7 +111,7 @@ ignored, from 10.0.0.2:8888: octoput: wrong length
 	}
 }
 
-// LogTrace sets every hook, and what it logs says who and which octoleg.
+// LogTrace sets every hook, and logs the address and the octoleg.
 func TestLogTrace(t *testing.T) {
 	var b bytes.Buffer
 	trace := LogTrace(slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: LevelPacket})))

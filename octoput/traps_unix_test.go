@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// makeTraps puts into dir what a server had better not open: a link that leads outside,
-// and a pipe that nobody writes to.
+// makeTraps creates files in dir that a server must not open: a link that leads outside,
+// and a pipe without a writer.
 func makeTraps(t *testing.T, dir string) {
 	if err := os.Symlink("../outside", filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)

@@ -11,9 +11,9 @@ import (
 
 // TestWireOneBlockInFlight watches the wire: an octoblock begins only when the sender
 // has the acknowledgement of the one before in full ("At most one octoblock can be in
-// transit", CPSC 441 assignment 2, "Technical Requirements", paragraph 3), what is sent
-// again is what the sender does not know to be there, no more than eight packets leave
-// at once, and the FIN comes last.
+// transit", CPSC 441 assignment 2, "Technical Requirements", paragraph 3), only
+// unacknowledged octolegs are retransmitted, no more than eight packets leave at once, and
+// the FIN is last.
 func TestWireOneBlockInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sender netip.AddrPort

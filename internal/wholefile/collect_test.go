@@ -22,8 +22,8 @@ func writeFile(t *testing.T, root *os.Root, name string, size int, at time.Time)
 	}
 }
 
-// TestCollect: what a process leaves that was killed is removed; what another one still
-// writes, and what is no temporary file, is not.
+// TestCollect: the temporary files of a killed process are removed. Those that another
+// process still writes, and all other files, are not.
 func TestCollect(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("locks of one process do not exclude each other")

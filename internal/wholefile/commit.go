@@ -40,12 +40,12 @@ func (f *File) Commit(replace bool) error {
 		return errors.Join(err, f.Abort())
 	}
 	f.done = true
-	// While it is open, and after Resume locked, nobody else takes the temporary file
-	// up.
+	// The file stays open, and after Resume locked, so that no other process resumes the
+	// temporary file.
 	if err := f.rename(replace); err != nil {
 		return errors.Join(err, f.remove(), f.file.Close())
 	}
-	// What was written is on the disk: Close has nothing left to fail at.
+	// The contents are synced. An error of Close would say nothing about them.
 	_ = f.file.Close()
 	return syncDir(f.dir)
 }
@@ -97,8 +97,8 @@ func (f *File) rename(replace bool) error {
 		_ = f.remove()
 		return nil
 	}
-	// The name is taken, or there are no links here. If the reason is another one,
-	// Rename finds it, too.
+	// The name is taken, or the file system has no hard links. For other reasons Rename
+	// fails as well.
 	if _, err := f.dir.Lstat(f.name); err == nil {
 		return &fs.PathError{Op: "rename", Path: f.name, Err: fs.ErrExist}
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -120,7 +120,7 @@ func (f *File) Abort() error {
 	return errors.Join(f.remove(), f.file.Close())
 }
 
-// remove removes the temporary file, if nobody else has.
+// remove removes the temporary file if it still exists.
 func (f *File) remove() error {
 	err := f.dir.Remove(f.temp)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -72,7 +72,7 @@ func (d *fakeDir) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, e
 
 var errBroken = errors.New("broken")
 
-// After a write that failed there is no way to the name.
+// After a failed write, Commit does not give the file its name.
 func TestWriteFails(t *testing.T) {
 	for name, write := range map[string]func(*File) error{
 		"Write":    func(f *File) error { _, err := f.Write([]byte("x")); return err },

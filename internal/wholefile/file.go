@@ -21,8 +21,7 @@ type File struct {
 
 	// surplus are permission bits that the temporary file has and the file must not.
 	surplus fs.FileMode
-	// target is the file to overwrite, if this is not a file of its own; see
-	// [CreateInPlace].
+	// target is the file that Commit overwrites, or nil; see [CreateInPlace].
 	target *os.File
 
 	mu     sync.Mutex
@@ -161,8 +160,7 @@ func (f *File) Write(b []byte) (int, error) {
 	return n, f.note(err)
 }
 
-// WriteAt writes at an offset. What has never been written and lies before something
-// that has reads as zeros.
+// WriteAt writes at an offset. Gaps between written parts read as zeros.
 func (f *File) WriteAt(b []byte, off int64) (int, error) {
 	n, err := f.file.WriteAt(b, off)
 	return n, f.note(err)

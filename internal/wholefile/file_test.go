@@ -101,7 +101,7 @@ func TestFile(t *testing.T) {
 		t.Errorf("ReadAt = %q, %v", b[:n], err)
 	}
 
-	// Nobody sees it before it is whole, and nothing else after.
+	// Before Commit there is only the temporary file.
 	for name := range contents(t, root) {
 		if !strings.HasPrefix(name, ".name.") || !strings.HasSuffix(name, ".part") {
 			t.Errorf("before Commit there is %q", name)

@@ -108,9 +108,9 @@ func (n Names) check(name string) reason {
 	return ""
 }
 
-// misleads reports whether name holds a character that is not seen or that changes the
-// order of what is seen: the categories Cf, Zl and Zp of Unicode, and fillers that have no
-// glyph. The joiners U+200C and U+200D are allowed between two characters outside ASCII,
+// misleads reports whether name holds a character that is invisible or that changes the
+// order of others on the screen: the categories Cf, Zl and Zp of Unicode, and fillers that
+// have no glyph. The joiners U+200C and U+200D are allowed between two characters outside ASCII,
 // where Persian, the scripts of India and emoji need them.
 func misleads(name string) bool {
 	runes := []rune(name)

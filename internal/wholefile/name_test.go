@@ -232,7 +232,7 @@ func FuzzCheckName(f *testing.F) {
 			if len(file.temp) > maxName || !utf8.ValidString(file.temp) {
 				t.Errorf("temporary name %q", file.temp)
 			}
-			// Commit, but for the syncs, which take most of the time.
+			// This is Commit without the syncs, which take most of the time.
 			if err := errors.Join(file.file.Close(), file.rename(false)); err != nil {
 				t.Fatal(err)
 			}

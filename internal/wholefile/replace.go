@@ -6,14 +6,14 @@ import (
 	"os"
 )
 
-// CheckTaken says why name cannot be given to a file, before any of it is there: it is
-// taken, and not to be replaced, or by something that is no file, such as a device or a
-// link. The error is an fs.ErrExist. name may have directories.
+// CheckTaken returns an error if name exists and a file may not take its place: replace is
+// false, or name is not a regular file. The error is an fs.ErrExist. name may have
+// directories.
 func CheckTaken(root *os.Root, name string, replace bool) error {
 	info, err := root.Lstat(name)
 	switch {
 	case err != nil:
-		return nil // what is wrong with it, if anything, shows when it is made
+		return nil // creating the file returns other errors
 	case !replace:
 		return &fs.PathError{Op: "create", Path: name, Err: fs.ErrExist}
 	case !info.Mode().IsRegular():

@@ -27,9 +27,9 @@ func Resume(root *os.Root, name string, mode fs.FileMode) (f *File, size int64, 
 	return ResumeTagged(root, name, "", mode)
 }
 
-// ResumeTagged is [Resume] for what is known to be the same contents only under the
-// same tag, such as the beginning of their digest: the temporary file is called
-// .NAME.TAG.part. A tag has at most 64 letters and digits.
+// ResumeTagged is like [Resume], but a temporary file is resumed only with the same tag,
+// such as the beginning of a digest. The temporary file is called .NAME.TAG.part. A tag has
+// at most 64 letters and digits.
 func ResumeTagged(root *os.Root, name, tag string, mode fs.FileMode) (f *File, size int64, err error) {
 	if err := checkLocal(name); err != nil {
 		return nil, 0, err
@@ -55,8 +55,8 @@ func ResumeTagged(root *os.Root, name, tag string, mode fs.FileMode) (f *File, s
 		if err == nil && same {
 			return &File{dir: root, file: file, name: name, temp: temp, surplus: fs.ModePerm &^ perm}, size, nil
 		}
-		// Whoever had the lock before has given the file its name, or removed it; or it
-		// is no regular file.
+		// The previous owner of the lock has committed or removed the file; or it is not a
+		// regular file.
 		if err := errors.Join(err, file.Close()); err != nil {
 			return nil, 0, err
 		}

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestResume: what was kept is there again, and nobody sees the name before Commit.
+// TestResume: Resume finds the part that was kept. The name exists only after Commit.
 func TestResume(t *testing.T) {
 	root := openRoot(t)
 	dir := root.Name()
@@ -100,8 +100,8 @@ func TestResumeFollowsNoLink(t *testing.T) {
 	}
 }
 
-// Until a file has its name nobody else gets hold of it, and afterwards not of its
-// contents: whoever comes next begins a new one.
+// Another Resume fails until the file is committed. After that it begins a new temporary
+// file and does not touch the committed contents.
 func TestResumeDuringCommit(t *testing.T) {
 	for _, replace := range []bool{true, false} {
 		root := openRoot(t)
