@@ -121,8 +121,8 @@ func (t *sending) refuseBusy() {
 	t.invitation.busy = nil
 }
 
-// refuses notes that somebody who heard the invitation has answered that he does not want the
-// file. Whoever it is, he is in the report.
+// refuses records that a receiver has answered the invitation with an ABORT. The report
+// lists the receiver with the reason.
 func (t *sending) refuses(from netip.AddrPort, reason Reason) bool {
 	v := &t.invitation
 	if v.refusals >= maxRefusals || !v.mayApply(from.Addr(), len(t.peers)) {

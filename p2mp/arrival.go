@@ -10,8 +10,8 @@ import (
 	"github.com/ferrygo/ferry/internal/datagram"
 )
 
-// arrived takes one packet that reached the sender. What is not its business is counted
-// and ignored.
+// arrived handles one packet that reached the sender. Packets that are no part of the
+// transfer are counted and ignored.
 func (t *sending) arrived(now time.Time, d datagram.Packet) {
 	i, known := t.index[d.Addr]
 	p, err := ParsePacket(d.Data)
@@ -43,7 +43,7 @@ func (t *sending) bad(from netip.AddrPort, err error) {
 	}
 }
 
-// take sorts packets by category. A sender ignores what only senders send.
+// take handles a packet by its category. Categories that only senders send are an error.
 func (t *sending) take(now time.Time, i int, p Packet) error {
 	switch p.Category {
 	case CategoryAck:
@@ -86,7 +86,7 @@ func (t *sending) reported(now time.Time, i int, s *status) error {
 		}
 		return nil
 	case s.id != p.id:
-		// The HELLO was answered by somebody else: it was started again since then.
+		// The receiver was restarted after it answered the HELLO.
 		t.tell(i, ReasonUnknown)
 		t.drop(i, &PeerError{Addr: p.addr, Seq: p.flight.cum + 1, Err: &AbortError{ReasonUnknown}})
 		return nil
@@ -191,8 +191,8 @@ func (t *sending) credit(r *PeerReport, cum uint32) {
 	}
 }
 
-// retries reports whether the answer of a receiver is no reason to give it up: it is busy
-// just now, or the beginning of the file that it held was wrong, and it has none of it now.
+// retries reports whether an ABORT lets the sender try again: the receiver is busy, or it
+// has discarded the beginning of the file because the digest was wrong.
 func (t *sending) retries(now time.Time, i int, a *abort) bool {
 	p, r, reason := &t.peers[i], &t.report.Peers[i], a.reason
 	switch {
@@ -214,7 +214,7 @@ func (t *sending) retries(now time.Time, i int, a *abort) bool {
 	return true
 }
 
-// aborted takes a receiver's word that it will not have the file.
+// aborted handles an ABORT: the receiver does not take the file.
 func (t *sending) aborted(i int, reason Reason) error {
 	p := &t.peers[i]
 	if p.stage == over {
@@ -235,7 +235,7 @@ func (t *sending) aborted(i int, reason Reason) error {
 	return nil
 }
 
-// giveUpOn gives up a receiver of the extended mode, which had so much time.
+// giveUpOn gives up a receiver of the extended mode. after is how long the sender waited.
 func (t *sending) giveUpOn(i int, why error, after time.Duration) {
 	p := &t.peers[i]
 	e := &PeerError{Addr: p.addr, Seq: p.flight.cum + 1, Silence: after, Err: why}
@@ -247,12 +247,12 @@ func (t *sending) giveUpOn(i int, why error, after time.Duration) {
 	if why == ErrStalled {
 		e.Length, e.Fits = t.lengths(&p.flight)
 	}
-	t.tell(i, ReasonGivenUp) // should it hear that much
+	t.tell(i, ReasonGivenUp) // it may arrive
 	t.drop(i, e)
 }
 
-// lengths returns how long the packets are of which none arrives, and how long those are
-// that do, as far as is known; 0 if the length is not the reason.
+// lengths returns the length of the packets that do not arrive, and the length of the longest
+// packets that are known to arrive. Both are 0 if the length is not the reason.
 func (t *sending) lengths(f *flight) (length, fits int) {
 	if f.run < suspectRun || f.sizes.whole {
 		return 0, 0
@@ -260,7 +260,7 @@ func (t *sending) lengths(f *flight) (length, fits int) {
 	return headerLen + t.mss, max(f.sizes.fits, helloMin)
 }
 
-// stalled tells the trace that nothing arrives at a receiver, or in the group, any more.
+// stalled tells the trace that no data arrives any more at a receiver or at the group.
 func (t *sending) stalled(to netip.AddrPort, f *flight) {
 	if t.trace.Stalled == nil {
 		return
@@ -272,7 +272,7 @@ func (t *sending) stalled(to netip.AddrPort, f *flight) {
 	t.trace.Stalled(e)
 }
 
-// drop records that a receiver will not have the file, as far as is known.
+// drop records that a receiver failed. Under the policy Fail it ends the transfer.
 func (t *sending) drop(i int, e *PeerError) {
 	t.dropped(i, e)
 	if t.policy == Fail && t.failure == nil {

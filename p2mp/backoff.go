@@ -35,9 +35,9 @@ const (
 	keepRate = 0.5
 )
 
-// judge takes how many of the latest chunks were lost in a row, and the shortest round
-// trip. resumed says that the data go on. silent says that polls had been unanswered, too:
-// then the next probe is sent at once, because the path may be back.
+// judge is told how many of the latest chunks were lost in a row, and the shortest round
+// trip. It reports whether the data resume. If silent is set, polls were unanswered as
+// well. The next probe is then sent at once, because the path may be back.
 func (b *backoff) judge(now time.Time, run int, rtt time.Duration, silent bool) (resumed bool) {
 	b.suspect = run >= suspectRun
 	switch lost := run >= lostRun; {

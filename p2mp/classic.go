@@ -114,7 +114,7 @@ func (t *sending) gatherClassic(now time.Time) {
 	}
 }
 
-// loadClassic puts the next chunk in flight, if it can be had yet.
+// loadClassic puts the next chunk in flight, if the source has it yet.
 func (t *sending) loadClassic(now time.Time) (ready bool, err error) {
 	c := &t.classic
 	seq := c.steps.seq + 1

@@ -6,28 +6,26 @@ import (
 	"time"
 )
 
-// A congestion decides how fast one receiver is sent to. It follows a model of the path
-// and not its losses: how many packets per second arrive at the most, and how long an
-// undisturbed round trip takes (the idea of BBR, draft-ietf-ccwg-bbr). It sends at the
-// rate that arrives; now and then a little more for a round trip, to see whether more
-// would, and a little less for the next, to empty the queue that made. The rate changes
-// with a poll, so that the answer to each measures one rate. So random loss slows nothing
-// down.
+// A congestion decides how fast data is sent to one receiver. It follows a model of the
+// path, not its losses (the idea of BBR, draft-ietf-ccwg-bbr). The model has two values:
+// the highest delivery rate, and the shortest round trip. The sender sends at the delivery
+// rate. At intervals it sends a little faster for one round trip, to find a higher rate,
+// and then a little slower for one round trip, to empty the queue. The rate changes only
+// with a poll, so that each answer measures one rate. Random loss does not lower the rate.
 //
-// What is lost while the delay tells of a queue, and is more than is lost otherwise, was
-// dropped by the queue: there are others. Then all give way by the same factor, and take
-// back by the same number of packets.
+// A queue has dropped packets if the delay shows a queue and more is lost than without
+// one. The queue is then shared with other senders. Each sender lowers its rate by the same
+// factor and raises it again by the same number of packets, so that the rates converge.
 //
-// All quantities are in packets. It is told the time.
+// All quantities are in packets. The caller passes the time.
 type congestion struct {
 	backoff
-	// slack is what may be under way beyond the path's own content, because receivers
-	// answer in intervals.
-	slack    int
-	phase    phase
-	minRTT   time.Duration // of the last minRTTMemory
-	minAt    time.Time
-	answered bool // a poll was
+	// slack is how many packets may be in flight in addition to those that the path holds,
+	// because receivers answer at intervals.
+	slack  int
+	phase  phase
+	minRTT time.Duration // of the last minRTTMemory
+	minAt  time.Time
 
 	best     [rateMemory]float64 // highest delivery rate of each of the last rounds, in packets/s
 	measured float64             // the highest of them
@@ -40,15 +38,15 @@ type congestion struct {
 	stepAt   time.Time
 	polls    int     // since then
 	parts    int     // how many polls it takes until all receivers have answered one; 0: one
-	cap      float64 // what the rate is held to after the queue overflowed; 0: nothing
-	rise     float64 // packets in a round trip that the cap is raised by next
+	cap      float64 // limit of the rate after the queue overflowed; 0: none
+	rise     float64 // the next increase of the cap, in packets per round trip
 	loss     float64 // smoothed share of packets lost while there is no queue
 	policed  policed
 	calm     int           // rounds since there was a queue
 	roundGot int           // delivered in this round,
 	roundOut int           // lost in it,
-	roundAll int           // so many by every receiver,
-	roundOf  int           // of how many that is the worst
+	roundAll int           // of these, lost by every receiver
+	roundOf  int           // number of receivers
 	roundRTT time.Duration // the fastest answer of this round,
 	lastRTT  time.Duration // and of the one before
 }
@@ -61,8 +59,8 @@ const (
 	probing               // around the rate that was found
 )
 
-// A step of probing lasts for a round trip, and until the next poll, or until all have
-// been polled who answer in turns; the last one longer.
+// A step of probing lasts for at least one round trip and ends with a poll. If receivers
+// answer in turns, it ends when all have been polled. The last step is longer.
 type step int
 
 const (
@@ -83,7 +81,7 @@ const (
 	calmAfter    = 2     // rounds after a queue was seen, its losses are known
 )
 
-// rate is what the path is taken to carry, in packets/s.
+// rate is the estimated capacity of the path, in packets/s.
 func (c *congestion) rate() float64 {
 	if c.cap > 0 {
 		return min(c.measured, c.cap)
@@ -110,13 +108,14 @@ func (c *congestion) pace() float64 {
 	case c.step == slower:
 		gain = 1 - c.excess()/2
 	}
-	// What is lost at random must be sent on top of what arrives. And however bad a
-	// measurement was, there must be others.
+	// Random losses are made up for by sending more. The lower bound keeps the
+	// measurements going after a wrong one.
 	return max(leastPace, gain*c.rate()/(1-min(c.loss, 0.5)))
 }
 
-// initialPace is the pace while no rate is known. The first window bounds what is under way;
-// when the data were stopped, it is spread over a round trip, halved for each stop.
+// initialPace is the pace while no rate is known: 0, because the first window is limit
+// enough. After the data were stopped the first window is spread over a round trip, and
+// each further stop halves the pace.
 func (c *congestion) initialPace() float64 {
 	if c.stops == 0 {
 		return 0
@@ -124,8 +123,9 @@ func (c *congestion) initialPace() float64 {
 	return max(leastPace, firstWindow/c.minRTT.Seconds()/float64(uint64(1)<<min(c.stops, 32)))
 }
 
-// excess is by how much probing exceeds the rate: a quarter, or four packets in a round
-// trip, where that is more, so that who has a small share finds a larger one soon.
+// excess is how much faster than the rate a probing step is, as a share of the rate: a
+// quarter, or four packets per round trip if that is more. A sender with a small share of
+// the link therefore gets a larger one soon.
 func (c *congestion) excess() float64 {
 	return min(max(0.25, probePackets/max(1, c.content())), 1)
 }
@@ -146,8 +146,8 @@ func (c *congestion) room() int {
 	return max(2, c.window())
 }
 
-// interval is how many chunks are sent between polls: fewer where the window is small, or
-// where they take long.
+// interval is how many chunks are sent between polls: fewer if the window is small or the
+// pace is low.
 func (c *congestion) interval() int {
 	if c.stopped {
 		return 1
@@ -163,15 +163,15 @@ func (c *congestion) interval() int {
 	return max(4, min(n, c.room()/2))
 }
 
-// A sample is what the answer to a poll tells.
+// A sample is what the sender learns from the answer to a poll.
 type sample struct {
 	poll      uint32 // the number of the poll, and of the next one
 	nextPoll  uint32
 	rtt       time.Duration
 	delivered int     // newly known to have arrived
 	lost      int     // newly known to be lost,
-	lostByAll int     // and so many at least by every receiver
-	of        int     // how many receivers there are, of which this is the worst
+	lostByAll int     // at least this many by every receiver
+	of        int     // number of receivers; lost is the highest of theirs
 	rate      float64 // packets/s delivered; 0: not measured
 	limited   bool    // there was too little to send for the rate to tell anything
 	probed    bool    // it was sent at more than the rate
@@ -189,7 +189,7 @@ func (c *congestion) update(now time.Time, s sample) {
 		c.resume(s)
 	}
 	if c.stopped {
-		return // what arrives of one packet at a time tells nothing of the rate
+		return // single packets do not measure a rate
 	}
 	c.police(now, s)
 	c.roundGot += s.delivered
@@ -216,22 +216,21 @@ func (c *congestion) resume(s sample) {
 	c.roundGot, c.roundOut, c.roundAll, c.roundOf = 0, 0, 0, 0
 }
 
-// policed is what arrived and was lost since a time, at the receiver that lost the least.
+// policed counts arrived and lost packets since a time, for the receiver with the least loss.
 type policed struct {
 	since    time.Time
 	got, out int
 	most     bool // of what was sent before that time was lost
 }
 
-// How much is sent, and for how long, before it is judged whether a policer takes most of it.
+// How long and how much is measured before a policer is assumed.
 const (
 	policeTime   = 100 * time.Millisecond // or four round trips
 	policeSample = 96                     // packets
 )
 
-// police holds the rate to what arrives on average where more than half of what is sent is
-// lost. A policer lets bursts through, so that the highest rate that was measured is far above
-// what it takes.
+// police limits the rate to the average delivery rate if more than half of the packets are
+// lost. A policer passes bursts, so the highest measured rate is far above its average rate.
 func (c *congestion) police(now time.Time, s sample) {
 	p := &c.policed
 	if p.since.IsZero() {
@@ -258,9 +257,9 @@ func (c *congestion) delivers(rate float64) {
 	c.measured = slices.Max(c.best[:])
 }
 
-// learnLoss learns what is lost whatever the rate: from what was sent at no more than the
-// rate that the path carries. While there is a queue losses may be its doing, and lower
-// the estimate sooner than they raise it. A run of losses is not random, and not counted.
+// learnLoss estimates the random loss from packets that were sent no faster than the
+// rate. While there is a queue, the queue may be the reason for losses. The estimate is
+// then lowered quickly but raised slowly. A run of losses is not random and not counted.
 func (c *congestion) learnLoss(s sample) {
 	total := s.delivered + s.lost
 	if total == 0 || s.probed || c.phase != probing || s.run >= lostRun/3 {
@@ -273,17 +272,17 @@ func (c *congestion) learnLoss(s sample) {
 	c.loss += d * min(1, float64(total)/(4*pollEvery))
 }
 
-// queueing reports whether even the fastest answer of this round, or the one before,
-// had to wait in a queue. The one before counts because a full queue drops polls, too,
-// and when a later one is answered the queue has gone.
+// queueing reports whether even the fastest answer of this round or of the one before
+// waited in a queue. The round before counts because a full queue also drops polls. When
+// a later poll is answered, the queue is empty again.
 func (c *congestion) queueing() bool {
 	return max(c.roundRTT, c.lastRTT) > c.minRTT+c.minRTT/4+time.Millisecond
 }
 
-// overflowed reports whether more was lost in this round than chance explains: by all,
-// because they share the queue; or by the worst off of several receivers, which by chance
-// alone lost more than the others, by up to so many standard deviations (a bound of the
-// expected maximum of so many normal variables).
+// overflowed reports whether random loss does not explain the losses of this round. It
+// compares the packets that all receivers lost, because they share the queue, and the
+// highest losses of one receiver. The highest of n random losses is above their mean:
+// sqrt(2 ln n) standard deviations bound the expected maximum of n normal variables.
 func (c *congestion) overflowed() bool {
 	total, out := float64(c.roundGot+c.roundOut), float64(c.roundOut)
 	bound := 2 + total*(0.02+2*c.loss)
@@ -310,7 +309,7 @@ func (c *congestion) endRound(s sample) {
 		}
 	}
 	c.round++
-	if !s.limited && s.run < lostRun/3 { // what is known does not grow old while nothing is sent, or arrives
+	if !s.limited && s.run < lostRun/3 { // without data the measurements do not expire
 		rate = 0
 	}
 	c.delivers(rate)
@@ -319,9 +318,9 @@ func (c *congestion) endRound(s sample) {
 	c.lastRTT, c.roundRTT = c.roundRTT, 0
 }
 
-// raise lifts the cap after a round in which nothing overflowed: by one packet in a round
-// trip, then two, four, eight. All who share the queue gain alike, whatever they have, so
-// that they come to have alike (Chiu and Jain's additive increase). It at most doubles.
+// raise lifts the cap after a round without overflow: by one packet per round trip, then
+// two, four, eight. It at most doubles the cap. All senders that share the queue gain the
+// same number of packets, so their rates converge (Chiu and Jain's additive increase).
 func (c *congestion) raise() {
 	if c.cap == 0 {
 		return
@@ -333,8 +332,8 @@ func (c *congestion) raise() {
 	}
 }
 
-// asked notes that a poll is sent, and with it goes from step to step. It reports whether
-// what was sent before it was sent at more than the rate.
+// asked records that a poll is sent, and begins the next step of probing if it is due. It
+// reports whether the packets before the poll were sent faster than the rate.
 func (c *congestion) asked(now time.Time) (probed bool) {
 	probed = c.phase == starting || c.phase == probing && c.step == faster
 	c.polls++

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// A crowd decides what is sent to a multicast group, for all its members at once: each
-// chunk the first time, and again when two or more lack it; what one alone lacks goes to
-// that one. What each member has is in its own flight. It reads no socket and no clock.
+// A crowd decides what is sent to a multicast group. Each chunk is sent to the group once,
+// and again if two or more members lack it. A chunk that one member lacks is sent to that
+// member by unicast. The flight of each member records which chunks the member holds. A
+// crowd reads no socket and no clock.
 //
-// A member that falls silent, or lets nothing arrive, or holds up the others for long,
-// leaves: it is sent to by itself from then on, as are those whom the group does not
-// reach. When all members hold everything that was sent, and there is no more, the crowd
-// is over.
+// A member leaves if it does not answer, if it receives nothing, or if it delays the
+// others for long. It is then served by unicast, like receivers that the group does not
+// reach. The crowd ends when all members hold all chunks of the file.
 type crowd struct {
 	addr    netip.AddrPort // of the group; not valid: there is none
 	state   crowdState
@@ -61,9 +61,9 @@ const (
 	// patience is how long a member may hold up the others, which have to wait for it
 	// because its window is full.
 	patience = time.Second
-	// absence is how long a member may leave all polls unanswered: its process may have to
-	// wait for a processor for so long. It is sent to in the group meanwhile, and what it
-	// then lacks is repaired.
+	// absence is how long a member may leave all polls unanswered, because its process may
+	// wait that long for a processor. It stays in the group, and the chunks that it lacks
+	// afterwards are retransmitted.
 	absence = 300 * time.Millisecond
 	// reminding is how often it is asked meanwhile, or each two round trips.
 	reminding = 50 * time.Millisecond
@@ -83,7 +83,7 @@ type repair struct {
 	to  int // everybody: the group
 }
 
-// Who a packet goes to, or what it is about, where that is no member.
+// Values in place of the index of a member.
 const (
 	everybody = -1 // the group
 	nobody    = -2 // an applicant
@@ -107,9 +107,9 @@ func (c *crowd) asked(now time.Time, number uint32, want int) {
 	c.rounds[number%pollMemory] = round{number: number, want: want, probed: c.cc.asked(now)}
 }
 
-// answered takes what a member's answer to a poll told. It reports whether it is time to
-// work out what is lacking: a round was concluded, or nobody else owes an answer, or the
-// poll went to that member alone.
+// answered takes the sample from a member's answer to a poll. It reports whether the
+// caller should determine the missing chunks now: the round is concluded, no other member
+// owes an answer, or the poll went to this member alone.
 func (c *crowd) answered(now time.Time, peers []peer, s sample) (concluded bool) {
 	r := &c.rounds[s.poll%pollMemory]
 	if r.number != s.poll || s.poll <= c.concluded {
@@ -131,7 +131,7 @@ func (c *crowd) answered(now time.Time, peers []peer, s sample) (concluded bool)
 	return concluded || !c.waiting(peers)
 }
 
-// add makes the worst of what was told so far and of s.
+// add merges s into the round: the worst value of each field remains.
 func (r *round) add(s sample) {
 	w := &r.worst
 	if r.got++; r.got == 1 {
@@ -190,11 +190,11 @@ func (c *crowd) lowest(peers []peer) (rate float64) {
 	return rate
 }
 
-// slowest is the member that the others have to wait for: the one before which packets
-// queue. The rates tell less, for what is sent is what one of them takes; but where one
-// measures less than another by more than probing exceeds it, and nothing queues before
-// that other, then it is not the other. ok is false while any is late with an answer: it
-// may be the one.
+// slowest is the member that limits the rate of the group: the one with a queue on its
+// path. The measured rates say less, because all members get the rate of the slowest. But
+// a member without a queue is not the slowest if another member's rate is lower by more
+// than probing exceeds the rate. ok is false while an answer is late, because that member
+// may be the slowest.
 func (c *crowd) slowest(peers []peer) (slowest int, ok bool) {
 	most := (1 + c.cc.excess()) * c.lowest(peers)
 	longest := time.Duration(-1)
@@ -215,8 +215,8 @@ func (c *crowd) slowest(peers []peer) (slowest int, ok bool) {
 // slowFactor is how many times slower than the median a member is that is served by unicast.
 const slowFactor = 20
 
-// farBehind returns a member that loses most of what goes to the group, as most members do
-// not, and takes less than a twentieth of what the median of the members takes.
+// farBehind returns a member that loses most of the packets to the group, while most members
+// do not, and whose rate is below a twentieth of the members' median rate.
 func (c *crowd) farBehind(peers []peer) (slowest int, ok bool) {
 	behind := 0
 	for _, i := range c.members {
@@ -345,8 +345,8 @@ func (c *crowd) underWay(peers []peer) (n int) {
 	return n
 }
 
-// silence is how many polls in a row every member has left unanswered. If it is not 0 no
-// member is the reason, and nobody leaves because of it.
+// silence is how many polls in a row every member has left unanswered. If it is not 0, the
+// reason is common to all, and no member leaves because of it.
 func (c *crowd) silence(peers []peer) int {
 	least := math.MaxInt
 	for _, i := range c.members {
@@ -355,8 +355,8 @@ func (c *crowd) silence(peers []peer) int {
 	return least
 }
 
-// broken notes that a member is about to answer. If it is the first, the others have
-// their chance, too.
+// broken records that a member answers. If it is the first after a silence of all members,
+// the time of the others begins again.
 func (c *crowd) broken(peers []peer) {
 	if c.silence(peers) == 0 {
 		return

@@ -249,14 +249,14 @@
 //   - has left all polls of 0.3 s, at least four, unanswered;
 //   - has made the others wait for a second for room in its window;
 //   - has answered for a second and received nothing that it lacks;
-//   - is too slow (see [Sender.MinRate]), or loses most of what is sent and takes less than a
-//     twentieth of what the median member takes.
+//   - is too slow (see [Sender.MinRate]), or loses most of the data while its rate is below
+//     a twentieth of the members' median rate.
 //
 // While no member answers, none leaves. At the end, all members are sent FIN by unicast.
 //
 // Without a list of receivers, the HELLO goes to the group repeatedly for
 // [Sender.JoinTimeout]. An address that answers is sent a POLL by unicast, with a random
-// number, and takes part if it answers that, too: until then it is sent at most three times
+// number, and takes part if it answers that as well. Until then it is sent at most three times
 // the bytes that came from it (RFC 9000, section 8.1). At most 16 receivers of one IP address
 // take part. Later the HELLO goes to the group every second, and receivers that join are served
 // by unicast. At the end the group is sent an ABORT, for receivers whose answers were lost.
@@ -265,8 +265,8 @@
 //
 // A receiver that stops answering is given up after [Sender.GiveUp], counted from the first
 // unanswered try, without the time that tries wait for [Sender.Rate]. [Policy] says what
-// happens to the others. A receiver that takes fewer than 8 chunks, and less than 8 KiB, in
-// 30 s is given up, too, and one that checks the file for longer than 30 s and a second for
+// happens to the others. A receiver is also given up if it takes fewer than 8 chunks and
+// less than 8 KiB in 30 s, or if it checks the file for longer than 30 s plus a second for
 // each 10 MB. A sender that stops sending is given up after [Receiver.GiveUp]. A
 // receiver of the extended mode is polled every three seconds if there is nothing to send. A
 // receiver that has finished lingers, because its last answer may be lost; see
@@ -367,11 +367,11 @@
 //	first packet to the last          recv_classic.go, recv_session.go
 //	which chunks a receiver keeps     reassembly.go, recv_memory.go; classic: recv_inorder.go
 //	verifying and keeping a file      recv_commit.go
-//	places at a receiver              recv_places.go; what it remembers: recv_table.go
+//	places at a receiver              recv_places.go; ended transfers: recv_table.go
 //	a sender's loop                   sending.go, outbox.go, arrival.go
 //	when a chunk is retransmitted     flight.go; classic: lockstep.go, classic.go
 //	how fast data is sent             congestion.go, backoff.go, share.go
-//	what is sent to a group           crowd.go, grouped.go
-//	who joins                         join.go, applicant.go
+//	sending to a group                crowd.go, grouped.go
+//	joining                           join.go, applicant.go
 //	reading a source                  store.go
 package p2mp

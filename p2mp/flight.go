@@ -111,7 +111,7 @@ const (
 	held
 )
 
-// polled is what was so when a poll was sent, and answered.
+// polled records the state when a poll was sent and when it was answered.
 type polled struct {
 	number   uint32
 	sent     time.Time
@@ -120,15 +120,15 @@ type polled struct {
 	order    uint32 // likewise, of those that are meant for the receiver
 	clock    uint32 // the receiver's when it answered, in microseconds
 	received int    // packets that had arrived there
-	probed   bool   // what was sent before it was sent at more than the rate
+	probed   bool   // the packets before it were sent faster than the rate
 }
 
-// begin starts with a receiver that holds all chunks up to cum already, keeps window
-// chunks after that, and whose answer to the HELLO took rtt (0: not measured).
+// begin starts the flight. The receiver already holds all chunks up to cum and has space
+// for window chunks after it. rtt is the round trip of the HELLO, 0 if it was not measured.
 func (f *flight) begin(now time.Time, cum uint32, window, burst int, rtt time.Duration) {
 	f.cum, f.next, f.scan = cum, cum+1, cum+1
 	f.slots = make([]slot, window)
-	// What the path itself does not hold waits in the receiver's socket.
+	// Packets beyond the content of the path wait in the receiver's socket.
 	f.cc.slack = min(maxSlack, burst)
 	f.start, f.nextSend = now, now
 	f.resting, f.pollDue = true, now.Add(keepAlive)
@@ -150,9 +150,9 @@ const (
 	askPoll             // a POLL, or a FIN where all was sent
 )
 
-// act says what to send at now, or until when nothing is (zero: until something
-// arrives). available is the highest chunk that can be sent; all says that there is
-// none after it. The caller tells sent and asked what it did.
+// act returns what to send at now. If that is nothing, wake is when to call act again; zero
+// means when a packet arrives. available is the highest chunk that can be sent; if all is
+// set, it is the last chunk of the file. The caller then calls sent or asked.
 func (f *flight) act(now time.Time, available uint32, all bool) (a act, seq uint32, wake time.Time) {
 	if (f.waiting || f.resting) && !now.Before(f.pollDue) { // overdue, or for company
 		if f.waiting {
@@ -227,8 +227,8 @@ func (f *flight) sent(now time.Time, seq uint32) {
 	f.spend(now, f.cc.pace())
 }
 
-// noted notes that chunk seq was sent, perhaps not for this receiver alone. The answer to
-// the poll with the number given is the first that tells whether it arrived.
+// noted records that chunk seq was sent, to this receiver or to the group. The answer to
+// the given poll is the first that says whether the chunk arrived.
 func (f *flight) noted(now time.Time, seq, poll uint32) {
 	s := f.slot(seq)
 	if s.state == missing {
@@ -258,16 +258,16 @@ func (p *pacer) spend(now time.Time, pace float64) {
 // holds reports whether the next chunk must wait, until nextSend.
 func (p *pacer) holds(now time.Time) bool { return p.credit == 0 && now.Before(p.nextSend) }
 
-// quantum is how many chunks leave in one go, and moves nextSend behind them: what half
-// a millisecond takes, so that fast paths get batches and slow ones no bursts. pace is in
-// chunks per second, 0 if nothing is known.
+// quantum returns how many chunks may be sent at once, and moves nextSend by the time that
+// they take. It is the number for half a millisecond: fast paths get batches, slow paths
+// get no bursts. pace is in chunks per second, 0 if it is not known.
 func (p *pacer) quantum(now time.Time, pace float64) int {
 	if pace <= 0 {
 		return 1
 	}
 	n := max(1, min(32, int(pace/2000)))
 	d := time.Duration(float64(n) / pace * float64(time.Second))
-	// Who comes late may catch up with what a millisecond would have taken, no more.
+	// A late caller may make up for at most a millisecond.
 	if late := now.Add(-max(time.Millisecond, d)); p.nextSend.Before(late) {
 		p.nextSend = late
 	}
@@ -305,21 +305,21 @@ func (f *flight) ending(now time.Time, number uint32) {
 // unanswered returns since when the receiver owes an answer, and whether it does.
 func (f *flight) unanswered() (since time.Time, owes bool) { return f.askedAt, !f.askedAt.IsZero() }
 
-// stalled returns since when the receiver answers and nothing that it lacks arrives, and
-// whether that is so. Without an answer since then it may rather be silent.
+// stalled reports whether the receiver answers while no missing chunk arrives, and since
+// when. A receiver that has not answered since then is silent, not stalled.
 func (f *flight) stalled() (since time.Time, stalls bool) {
 	return f.owed, !f.owed.IsZero() && f.waits.IsZero() && f.heard.After(f.owed)
 }
 
-// wait notes that the next chunk waits for the rate that all receivers share. That is no
-// fault of the receiver.
+// wait records that the next chunk waits for the rate that all receivers share. That time
+// does not count against the receiver.
 func (f *flight) wait(now time.Time) {
 	if f.waits.IsZero() {
 		f.waits = now
 	}
 }
 
-// endWait takes the time that a chunk had to wait for the rate off what the receiver owes.
+// endWait subtracts the time that a chunk waited for the rate from the receiver's delay.
 func (f *flight) endWait(now time.Time) {
 	if f.waits.IsZero() {
 		return
@@ -331,13 +331,13 @@ func (f *flight) endWait(now time.Time) {
 	f.floor.since = f.floor.since.Add(d)
 }
 
-// slow reports whether the receiver takes less than it must.
+// slow reports whether the receiver took fewer than least chunks in a period.
 func (f *flight) slow(now time.Time, period time.Duration, least int) bool {
 	return f.waits.IsZero() && f.floor.below(now, period, f.delivered, least)
 }
 
-// A floor is the least that a receiver must take of what it is sent. It begins when there
-// is something to take, and again after each period.
+// A floor checks the minimum that a receiver must take. A period begins when there is data
+// to take; the next begins when it ends.
 type floor struct {
 	begun bool
 	since time.Time
@@ -362,9 +362,9 @@ func (l *floor) below(now time.Time, period time.Duration, delivered, least int)
 	return false
 }
 
-// plausible reports whether a status answers what was asked. A receiver may say that it
-// holds chunks that were never sent, because somebody forged one: of that, and of what it
-// says of later ones, no notice is taken.
+// plausible reports whether a status can be an answer to a poll. A receiver may hold chunks
+// that were not sent yet, because an attacker forged them. The status is then cut down to
+// the chunks that were sent.
 func (f *flight) plausible(s *status) bool {
 	high := max(f.next-1, f.overheard) // the highest chunk sent
 	if s.number > f.lastPoll || uint64(s.cum) > uint64(high)+maxWindow {
@@ -374,8 +374,8 @@ func (f *flight) plausible(s *status) bool {
 	return true
 }
 
-// answer takes the receiver's answer to a poll, and returns what it tells of the path; ok
-// is false if that is nothing.
+// answer takes the receiver's answer to a poll and returns the sample for the congestion
+// control. ok is false if the answer does not measure the path.
 func (f *flight) answer(now time.Time, s *status) (_ sample, ok bool) {
 	f.timer.Heard()
 	outage := f.silent >= asideAfter
@@ -390,7 +390,7 @@ func (f *flight) answer(now time.Time, s *status) (_ sample, ok bool) {
 	before := f.delivered
 	lost := f.merge(s)
 	f.settle(now, f.delivered > before || s.progress == checking)
-	if f.overheard == 0 { // what others lacked comes again through the group
+	if f.overheard == 0 { // in a group, retransmissions for others arrive as copies
 		f.learnOrder(s)
 	}
 	p := f.polls[s.number%pollMemory]
@@ -405,7 +405,7 @@ func (f *flight) answer(now time.Time, s *status) (_ sample, ok bool) {
 	if s.number == f.lastPoll {
 		f.waiting = false
 		f.resting = true
-		if f.checking = s.progress == checking; f.checking { // it says by itself when it has done so
+		if f.checking = s.progress == checking; f.checking { // it reports the end without a poll
 			f.pollDue = now.Add(max(f.timer.RTO(), min(now.Sub(f.checkAt)/4, time.Second)))
 		} else {
 			f.pollDue = now.Add(keepAlive)
@@ -415,7 +415,7 @@ func (f *flight) answer(now time.Time, s *status) (_ sample, ok bool) {
 		return sample{}, false
 	}
 	f.answered = s.number
-	if outage { // what was between says nothing of the path
+	if outage { // the time of the outage does not measure the path
 		f.mark = polled{}
 	}
 	f.run = f.lostInARow(p)
@@ -426,7 +426,7 @@ func (f *flight) answer(now time.Time, s *status) (_ sample, ok bool) {
 		run: f.run, silent: outage,
 	}
 	own := m
-	if f.grouped { // what is sent to it is not for it to stop
+	if f.grouped { // one member does not stop the group's data
 		own.run = 0
 	}
 	f.cc.update(now, own)
@@ -434,20 +434,20 @@ func (f *flight) answer(now time.Time, s *status) (_ sample, ok bool) {
 	return m, true
 }
 
-// believed is how many packets have arrived at a receiver that says so: no fewer than it
-// holds chunks, and no more than were sent.
+// believed bounds the number of packets that a receiver says it has received: at least the
+// chunks that it holds, at most the packets that were sent.
 func (f *flight) believed(received uint32) int {
 	sent := f.packets + f.toGroup
 	says := sent + int(int32(received-uint32(sent)))
 	return min(max(says, f.delivered), sent)
 }
 
-// rate measures from the last poll that served for it to p, just answered: how many
-// packets arrived, over the time that it took to send them or to receive them, whichever
-// is longer. By the receiver's clock, because answers may queue, too; but it is believed
-// only as far as the sender's own clock allows. 0 where that is
-// too short to tell. Some that were sent earlier may arrive then, but not more of them
-// than were sent meanwhile: what a receiver says must not raise the rate at will.
+// rate measures the delivery rate between the poll of the last measurement and p, which was
+// just answered: the packets that arrived, divided by the time of sending or receiving them,
+// whichever is longer. It is 0 if the time is too short. The time of receiving is by the
+// receiver's clock, because answers may wait in a queue, but not longer than the sender's
+// clock allows. Packets that were sent earlier may count as well, but no more than were sent
+// between the polls: a receiver must not be able to raise the rate at will.
 func (f *flight) rate(p polled) float64 {
 	if f.mark.number == 0 {
 		f.mark = p
@@ -466,8 +466,8 @@ func (f *flight) rate(p polled) float64 {
 	return float64(n) / d.Seconds() // below 0 if polls overtook each other
 }
 
-// merge takes over what the receiver holds and returns how many chunks are newly known
-// to be lost.
+// merge records which chunks the receiver holds, and returns how many chunks are newly
+// known to be lost.
 func (f *flight) merge(s *status) (lost int) {
 	for f.cum < s.cum {
 		f.hold(f.slot(f.cum + 1))
@@ -495,7 +495,7 @@ func (f *flight) merge(s *status) (lost int) {
 	return lost
 }
 
-// overhear takes over what the receiver holds and was never sent.
+// overhear records chunks that the receiver holds although they were never sent to it.
 func (f *flight) overhear(s *status) {
 	for seq := f.next; seq != 0 && seq <= f.overheard && seq-f.cum <= uint32(len(f.slots)); seq++ {
 		if s.has(seq - s.cum - 1) {
@@ -514,8 +514,8 @@ func (f *flight) settle(now time.Time, progress bool) {
 	}
 }
 
-// overdue reports whether a chunk that is missing in the answer to a poll can only be
-// lost: the poll was sent later, by as much as the path is known to change the order.
+// overdue reports whether a chunk that is missing in the answer to a poll is lost. The poll
+// must have been sent later than the chunk by more than the path is known to reorder.
 func (f *flight) overdue(sl *slot, number uint32) bool {
 	if f.disorder == 0 {
 		return true
@@ -524,8 +524,8 @@ func (f *flight) overdue(sl *slot, number uint32) bool {
 	return p.number != number || p.sent.Sub(f.start)-sl.sent >= f.disorder
 }
 
-// learnOrder takes copies that arrive at the receiver for a sign that chunks which were
-// thought lost were only late, and waits longer from then on: up to a round trip.
+// learnOrder raises the time to wait for reordered chunks, up to a round trip, when copies
+// arrive at the receiver: the chunks that were taken for lost were only late.
 func (f *flight) learnOrder(s *status) {
 	copies := int(s.received) - f.delivered
 	if fresh := copies - f.copies; fresh > 0 && 50*fresh > f.delivered-f.lastHeld {
@@ -534,8 +534,8 @@ func (f *flight) learnOrder(s *status) {
 	f.copies, f.lastHeld = max(copies, f.copies), f.delivered
 }
 
-// lostInARow is how many of the chunks that were sent last before p, just answered, were
-// lost, none between them having arrived. Chunks that may only be late do not count.
+// lostInARow is how many chunks in a row were lost before p, which was just answered, up to
+// the last one. Chunks that may only be late do not count.
 func (f *flight) lostInARow(p polled) int {
 	order := p.order
 	for n := p.number; f.disorder > 0; n-- {

@@ -8,8 +8,7 @@ import (
 
 // What a sending does with its crowd.
 
-// ErrNobody is what Send returns when nobody has joined whom it was to invite through
-// the group.
+// ErrNobody is returned by Send when no receiver joined the group.
 var ErrNobody = errors.New("p2mp: nobody has joined")
 
 // lateHello is how often the group is told of a transfer that is under way already.
@@ -44,8 +43,8 @@ func (t *sending) invite(now time.Time) (wake time.Time, err error) {
 	return j.due, nil
 }
 
-// nobody returns the error for a transfer without receivers, with the reason why the
-// invitation did not leave if it did not.
+// nobody returns the error for a transfer without receivers. It includes the reason if the
+// invitation could not be sent.
 func (t *sending) nobody() error {
 	if t.invitation.unsent != nil {
 		return fmt.Errorf("%w: %w", ErrNobody, t.invitation.unsent)
@@ -137,7 +136,7 @@ func (t *sending) thin(now time.Time, stays func(int) bool) {
 	c.members = kept
 }
 
-// disperse ends the crowd: each member is sent to by itself.
+// disperse ends the crowd: each member is served by unicast from now on.
 func (t *sending) disperse(now time.Time) {
 	t.crowd.state = crowdOver
 	t.thin(now, func(int) bool { return false })
@@ -332,8 +331,8 @@ func (t *sending) crowdParts() int {
 	return t.crowd.parts(window)
 }
 
-// pollCrowd asks a part of the members, in turn, what they have, and says when the first
-// of them is to be reminded.
+// pollCrowd polls a part of the members, in turn. It returns when the first of them must be
+// polled again.
 func (t *sending) pollCrowd(now time.Time) (wake time.Time) {
 	c := &t.crowd
 	number := c.number

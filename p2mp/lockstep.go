@@ -7,12 +7,12 @@ import (
 	"github.com/ferrygo/ferry/internal/rtt"
 )
 
-// A lockstep decides, for the one chunk that is in flight, who must be sent it and
-// when: to all receivers first, then again to those that lack it, until all have it
-// (P2MP-FTP report, "Client", point 2). It reads no socket and no clock.
+// A lockstep decides when the one chunk in flight is sent, and to which receivers: to all
+// receivers first, then again to those that lack it, until all have it (P2MP-FTP report,
+// "Client", point 2). It reads no socket and no clock.
 //
-// Its use is begin, then next, sent and acked until settled, chunk after chunk. What
-// next hands out may have to wait for the rate: only what sent is told of has left.
+// For each chunk the caller calls begin, and then next, sent and acked until settled. The
+// shots of next may have to wait for the rate. The caller calls sent when one has left.
 type lockstep struct {
 	policy Policy
 	join   time.Duration // how long to wait for a first answer
@@ -62,7 +62,7 @@ func (l *lockstep) begin(now time.Time, last bool) {
 	}
 }
 
-// settled reports whether nobody is waited for any more.
+// settled reports whether the chunk is finished: no receiver lacks it, or the transfer failed.
 func (l *lockstep) settled() bool { return l.lacking == 0 || l.failed }
 
 // held is the last chunk that all receivers have.
@@ -93,9 +93,9 @@ func (l *lockstep) alive() bool {
 	return false
 }
 
-// next appends to shots what is to be sent at now, and says when to ask again if
-// nothing arrives before. given lists the receivers that were given up. Its next use is
-// when all shots have left, or are spared.
+// next appends the transmissions that are due at now to shots. given lists the receivers
+// that were given up. wake is when to call next again if no packet arrives before. The
+// caller does not call next again before all shots have left or were spared.
 func (l *lockstep) next(now time.Time, shots []shot) (_ []shot, given []int, wake time.Time) {
 	if now.Before(l.wake) {
 		return shots, nil, l.wake
@@ -133,8 +133,9 @@ func (p *steppingPeer) lacks() bool { return p.state != Dropped && !p.has }
 // spares reports whether a shot has become needless while it had to wait.
 func (l *lockstep) spares(s shot) bool { return !l.peers[s.peer].lacks() }
 
-// sent notes that a shot has left, and sets the timer, doubled for each one that was in
-// vain (RFC 6298, section 5.5). What it had to wait does not count as p's silence.
+// sent records that a shot has left, and sets the timer. The timer doubles with each
+// unanswered shot (RFC 6298, section 5.5). The time that the shot waited for the rate does
+// not count as silence of the receiver.
 func (l *lockstep) sent(now time.Time, s shot) {
 	p := &l.peers[s.peer]
 	if p.tries > 0 {
@@ -178,9 +179,9 @@ const (
 	future               // of a chunk that was not sent yet
 )
 
-// acked notes that peer acknowledged chunk seq. sample is the measured round trip, 0
-// where there is none: what was sent twice cannot be measured, for it is not known
-// which one was acknowledged (Karn; RFC 6298, section 3).
+// acked records that peer acknowledged chunk seq. sample is the measured round trip. It is
+// 0 if the chunk was retransmitted, because it is then unknown which transmission was
+// acknowledged (Karn; RFC 6298, section 3).
 func (l *lockstep) acked(now time.Time, peer int, seq uint32) (a answer, sample time.Duration) {
 	p := &l.peers[peer]
 	if seq > l.seq || seq == l.seq && p.lacks() && p.tries == 0 {

@@ -14,7 +14,7 @@ import (
 // outboxSize is how many packets are written at once.
 const outboxSize = 32
 
-// outgoing is what a packet in the outbox is, for the counters.
+// outgoing describes a packet in the outbox, for the counters.
 type outgoing struct {
 	peer   int    // everybody: it goes to the group; nobody: to an applicant
 	seq    uint32 // 0: no DATA
@@ -70,8 +70,8 @@ func (t *sending) postChunk(now time.Time, i int, seq uint32, again bool) error 
 	return nil
 }
 
-// buffer adds an entry to the outbox and returns its empty buffer. The outbox is
-// written first if it is full. Buffers are used again and again.
+// buffer adds an entry to the outbox and returns its empty buffer. A full outbox is written
+// first. Buffers are reused.
 func (t *sending) buffer() []byte {
 	if t.out == nil {
 		t.out = make([]datagram.Packet, 0, outboxSize)
@@ -96,22 +96,24 @@ func (t *sending) flushNow() {
 
 // flush writes the outbox.
 func (t *sending) flush() error {
-	defer func() { t.out, t.bulk = t.out[:0], t.bulk[:0] }()
-	for done := 0; done < len(t.out); {
-		n, err := t.conn.Write(t.out[done:])
-		for _, o := range t.bulk[done : done+n] {
-			t.sent(o)
+	done := 0 // packets that are counted
+	left := func(until int) {
+		for ; done < until; done++ {
+			t.sent(t.bulk[done])
 		}
-		done += n
-		if err == nil {
-			continue
-		}
-		if err := t.writeFailed(t.bulk[done].peer, err); err != nil {
-			return err
-		}
-		done++
 	}
-	return nil
+	err := datagram.Send(t.conn, t.out, func(i int, err error) {
+		left(i)
+		t.writeFailed(t.bulk[i].peer, err)
+		done++
+	})
+	if err != nil {
+		err = fmt.Errorf("p2mp: sending: %w", err)
+	} else {
+		left(len(t.out))
+	}
+	t.out, t.bulk = t.out[:0], t.bulk[:0]
+	return err
 }
 
 // sent counts a packet that left.
@@ -136,38 +138,33 @@ func (t *sending) sent(o outgoing) {
 	}
 }
 
-// writeFailed sorts what ends the transfer from what loses one packet.
-func (t *sending) writeFailed(i int, err error) error {
-	if datagram.Fatal(err) {
-		return fmt.Errorf("p2mp: sending: %w", err)
-	}
+// writeFailed records that a packet for a receiver, or for the group, could not be sent.
+func (t *sending) writeFailed(i int, err error) {
 	switch i {
 	case nobody:
-		return nil
-	case everybody: // there may be no way to the group: then it reaches nobody
+		return
+	case everybody: // there may be no route to the group
 		t.invitation.unsent = err
 		if t.trace.WriteFailed != nil {
 			t.trace.WriteFailed(PacketEvent{Addr: t.crowd.addr, Err: err})
 		}
-		return nil
+		return
 	}
 	p := &t.peers[i]
-	switch {
-	case datagram.TooLong(err) && p.stage != over:
+	if datagram.TooLong(err) && p.stage != over {
 		err = fmt.Errorf("an MSS of %d bytes is too long for the way: %w", t.mss, err)
 		t.leaveClassic(i)
 		t.drop(i, &PeerError{Addr: p.addr, Seq: t.report.Peers[i].Chunks + 1, Err: err})
-		return nil
+		return
 	}
 	p.unsent = &writeError{err}
 	if t.trace.WriteFailed != nil {
 		t.trace.WriteFailed(PacketEvent{Addr: p.addr, Err: err})
 	}
-	return nil
 }
 
-// goodbye tells receivers that are of the extended mode, or may be, that nothing more
-// will come; and all who heard an invitation, for their answers may have been lost.
+// goodbye sends an ABORT to all receivers that use or may use the extended mode. It also
+// sends one to an invited group, because answers to the invitation may have been lost.
 func (t *sending) goodbye(ctx context.Context, err error) {
 	reason := ReasonGivenUp
 	switch _, incomplete := err.(*IncompleteError); {
@@ -190,11 +187,11 @@ func (t *sending) goodbye(ctx context.Context, err error) {
 			t.withdraw(i, reason)
 		}
 	}
-	t.flush() // it has failed already
+	_ = t.flush() // the transfer has ended, with or without an error
 }
 
-// withdraw takes back the HELLO that went to a receiver that was never heard from. It
-// may wait in a socket that nobody reads just now; the ABORT waits behind it.
+// withdraw sends an ABORT to a receiver that has never answered. If the HELLO still waits in
+// the socket of a suspended receiver, the ABORT waits behind it.
 func (t *sending) withdraw(i int, reason Reason) {
 	if t.peers[i].join.tries > 0 && t.report.Peers[i].Chunks == 0 {
 		t.tell(i, reason)

@@ -51,7 +51,7 @@ type Receiver struct {
 	// with two packets whose sender address is forged.
 	NoClassic bool
 	// NoOffload makes the system deliver each packet separately. Otherwise it may join packets
-	// that arrive together (Linux). Nobody else may read conn during the call. A program that
+	// that arrive together (Linux). Only this call may read conn while it runs. A program that
 	// reads it afterwards without ferry may find several late packets in one.
 	NoOffload bool
 	// Trace observes the transfers. Nil observes nothing.

@@ -300,8 +300,8 @@ func (l *recvLoop) answer(now time.Time, t *transfer, number uint32) {
 	l.post(t.key.from, t.local, CategoryReport, &l.status)
 }
 
-// refuseSpacing is how often a POLL is answered with an ABORT, at most: every receiver that
-// hears a group hears its polls, even if it has no part in the transfer.
+// refuseSpacing is the minimum time between two ABORTs in answer to POLLs. A receiver in a
+// group also receives the POLLs of transfers in which it takes no part.
 const refuseSpacing = 50 * time.Millisecond
 
 // told reports whether the sender of a POLL was told a moment ago that this receiver has

@@ -20,7 +20,7 @@ const (
 	DefaultGiveUp      = 10 * time.Second
 )
 
-// Bounds of the window: so many chunks, and so many bytes where the chunks are long.
+// Bounds of the window, in chunks and in bytes.
 const (
 	maxWindow   = 8192
 	windowBytes = 8 << 20
@@ -66,43 +66,44 @@ type Sender struct {
 	GiveUp time.Duration
 	// Policy says what happens then. The default is Drop.
 	Policy Policy
-	// Group is the address and port of a multicast group, to which each chunk is then sent
-	// once for all receivers that hear it; reports come by unicast. Each receiver must have
-	// joined the group and have its conn at the group's port. Those whom the group does
-	// not reach, or who come late, or hold up the others, are sent to by themselves. Send
-	// joins no group. The zero value sends to each receiver by itself.
+	// Group is the address and port of a multicast group. Each chunk is then sent once, to
+	// the group. Receivers answer by unicast. Each receiver must have joined the group and
+	// have its conn at the group's port. Receivers that the group does not reach, that join
+	// late, or that delay the others are served by unicast. Send itself joins no group. The
+	// zero value means unicast to each receiver.
 	Group netip.AddrPort
-	// MinRate is how slow the group may become for the sake of a receiver, in bits of
-	// datagrams per second. Where it is slower the slowest is given up ([ErrSlow]), or,
-	// under the policy Wait, sent to by itself; then, if that is not enough, the next. 0
-	// means as slow as it takes.
+	// MinRate is the minimum rate of the group, in bits of datagrams per second. While the
+	// group is slower, its slowest member is given up ([ErrSlow]) or, under the policy Wait,
+	// served by unicast. 0 means no minimum.
 	MinRate float64
-	// NoOffload hands each packet to the system by itself. Otherwise several go in one
-	// piece where the system cuts them apart (Linux): the same on the wire, and several
-	// times as fast, but a filter in this host may take a piece for one packet.
+	// NoOffload passes each packet to the system separately. Otherwise, on Linux, several
+	// packets are passed in one piece, and the system splits it. That is several times as
+	// fast, and the packets on the wire are the same. But a packet filter on this host may
+	// see the piece as one packet.
 	NoOffload bool
 	// Trace observes the transfers. Nil observes nothing.
 	Trace *Trace
 }
 
-// Send sends src to all receivers in to, over conn, and returns when each has said that
-// it keeps the whole file (in lock-step: has acknowledged the last chunk) or was given
-// up. With a Group, to may be empty: then the receivers are those who answer an
-// invitation to the group within JoinTimeout, which Send then waits for ([ErrNobody] means
-// that there were none), or later, if src can be read again.
+// Send sends src to all receivers in to, over conn. It returns when each receiver has
+// either confirmed the whole file (in lock-step: acknowledged the last chunk) or was given
+// up.
 //
-// conn stays the caller's: Send neither closes it nor keeps it. It sets read deadlines,
-// and clears them before it returns; it throws away what arrived before, and may raise
-// the sizes of the socket's buffers. Nothing else may read from conn meanwhile. Packets
-// from addresses that are not in to are counted and ignored, so a receiver must answer
-// from the address that it is sent to.
+// With a Group, to may be empty. Send then invites the group for JoinTimeout, and the
+// receivers are those that answer. If there are none, the error is [ErrNobody]. Receivers
+// may also join later if src can be read again.
 //
-// When receivers refused the file or were given up, the error is an [*IncompleteError]
-// that names them; under the policy Fail it wraps one [*PeerError]. It wraps ctx's
-// cause when ctx ended first, and the error of src or conn when one of them failed:
-// receivers are then told that nothing more will come, but for the classic ones, which
-// give up by their own timers. The Report is filled as far as the transfer went in
-// every case.
+// Send neither closes conn nor keeps it. It sets read deadlines and clears them before it
+// returns. It discards packets that arrived before the call, and may raise the sizes of the
+// socket's buffers. Nothing else may read from conn during the call. Packets from addresses
+// that are not in to are counted and ignored, so a receiver must answer from the address
+// that it is sent to.
+//
+// If receivers refused the file or were given up, the error is an [*IncompleteError] that
+// names them; under the policy Fail it wraps one [*PeerError]. If ctx ended first, the error
+// wraps its cause. If src or conn failed, it wraps their error. In both cases the receivers
+// are sent an ABORT, except for classic receivers, which give up by their own timers. The
+// Report always says how far the transfer went.
 func (s *Sender) Send(ctx context.Context, conn net.PacketConn, to []netip.AddrPort, src ferry.Source) (Report, error) {
 	t, err := s.newSending(to, src)
 	if err != nil {

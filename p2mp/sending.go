@@ -40,7 +40,7 @@ type sending struct {
 
 	noOffload  bool
 	timer      rtt.Config
-	listless   bool       // whoever hears of the transfer through the group takes part
+	listless   bool       // there is no list of receivers: the group is invited
 	invitation invitation // to the group
 	minRate    float64
 
@@ -54,12 +54,12 @@ type sending struct {
 	crowd    crowd
 	report   Report
 	stranger netip.AddrPort // the last one that a packet came from
-	failure  error          // what ends the transfer for all
+	failure  error          // ends the transfer for all receivers
 
 	poll  poll
 	fin   fin
 	out   []datagram.Packet // to be written; each Data has a buffer of its own
-	bulk  []outgoing        // what each of out is
+	bulk  []outgoing        // describes each of out
 	share share
 	turn  int
 }

@@ -42,7 +42,7 @@ func (s *share) spend(now time.Time, deficit *int, n int) {
 	}
 	*deficit -= n
 	s.sent = true
-	// What was not used may be made up for, within bounds.
+	// Unused time may be made up for, up to 20 ms.
 	if floor := now.Add(-20 * time.Millisecond); s.next.Before(floor) {
 		s.next = floor
 	}
@@ -61,5 +61,5 @@ func (s *share) exhausted(now time.Time) bool {
 	return true
 }
 
-// refill begins a round for a channel. What it did not use in the last one is lost.
+// refill begins a round for a channel. The unused part of the last round expires.
 func (s *share) refill(deficit *int) { *deficit = min(*deficit, 0) + s.quantum }

@@ -21,7 +21,7 @@ type store struct {
 	at   io.ReaderAt // nil: read once, in order
 	size int64       // negative while it is not known
 
-	// What was read from at in one go, ahead of its use.
+	// Bytes that were read from at ahead of their use.
 	block       []byte
 	blockOffset int64
 
@@ -58,7 +58,7 @@ func (s *store) chunks() (uint32, bool) {
 	return uint32((s.size + int64(s.mss) - 1) / int64(s.mss)), true
 }
 
-// available returns the number of the highest chunk that can be had now.
+// available returns the number of the highest chunk that can be read now.
 func (s *store) available() uint32 {
 	if s.at == nil {
 		return s.count
@@ -185,9 +185,9 @@ func (s *store) checkEnd() error {
 	return nil
 }
 
-// digest returns the SHA-256 of the whole, whose size must be known. It reads what
-// nobody has asked for yet. A receiver that needs no chunk, for it holds all, or there
-// are none, leaves it to this to make sure of the end.
+// digest returns the SHA-256 of the file, whose size must be known. It reads the chunks
+// that were not read yet. If no receiver needs a chunk, because they hold all chunks or the
+// file is empty, only digest verifies the end of the source.
 func (s *store) digest() ([32]byte, error) {
 	if s.at != nil {
 		if err := s.checkEnd(); err != nil {
