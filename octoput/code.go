@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"syscall"
 
 	"github.com/ferrygo/ferry"
 )
@@ -19,7 +20,7 @@ const (
 	CodeAbsent                   // there is no such file
 	CodeExists                   // there is a file of that name already
 	CodeName                     // the name is not one that a file may have
-	CodeBusy                     // too many transfers at once
+	CodeBusy                     // too many transfers at once, or too few resources such as file descriptors
 	CodeUnknown                  // the session is not one that this side knows (any more)
 	CodeDigest                   // what arrived does not have the digest of what was sent
 	CodeFailed                   // the file could not be read, or not be kept
@@ -100,7 +101,7 @@ func codeOf(err error, otherwise Code) Code {
 		return CodeName
 	case errors.Is(err, fs.ErrPermission):
 		return CodeRefused
-	case errors.Is(err, ferry.ErrBusy):
+	case errors.Is(err, ferry.ErrBusy) || isShortage(err):
 		return CodeBusy
 	case errors.Is(err, ferry.ErrDigest):
 		return CodeDigest
@@ -110,4 +111,15 @@ func codeOf(err error, otherwise Code) Code {
 		return CodeFailed
 	}
 	return otherwise
+}
+
+// isShortage reports whether this host lacks a resource that it may have when the OPEN is
+// repeated.
+func isShortage(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }

@@ -20,6 +20,20 @@ const (
 	minRate = BlockSize
 )
 
+// unlimited is more transfers than a host can have. Twice it is an int on every system.
+const unlimited = 1 << 29
+
+// maxTransfers is how many transfers a call may have, as the option of this name says.
+func maxTransfers(option int) int {
+	switch {
+	case option > 0:
+		return option
+	case option < 0:
+		return unlimited
+	}
+	return DefaultMaxTransfers
+}
+
 // maxPerAddress is how many transfers one IP address may have, as the option of this name
 // says. The default leaves room for others, and for many users behind one address.
 func maxPerAddress(option, maxTransfers int) int {

@@ -3,7 +3,9 @@ package octoput
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/fstest"
 	"testing/synctest"
@@ -238,6 +240,68 @@ func TestRefusedOffersAreForgottenFirst(t *testing.T) {
 		}
 		h.writes(fin(7, nil))
 		h.wants(Ack, 1, AllLegs)
+		p.stop()
+	})
+}
+
+// A shortage of file descriptors or memory is told as busy: the sender or client repeats its
+// OPEN, and the transfer completes when the shortage is over.
+func TestShortageIsAskedAgain(t *testing.T) {
+	for _, lack := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		tries := 0
+		short := func() error {
+			if tries++; tries <= 2 {
+				return &fs.PathError{Op: "open", Path: "f", Err: os.NewSyscallError("openat", lack)}
+			}
+			return nil
+		}
+		synctest.Test(t, func(t *testing.T) {
+			var s sinks
+			tries = 0
+			p, _ := newHand(t, Receiver{}, ferry.HandlerFunc(func(o ferry.Offer) (ferry.Sink, error) {
+				if err := short(); err != nil {
+					return nil, err
+				}
+				return s.Accept(o)
+			}))
+			if _, err := p.send(Sender{}, noise(1, 1000)); err != nil || tries < 3 {
+				t.Errorf("send, %v: %v after %d tries", lack, err, tries)
+			}
+			p.stop()
+		})
+		synctest.Test(t, func(t *testing.T) {
+			tries = 0
+			p, _ := newClientHand(t, Sender{}, shortFS{fstest.MapFS{"f": {Data: noise(1, 1000)}}, short})
+			conn := p.listen()
+			if _, err := new(Receiver).Get(t.Context(), conn, p.sender.AddrPort(), "f", &sinks{}); err != nil || tries < 3 {
+				t.Errorf("get, %v: %v after %d tries", lack, err, tries)
+			}
+			conn.Close()
+			p.stop()
+		})
+	}
+}
+
+// A shortFS fails to open files while short returns an error.
+type shortFS struct {
+	fs.FS
+	short func() error
+}
+
+func (f shortFS) Open(name string) (fs.File, error) {
+	if err := f.short(); err != nil {
+		return nil, err
+	}
+	return f.FS.Open(name)
+}
+
+// A negative MaxTransfers means no limit.
+func TestUnlimitedTransfers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, h := newHand(t, Receiver{MaxTransfers: -1}, &sinks{})
+		for session := range uint32(DefaultMaxTransfers + 10) {
+			h.begin(session+1, make([]byte, 100), 1)
+		}
 		p.stop()
 	})
 }

@@ -35,6 +35,7 @@ type Receiver struct {
 	// none. Beyond it a new sender takes the place of one that has made no progress for a
 	// second, or whose average rate is below an octoblock per second; otherwise it is told
 	// that the receiver is busy. 0 means DefaultMaxTransfers.
+	// Negative means no limit.
 	MaxTransfers int
 	// MaxPerAddress bounds the transfers of one IP address in the same way. 0 means a
 	// quarter of MaxTransfers, or 16 if that is more. Negative means no limit.

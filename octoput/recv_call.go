@@ -58,12 +58,9 @@ func (r *Receiver) newRecvCall(h ferry.Handler) *recvCall {
 		handler:      h,
 		giveUp:       orDefault(r.GiveUp, DefaultGiveUp),
 		linger:       max(0, orDefault(r.Linger, DefaultLinger)),
-		maxTransfers: r.MaxTransfers,
+		maxTransfers: maxTransfers(r.MaxTransfers),
 		noOffload:    r.NoOffload,
 		transfers:    make(map[key]*recvTransfer),
-	}
-	if v.maxTransfers <= 0 {
-		v.maxTransfers = DefaultMaxTransfers
 	}
 	v.maxPerAddress = maxPerAddress(r.MaxPerAddress, v.maxTransfers)
 	if r.Trace != nil {

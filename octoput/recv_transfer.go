@@ -140,6 +140,9 @@ func (v *recvCall) admit(now time.Time, from netip.AddrPort, p Packet, o Opening
 	if err != nil {
 		v.finish(now, t, fmt.Errorf("octoput: refused: %w", err), codeOf(err, CodeRefused))
 		v.tell(from, v.local, p, t.code)
+		if t.code == CodeBusy { // a repeated OPEN asks the handler again
+			delete(v.transfers, t.key)
+		}
 		return nil
 	}
 	t.reset(o.Size)

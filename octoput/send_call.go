@@ -41,10 +41,7 @@ type sendCall struct {
 }
 
 func (s *Sender) newSendCall() *sendCall {
-	v := &sendCall{sender: s, maxTransfers: s.MaxTransfers, transfers: make(map[key]*sendTransfer)}
-	if v.maxTransfers <= 0 {
-		v.maxTransfers = DefaultMaxTransfers
-	}
+	v := &sendCall{sender: s, maxTransfers: maxTransfers(s.MaxTransfers), transfers: make(map[key]*sendTransfer)}
 	v.maxPerAddress = maxPerAddress(s.MaxPerAddress, v.maxTransfers)
 	if s.Trace != nil {
 		v.trace = *s.Trace

@@ -40,6 +40,7 @@ type Sender struct {
 	// has not acknowledged the answer to its question for a second, has made no progress
 	// for five seconds, or is slower than an octoblock per second after five seconds;
 	// otherwise it is told that the server is busy. 0 means DefaultMaxTransfers.
+	// Negative means no limit.
 	MaxTransfers int
 	// MaxPerAddress bounds the transfers of one IP address in the same way. 0 means a
 	// quarter of MaxTransfers, or 16 if that is more. Negative means no limit.
