@@ -210,6 +210,22 @@ func TestChatInterrupt(t *testing.T) {
 	p.stop()
 }
 
+// TestChatInterruptUnanswered: an interrupt does not wait for the timeout of a message that is not acknowledged.
+func TestChatInterruptUnanswered(t *testing.T) {
+	p, addr := startRelayd(t)
+	peer, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	a := start(t, "chat", "-server", addr, "-listen", "127.0.0.1:0", "-peer", peer.LocalAddr().String())
+	io.WriteString(a.in, strings.Repeat("x", 20_000)+"\n")
+	peer.ReadFrom(make([]byte, 2000))
+	a.Process.Signal(os.Interrupt)
+	a.ends(0)
+	p.stop()
+}
+
 func TestRelayMistakes(t *testing.T) {
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

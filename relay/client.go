@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/netip"
@@ -10,43 +11,43 @@ import (
 	"time"
 )
 
-// minTaken is what a client with a full queue must take in each [Server.SlowTimeout].
+// minTaken is the number of bytes that a client with a full queue must take in each [Server.SlowTimeout].
 const minTaken = 16 << 10
 
 // A Client is one connection of a Server.
 type Client struct {
-	// ID is unique for as long as the Server lives.
+	// ID is unique during the Server's life.
 	ID uint64
 	// Addr is zero if the connection is not TCP.
 	Addr netip.AddrPort
 }
 
-// A client is a connection that is served. ended belongs to its reading goroutine, vector to its writing one; mu guards
-// the fields after it.
+// A client is one connection of a Server. Its reading goroutine owns ended, its writing goroutine owns vector, and mu
+// guards the fields after it.
 type client struct {
 	Client
 	conn net.Conn
 	options
 
-	ended  bool // it has closed its side
+	ended  bool // the client closed its sending direction
 	vector net.Buffers
 
 	messages, delivered, lost atomic.Uint64
 
-	wake chan struct{} // has an element if write has something to look at
+	wake chan struct{} // has an element if write has something to do
 	gone chan struct{} // closed when nothing more is queued
 
 	mu        sync.Mutex
 	queue     queue
 	room      chan struct{} // nil unless the queue is full; closed when half of it is free
 	due       time.Time     // the write deadline
-	writing   time.Time     // when the write that is under way began, or last took enough; zero: none is
+	writing   time.Time     // when the current write began, or last took minTaken bytes; zero between writes
 	last      time.Time     // when everything must be written; zero: no limit
-	finishing bool          // nothing more is queued: write what is there, and end
-	broken    error         // why the connection is of no use any more
+	finishing bool          // nothing more is queued; write ends when the queue is empty
+	broken    error         // why the connection was closed
 	stopped   bool          // nothing more is read
-	words     string        // why, for the client
-	reason    error         // why
+	words     string        // the reason, for the client
+	reason    error         // the reason
 }
 
 func newClient(id uint64, conn net.Conn, o options) *client {
@@ -60,8 +61,8 @@ func newClient(id uint64, conn net.Conn, o options) *client {
 	}
 }
 
-// push queues d, unless the client is ending. lost is how many messages were dropped for it. If the queue is full, the
-// caller waits for room.
+// push queues d, unless the client is ending. It reports whether the queue is full, and how many messages it dropped. The
+// caller waits with awaitRoom if the queue is full.
 func (c *client) push(d delivery) (full bool, lost int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,7 +83,7 @@ func (c *client) push(d delivery) (full bool, lost int) {
 	return c.room != nil, lost
 }
 
-// hurry shortens the write deadline, because the queue is full. c.mu is held.
+// hurry applies SlowTimeout, because the queue is full. c.mu is held.
 func (c *client) hurry() {
 	switch {
 	case c.slow != Disconnect:
@@ -93,7 +94,7 @@ func (c *client) hurry() {
 	}
 }
 
-// awaitRoom waits until c's queue is not full, or c or from has gone.
+// awaitRoom waits until c's queue is not full, or c or from ends.
 func (c *client) awaitRoom(from *client) {
 	c.mu.Lock()
 	room := c.room
@@ -142,7 +143,7 @@ func (c *client) write() {
 	}
 }
 
-// send writes bufs. When the deadline passes, it goes on if a slow client has taken enough.
+// send writes bufs. It goes on after the deadline if a client with a full queue took minTaken bytes.
 func (c *client) send(bufs [][]byte) error {
 	for c.vector = bufs; ; {
 		n, err := c.vector.WriteTo(c.conn)
@@ -155,7 +156,7 @@ func (c *client) send(bufs [][]byte) error {
 	}
 }
 
-// tookEnough reports whether a write that was interrupted after n bytes goes on.
+// tookEnough reports whether a write goes on after n bytes and a deadline. If so, it sets the next deadline.
 func (c *client) tookEnough(n int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -167,7 +168,7 @@ func (c *client) tookEnough(n int64) bool {
 	return true
 }
 
-// take frees what was written, wakes those who wait for room, and returns what is next.
+// take notes that the last buffers were written, wakes the clients that wait for room, and returns the next buffers.
 func (c *client) take(bufs [][]byte) (_ [][]byte, messages int, over bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -189,8 +190,7 @@ func (c *client) take(bufs [][]byte) (_ [][]byte, messages int, over bool) {
 
 // setDeadline sets the deadline of a write that begins at now. c.mu is held.
 //
-// The deadline that WriteTimeout gives may be earlier by an eighth than it should be: moving it for each write would cost
-// as much as a small write.
+// WriteTimeout may be shortened by up to an eighth: setting a deadline for each write costs as much as a small write.
 func (c *client) setDeadline(now time.Time) {
 	var due time.Time
 	switch {
@@ -207,11 +207,11 @@ func (c *client) setDeadline(now time.Time) {
 	}
 	if due != c.due {
 		c.due = due
-		_ = c.conn.SetWriteDeadline(due) // a conn that is closed fails in the write
+		_ = c.conn.SetWriteDeadline(due) // a closed conn fails in the write
 	}
 }
 
-// limit gives all that is still written to the client the time of one write.
+// limit applies one WriteTimeout to everything that is still queued.
 func (c *client) limit() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -220,7 +220,7 @@ func (c *client) limit() {
 	}
 }
 
-// finish lets write end when it has written what is queued, and then words.
+// finish queues words as the last notice, unless they are empty. write ends when the queue is empty.
 func (c *client) finish(words string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -235,14 +235,14 @@ func (c *client) finish(words string) {
 	c.poke()
 }
 
-// fail breaks the connection off, so that reading and writing end. What is queued is lost. The first reason counts.
+// fail closes the connection at once and drops the queue. Only the first reason is kept.
 func (c *client) fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.breakOff(err)
 }
 
-// breakOff is fail with c.mu held.
+// breakOff is fail. c.mu is held.
 func (c *client) breakOff(err error) {
 	if c.broken != nil {
 		return
@@ -254,28 +254,19 @@ func (c *client) breakOff(err error) {
 	}
 	c.poke()
 	if tcp, ok := c.conn.(interface{ SetLinger(sec int) error }); ok && errors.Is(err, ErrSlow) {
-		_ = tcp.SetLinger(0) // the system, too, drops what was not read
+		_ = tcp.SetLinger(0) // the system drops unread data as well
 	}
 	c.conn.Close()
 }
 
-func (c *client) failed() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.broken != nil
-}
-
-// cause is why the client ended: err, which its reading ended with, unless it was broken off.
+// cause returns the reason of fail, or err if fail was not called.
 func (c *client) cause(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.broken != nil {
-		return c.broken
-	}
-	return err
+	return cmp.Or(c.broken, err)
 }
 
-// expect sets the read deadline, unless nothing is read any more.
+// expect sets the read deadline, unless d is 0 or stop was called.
 func (c *client) expect(d time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -285,7 +276,7 @@ func (c *client) expect(d time.Duration) error {
 	return c.conn.SetReadDeadline(time.Now().Add(d))
 }
 
-// stop ends the reading. The client is told words, if any. The first reason counts.
+// stop ends the reading. words are the client's last notice. Only the first reason is kept.
 func (c *client) stop(words string, reason error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -295,8 +286,8 @@ func (c *client) stop(words string, reason error) {
 	_ = c.conn.SetReadDeadline(past)
 }
 
-// whyNoMore says what a failed read means for the client.
-func (c *client) whyNoMore(err error) (words string, _ error) {
+// readFailed returns the reason of a failed read, for the client and for the Trace.
+func (c *client) readFailed(err error) (words string, _ error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -308,7 +299,7 @@ func (c *client) whyNoMore(err error) (words string, _ error) {
 	return "silent too long", ErrIdle
 }
 
-// report says what has happened to the client so far.
+// report returns the client's counters.
 func (c *client) report() ClientReport {
 	return ClientReport{Messages: c.messages.Load(), Delivered: c.delivered.Load(), Lost: c.lost.Load()}
 }

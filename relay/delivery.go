@@ -5,24 +5,22 @@ import (
 	"strconv"
 )
 
-// maxBatch bounds the bytes of one delivery that holds more than one message.
+// maxBatch is the maximum size of a delivery with more than one message.
 const maxBatch = 64 << 10
 
-// exit is the message that ends a client: CSCI 351 project 4, "Handler function for a
-// Thread".
+// exit is the message that ends a client: CSCI 351 project 4, "Handler function for a Thread".
 const exit = "exit"
 
-// A delivery is one message or several of one client, encoded once for all that it
-// goes to. It is not changed once it is made.
+// A delivery is one or more messages of one client, encoded once for all receivers. It does not change.
 type delivery struct {
-	data     []byte // whole lines
+	data     []byte // complete lines
 	messages int
 }
 
 // maxLabel is the length of the longest label.
 const maxLabel = len("18446744073709551615: ")
 
-// labelled reports whether b begins as the lines of a Server do, "ID: " or "* ".
+// labelled reports whether b begins with "ID: " or "* ", as a Server's lines do.
 func labelled(b []byte) bool {
 	afterID := bytes.TrimLeft(b, "0123456789")
 	return bytes.HasPrefix(b, []byte("* ")) || len(afterID) < len(b) && bytes.HasPrefix(afterID, []byte(": "))
@@ -38,15 +36,15 @@ func newBatcher(id uint64) *batcher {
 	return &batcher{label: append(strconv.AppendUint(nil, id, 10), ": "...)}
 }
 
-// fits reports whether text may join what is there.
+// fits reports whether the delivery has room for text.
 func (b *batcher) fits(text []byte) bool {
 	return b.messages == 0 || len(b.data)+b.length(text) <= maxBatch
 }
 
 func (b *batcher) length(text []byte) int { return len(b.label) + len(text) + 1 }
 
-// add encodes a message. rest is what else has been read: the first message makes room
-// for the lines in it, and no more, because a delivery may lie in a queue for long.
+// add encodes a message. rest holds the bytes read after it: the first message allocates room for the lines in rest. It
+// allocates no more, because a delivery may stay in a queue for a long time.
 func (b *batcher) add(text, rest []byte) {
 	if b.messages == 0 {
 		size := b.length(text)
@@ -60,14 +58,14 @@ func (b *batcher) add(text, rest []byte) {
 	b.messages++
 }
 
-// take returns what was added, and begins anew.
+// take returns the delivery, and starts the next one.
 func (b *batcher) take() delivery {
 	d := b.delivery
 	b.delivery = delivery{}
 	return d
 }
 
-// appendNotice encodes a line of the server itself.
+// appendNotice encodes a line of the server.
 func appendNotice(b []byte, text string) []byte {
 	b = append(b, "* "...)
 	b = append(b, oneLine(text)...)

@@ -17,38 +17,35 @@ const (
 	DefaultHalfCloseTimeout = 5 * time.Minute
 )
 
-// A Forwarder copies TCP connections to another host, byte by byte, in both directions. The zero value is
-// ready to use. One Forwarder may run several calls at the same time.
+// A Forwarder copies TCP connections to another host, in both directions. The zero value is ready to use. One Forwarder may
+// run several calls at the same time.
 type Forwarder struct {
 	// Dial connects to the upstream host. Nil means a zero net.Dialer's DialContext.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Listen opens ListenAndForward's listener. Nil means a zero net.ListenConfig's
-	// Listen.
+	// Listen opens ListenAndForward's listener. Nil means a zero net.ListenConfig's Listen.
 	Listen func(ctx context.Context, network, address string) (net.Listener, error)
-	// DialTimeout bounds one try to reach the upstream host. 0 means DefaultDialTimeout; negative means
-	// as long as Dial takes.
+	// DialTimeout is the timeout of one try to connect to the upstream host. 0 means DefaultDialTimeout; negative means
+	// no limit.
 	DialTimeout time.Duration
-	// Retry is the time between two tries to reach the upstream host. 0 means that there is only one try.
-	// The tries for a client end when its connection breaks, and 30 s after it has closed its sending
-	// direction: a client that has gone looks the same.
+	// Retry is the pause between two tries to connect to the upstream host. 0 means one try only. The tries for a client
+	// end when its connection is reset, and 30 s after it closed its sending direction: the client may be gone.
 	Retry time.Duration
-	// MaxConns is how many clients are served at once; more wait to be accepted. 0 means DefaultMaxConns;
-	// negative means as many as the system lets in.
+	// MaxConns is the maximum number of clients at once; more wait to be accepted. 0 means DefaultMaxConns; negative
+	// means no limit.
 	MaxConns int
-	// HalfCloseTimeout is how long nothing may be copied after one side has closed its sending direction;
-	// then the connection is broken off. 0 means DefaultHalfCloseTimeout; negative means no limit.
+	// HalfCloseTimeout resets a connection of which one direction is closed if nothing is copied in this time. 0 means
+	// DefaultHalfCloseTimeout; negative means no limit.
 	HalfCloseTimeout time.Duration
 	// Trace observes what happens. Nil observes nothing.
 	Trace *Trace
 }
 
-// ListenAndForward does what CSCI 351 project 4, question 2 asks for, in its order: it connects to the
-// upstream host at to, then listens at address, and the first client gets that connection. Each later client
-// gets a connection of its own. If the upstream host has closed the first connection, or its sending
-// direction, before there is a client, a new one is made.
+// ListenAndForward connects to the upstream host at to, then listens at address, in the order of CSCI 351 project 4,
+// question 2. The first client gets that connection, unless the upstream host has closed it or its sending direction. Each
+// later client gets a new connection.
 //
-// It returns an [*UpstreamError] if the upstream host cannot be reached and Retry is 0, or the error of
-// listening. After that it behaves as [Forwarder.Forward].
+// It returns an [*UpstreamError] if the upstream host cannot be reached and Retry is 0, or the error of listening. After
+// that it behaves as [Forwarder.Forward].
 func (f *Forwarder) ListenAndForward(ctx context.Context, address, to string) error {
 	w := f.newForwarding(to)
 	up, err := w.dial(ctx, netip.AddrPort{})
@@ -69,25 +66,22 @@ func (f *Forwarder) ListenAndForward(ctx context.Context, address, to string) er
 	return w.forward(ctx, l)
 }
 
-// Forward accepts clients from l, connects to the upstream host at to for each of them, and copies bytes
-// both ways until both sides have closed. A side that closes only its sending direction still receives. A
-// reset of one side is passed on when the other has all that came before it. A client for which the upstream
-// host cannot be reached is closed.
+// Forward accepts clients from l, connects to the upstream host at to for each of them, and copies bytes both ways until
+// both sides have closed. A side that closes only its sending direction still receives. A reset of one side is passed on
+// after the data before it. If the upstream host cannot be reached, the client's connection is closed.
 //
-// It returns when ctx ends, with its cause, or when l fails. By then all connections are reset, so that no side
-// takes what has come for all there was, and all goroutines have ended. l stays the caller's, as with
-// [Server.Serve].
+// It returns the cause of ctx when that ends, or the error of l. By then all connections are reset, so that neither side
+// mistakes the end for the end of the data, and all goroutines have ended. The caller closes l, as with [Server.Serve].
 func (f *Forwarder) Forward(ctx context.Context, l net.Listener, to string) error {
 	return f.newForwarding(to).forward(ctx, l)
 }
 
-// A forwarding is one call of Forward. It accepts in the goroutine of that call; each client has a goroutine
-// for either direction.
+// A forwarding is one call of Forward. The goroutine of that call accepts; each client has a goroutine for each direction.
 type forwarding struct {
 	*Forwarder
 	to    string
 	trace Trace
-	ready chan net.Conn // the connection made before there was a client
+	ready chan net.Conn // the connection made before the first client
 	slots chan struct{} // has an element for each client
 	short chan struct{} // has an element while the system is short of descriptors
 	conns sync.WaitGroup
@@ -129,7 +123,7 @@ func (w *forwarding) forward(parent context.Context, l net.Listener) error {
 	return fmt.Errorf("relay: accepting: %w", err)
 }
 
-// admit gives a client its goroutine, when there is a slot for it and no other client lacks a descriptor.
+// admit starts a client's goroutine when there is a slot and no other client waits for a descriptor.
 func (w *forwarding) admit(ctx context.Context, c net.Conn) {
 	for _, wait := range []chan struct{}{w.short, w.slots} {
 		select {
@@ -152,7 +146,7 @@ func (w *forwarding) attend(ctx context.Context, c net.Conn) {
 	from := addrPort(c.RemoteAddr())
 	up, early, err := w.upstream(ctx, c)
 	if err != nil {
-		return // traced; nothing more can be done for the client
+		return // the Trace has the error
 	}
 	defer up.Close()
 	if w.trace.Connected != nil {

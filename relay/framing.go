@@ -1,18 +1,21 @@
 package relay
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
-// A Framing says where a client's messages end.
+// A Framing defines where a client's messages end.
 type Framing int
 
 const (
-	// Auto: a read is a message, as with Chunk, until the first newline comes; from then on a message ends with a
-	// newline. Reads that fill all of the buffer, at first 4 KiB, count as one with the read that follows.
+	// Auto is Chunk until the first newline, and Line from then on. A read that fills the buffer, at first 4 KiB, counts
+	// as one with the next read.
 	Auto Framing = iota
 	// Line: a message ends with a newline.
 	Line
-	// Chunk: a read is a message, as for the recv(1024) of CSCI 351 project 4. Messages
-	// that are sent in quick succession may arrive in one read, and are then one.
+	// Chunk: a read is a message, as with the recv(1024) of CSCI 351 project 4. Messages that arrive in one read are one
+	// message.
 	Chunk
 )
 
@@ -21,17 +24,12 @@ var framingNames = [...]string{Auto: "auto", Line: "line", Chunk: "chunk"}
 // String returns "auto", "line" or "chunk".
 func (f Framing) String() string { return nameOf(framingNames[:], int(f), "framing") }
 
-// MarshalText returns what String does.
+// MarshalText returns the name of the framing.
 func (f Framing) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
 
-// UnmarshalText reads what String returns. With both methods a Framing works as a
-// flag (flag.TextVar) and in configuration files.
+// UnmarshalText parses a name that String returns, for flag.TextVar and configuration files.
 func (f *Framing) UnmarshalText(text []byte) error {
-	i, err := indexOf(framingNames[:], string(text), "framing")
-	if err == nil {
-		*f = Framing(i)
-	}
-	return err
+	return parseName(f, framingNames[:], text, "framing")
 }
 
 func nameOf(names []string, i int, what string) string {
@@ -41,11 +39,11 @@ func nameOf(names []string, i int, what string) string {
 	return names[i]
 }
 
-func indexOf(names []string, name, what string) (int, error) {
-	for i, n := range names {
-		if n == name {
-			return i, nil
-		}
+func parseName[T ~int](to *T, names []string, name []byte, what string) error {
+	i := slices.Index(names, string(name))
+	if i < 0 {
+		return fmt.Errorf("relay: %s %q, want one of %q", what, name, names)
 	}
-	return 0, fmt.Errorf("relay: %s %q, want one of %q", what, name, names)
+	*to = T(i)
+	return nil
 }

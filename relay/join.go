@@ -14,35 +14,33 @@ import (
 	"github.com/ferrygo/ferry/internal/tcpstate"
 )
 
-// drainTimeout is how long a side may acknowledge nothing of what was sent to it, before it is reset
-// because the other side was.
+// drainTimeout delays a reset that is passed on: the side to reset may take so long to acknowledge data.
 const drainTimeout = 10 * time.Second
 
-// early is what was read from the two sides before bytes could be copied.
+// early holds the bytes that were read from the two sides before copying began.
 type early struct{ up, down []byte }
 
-// A pair is a client's connection and the one to the upstream host. Bytes are copied in both directions,
-// by a goroutine each. The conns meet in io.Copy as they are, so that Linux moves the bytes between two TCP
-// sockets itself (splice).
+// A pair is a client's connection and the one to the upstream host. Each direction has a goroutine. io.Copy gets the conns
+// unwrapped, so that Linux can splice.
 type pair struct {
 	up, down direction // up copies from the client
 
 	halfClose time.Duration // see Forwarder.HalfCloseTimeout
 	once      sync.Once
-	err       error // why the pair was broken off; set by once
+	err       error // the reason of breakOff; set by once
 }
 
 // A direction copies from src to dst.
 type direction struct {
 	dst, src net.Conn
-	early    []byte // goes first
+	early    []byte // written first
 	n        int64  // bytes copied
 
 	failed atomic.Bool // a write failed: dst has been reset
-	ended  atomic.Bool // src's end of data was passed on
+	ended  atomic.Bool // the end of src's data was passed on
 }
 
-// join copies between a client and the upstream host until both have closed or one broke.
+// join copies between a client and the upstream host until both have closed or one was reset.
 func join(ctx context.Context, client, up net.Conn, e early, halfClose time.Duration) (r ConnReport, err error) {
 	p := &pair{halfClose: halfClose}
 	p.up.dst, p.up.src, p.up.early = up, client, e.up
@@ -55,13 +53,13 @@ func join(ctx context.Context, client, up net.Conn, e early, halfClose time.Dura
 	both.Go(func() { p.carry(&p.up, &p.down) })
 	p.carry(&p.down, &p.up)
 	both.Wait()
-	stop() // what has all been copied is not broken off
+	stop() // a pair that has ended is not reset
 	p.once.Do(func() {})
 	return ConnReport{Up: p.up.n, Down: p.down.n}, p.err
 }
 
-// breakOff resets both connections: neither side takes what it has for all there was. The first reason
-// counts.
+// breakOff resets both connections, so that neither side mistakes this for the end of the data. Only the first reason is
+// kept.
 func (p *pair) breakOff(err error) {
 	p.once.Do(func() {
 		p.err = err
@@ -74,7 +72,7 @@ func (p *pair) breakOff(err error) {
 	})
 }
 
-// carry copies in one direction, and passes on how that ended. back is the other direction.
+// carry copies in one direction, and passes on its end. back is the other direction.
 func (p *pair) carry(d, back *direction) {
 	readErr, writeErr := d.copy(p.halfClose)
 	switch {
@@ -94,8 +92,7 @@ func (p *pair) carry(d, back *direction) {
 	}
 }
 
-// writeFailed notes that dst has been reset, perhaps after an answer that is still to be read. back passes
-// the reset on when it has read that.
+// writeFailed notes that dst was reset. An answer may still be unread: back reads it, and then passes the reset on.
 func (p *pair) writeFailed(d, back *direction, err error) {
 	d.failed.Store(true)
 	if back.ended.Load() {
@@ -103,14 +100,13 @@ func (p *pair) writeFailed(d, back *direction, err error) {
 	}
 }
 
-// passReset passes on that src was reset, when dst has all that came before.
+// passReset passes on that src was reset, after the data before it.
 func (p *pair) passReset(d *direction, err error) {
 	tcpstate.Drain(d.dst, drainTimeout)
 	p.breakOff(err)
 }
 
-// passEnd passes on the end of src's data. While only the other direction is open, a reset of src breaks the
-// pair off, and so does a time in which nothing is copied: the other side may never end.
+// passEnd passes on the end of src's data. From then on a reset of src ends the pair, and so does HalfCloseTimeout.
 func (p *pair) passEnd(d, back *direction) {
 	if err := closeWrite(d.dst); err != nil {
 		p.writeFailed(d, back, err)
@@ -128,18 +124,18 @@ func (p *pair) passEnd(d, back *direction) {
 	}
 }
 
-// wasReset reports whether dst was reset. A failed write may have consumed the error that a read would have
-// returned, and left it the end of data.
+// wasReset reports whether dst was reset. A socket returns that error once only: after a failed write, a read may see the
+// end of the data instead.
 func (d *direction) wasReset() bool {
 	if d.ended.Load() {
-		return false // nothing is written any more
+		return false // nothing more is written
 	}
 	closed, _ := tcpstate.Closed(d.dst)
 	return closed || d.failed.Load()
 }
 
-// copy copies until src ends. At most one of the errors is not nil. A read deadline that passes after
-// something was copied moves by idle.
+// copy copies until src ends. At most one of the errors is not nil. If something was copied before a read deadline, the
+// deadline moves by idle.
 func (d *direction) copy(idle time.Duration) (readErr, writeErr error) {
 	if len(d.early) > 0 {
 		n, err := d.dst.Write(d.early)
@@ -157,7 +153,7 @@ func (d *direction) copy(idle time.Duration) (readErr, writeErr error) {
 	}
 }
 
-// copyConn is io.Copy that tells which side failed.
+// copyConn is io.Copy with separate errors for the two sides.
 func copyConn(dst, src net.Conn) (n int64, readErr, writeErr error) {
 	if _, known := tcpstate.Closed(src); !known {
 		r := reader{Reader: src}
@@ -174,7 +170,7 @@ func copyConn(dst, src net.Conn) (n int64, readErr, writeErr error) {
 	return n, nil, err
 }
 
-// A reader remembers why reading failed.
+// A reader keeps the error of reading.
 type reader struct {
 	io.Reader
 	err error
@@ -187,7 +183,7 @@ func (r *reader) Read(b []byte) (n int, err error) {
 	return n, err
 }
 
-// closeWrite closes the sending direction of a connection, or all of it if it has no such method.
+// closeWrite closes the sending direction of a connection, or the whole connection if it has no CloseWrite.
 func closeWrite(c net.Conn) error {
 	if half, ok := c.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

@@ -3,26 +3,25 @@ package relay
 import "fmt"
 
 const (
-	// perDelivery is what a delivery costs in a queue beside its bytes.
+	// perDelivery is the overhead of a delivery in a queue, in bytes.
 	perDelivery = 64
 
-	// One write takes at most maxWritten bytes, or one delivery, and at most maxVectored deliveries.
+	// One write has at most maxVectored deliveries and maxWritten bytes; a longer delivery is written alone.
 	maxWritten  = 64 << 10
 	maxVectored = 256
 )
 
-// A queue holds what waits for one client. It uses no conn and no lock.
+// A queue holds the deliveries that wait for one client. It uses no conn and no lock.
 type queue struct {
 	limit int
 	items []delivery // from head on
 	head  int
 
 	waiting int // bytes in items
-	flying  int // bytes that take returned and that are being written
+	flying  int // bytes that are being written
 
-	// lost counts the messages dropped since the client was last told.
-	lost    int
-	notices []byte // the line that tells it
+	lost    int    // messages dropped since the last notice
+	notices []byte // the buffer of that notice
 }
 
 func (d delivery) cost() int { return cap(d.data) + perDelivery }
@@ -30,13 +29,13 @@ func (d delivery) cost() int { return cap(d.data) + perDelivery }
 func (q *queue) bytes() int  { return q.waiting + q.flying }
 func (q *queue) empty() bool { return q.head == len(q.items) && q.lost == 0 }
 
-// full reports whether more waits than should.
+// full reports whether the queue exceeds its limit.
 func (q *queue) full() bool { return q.bytes() > q.limit }
 
-// halfFree reports whether a queue that was full has room again: not for every little piece.
+// halfFree reports whether a queue that was full counts as having room again. Half of it makes wake-ups rare.
 func (q *queue) halfFree() bool { return q.bytes() <= q.limit/2 }
 
-// push adds d.
+// push adds d at the end.
 func (q *queue) push(d delivery) {
 	if q.head > 0 && q.head == len(q.items) {
 		q.items, q.head = q.items[:0], 0
@@ -49,7 +48,7 @@ func (q *queue) push(d delivery) {
 	q.waiting += d.cost()
 }
 
-// pop removes the oldest delivery, of which there is one.
+// pop removes the oldest delivery. The queue must not be empty.
 func (q *queue) pop() delivery {
 	d := q.items[q.head]
 	q.items[q.head] = delivery{}
@@ -63,8 +62,8 @@ func (q *queue) fits(d delivery) bool {
 	return q.bytes() == 0 || q.bytes()+d.cost() <= q.limit
 }
 
-// displace pushes d, and drops the oldest deliveries until there is room for it. It returns how many messages that
-// were. If what is being written leaves no room, d itself is lost.
+// displace drops the oldest deliveries until there is room for d, and pushes d. It returns the number of dropped messages.
+// If the bytes that are being written leave no room, d itself is dropped.
 func (q *queue) displace(d delivery) (lost int) {
 	for !q.fits(d) && q.head < len(q.items) {
 		lost += q.pop().messages
@@ -78,11 +77,10 @@ func (q *queue) displace(d delivery) (lost int) {
 	return lost
 }
 
-// take appends to bufs what to write next, and returns how many messages that is. It is
-// called again only after wrote.
+// take appends the next deliveries to bufs, and returns their number of messages. Call wrote before the next take.
 func (q *queue) take(bufs [][]byte) (_ [][]byte, messages int) {
 	if q.lost > 0 {
-		// What was lost is always older than what waits.
+		// Lost messages are older than all waiting ones.
 		q.notices = appendNotice(q.notices[:0], fmt.Sprintf("%d messages lost", q.lost))
 		q.lost = 0
 		bufs = append(bufs, q.notices)
@@ -101,5 +99,5 @@ func (q *queue) take(bufs [][]byte) (_ [][]byte, messages int) {
 	return bufs, messages
 }
 
-// wrote notes that what take returned is written.
+// wrote notes that the result of take was written.
 func (q *queue) wrote() { q.flying = 0 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// join makes conn a client, unless there are as many as there may be or Admit refuses it.
+// join adds conn to the clients, unless Admit refuses it or there are MaxClients already.
 func (s *Server) join(conn net.Conn, o options) (*client, error) {
 	var err error
 	if s.Admit != nil {
@@ -28,8 +28,8 @@ func (s *Server) join(conn net.Conn, o options) (*client, error) {
 	return c, nil
 }
 
-// deliver queues d for all clients except from, which is nil for the server itself, and then waits until none of
-// their queues is full. All clients get all deliveries in the same order.
+// deliver queues d for all clients except from, and then waits until none of their queues is full. from is nil for the
+// server itself. All clients get all deliveries in the same order.
 func (s *Server) deliver(from *client, d delivery, lost func(to Client, messages int)) {
 	if len(d.data) == 0 {
 		return
@@ -64,8 +64,8 @@ func (s *Server) deliver(from *client, d delivery, lost func(to Client, messages
 	}
 }
 
-// doneReading notes that a client's reading has ended, and that all it said is delivered. The channel is closed when
-// that is so for all clients.
+// doneReading notes that a client's reading has ended and its messages are delivered. quiet is closed when that is true of
+// all clients.
 func (s *Server) doneReading() (quiet <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,21 +80,20 @@ func (s *Server) doneReading() (quiet <-chan struct{}) {
 	return quiet
 }
 
-// leave removes c, whose ID is not given again. Nothing more is delivered to it, but what waits for it may still be
-// written: see settle. If more clients are leaving now than there may be clients, late is the one that has had its
-// time.
+// leave removes c. Nothing more is delivered to it, but its queue is still written until settle. If more than MaxClients
+// clients are leaving, late is the oldest of them that was not late before.
 func (s *Server) leave(c *client) (late *client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.clients, c.ID)
 	s.leaving = append(s.leaving, c)
 	if n := len(s.leaving) - 1 - c.maxClients; c.maxClients >= 0 && n >= 0 {
-		late = s.leaving[n] // those before it were late when others left
+		late = s.leaving[n] // earlier ones were late when others left
 	}
 	return late
 }
 
-// settle adds what c has done to the sum, when that does not change any more.
+// settle adds the final counters of c to the sum.
 func (s *Server) settle(c *client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

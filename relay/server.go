@@ -24,44 +24,42 @@ const (
 	DefaultWriteTimeout = 10 * time.Second
 )
 
-// A Server delivers what each of its clients says to all others, to each of them in the same order. The zero
-// value is ready to use. Once Serve has been called its fields are not changed, and it is not copied.
+// A Server delivers each client's messages to all other clients, in the same order to all. The zero value is ready to
+// use. Do not change its fields after the first Serve, and do not copy it.
 type Server struct {
-	// MaxClients is how many clients there may be at once. As many more may be leaving: they have said "exit"
-	// and have not read yet what waits for them; when there are more, the connection of the one that left first
-	// is closed. 0 means DefaultMaxClients; negative means as many as the system lets in.
+	// MaxClients is the maximum number of clients at once. As many more may be leaving: they have ended and have not
+	// read their queues yet. If there are more, the connection that left first is closed. 0 means DefaultMaxClients;
+	// negative means no limit.
 	MaxClients int
-	// Framing says where messages end.
+	// Framing defines where messages end.
 	Framing Framing
-	// MaxMessage is the maximum length of a message in bytes, without its newline. 0 means DefaultMaxMessage. A
-	// client that sends a longer line is told so and disconnected; a longer chunk is cut in pieces.
+	// MaxMessage is the maximum length of a message in bytes, without its newline. 0 means DefaultMaxMessage. A client
+	// that sends a longer line is told so and disconnected. A longer chunk is split.
 	MaxMessage int
-	// Queue is how many bytes may wait for one client before its queue is full; 64 bytes are added for each
-	// read that was delivered. 0 means DefaultQueue. The system's socket buffers come on top. While a client
-	// waits for a full queue of another, it is not read from: so a queue holds at most one delivery of each of
-	// the others beyond the limit, 64 KiB or one message.
+	// Queue is the size of a client's queue in bytes. 0 means DefaultQueue. Each delivery counts 64 bytes more than its
+	// text. The queue may exceed Queue by one delivery of each other client (64 KiB or one message), because a client
+	// is not read while it waits for a full queue. Socket buffers are not included.
 	Queue int
-	// Slow says what happens to a client whose queue is full.
+	// Slow is the policy for a client whose queue is full.
 	Slow Slow
-	// SlowTimeout is the time in which a client with a full queue must take 16 KiB, or be disconnected, under the
-	// policy Disconnect. 0 means DefaultSlowTimeout; negative means that it is disconnected at once.
+	// SlowTimeout, under the policy Disconnect: a client with a full queue is disconnected if it takes less than 16 KiB
+	// in this time. 0 means DefaultSlowTimeout; negative means at once.
 	SlowTimeout time.Duration
-	// WriteTimeout is how long a client may take to receive one write of at most 64 KiB, or one message, and
-	// when it has left, all that waits for it; then it is disconnected. 0 means DefaultWriteTimeout; negative
-	// means no limit.
+	// WriteTimeout is the time for one write of at most 64 KiB or one message, and after a client has left, for all of
+	// its queue. Then the client is disconnected. 0 means DefaultWriteTimeout; negative means no limit.
 	WriteTimeout time.Duration
-	// IdleTimeout is how long a client may take to say something; bytes that complete no message do not count. 0
-	// means no limit: a client that only listens is normal.
+	// IdleTimeout disconnects a client that completes no message in this time. 0 means no limit: a client that only
+	// listens is normal.
 	IdleTimeout time.Duration
-	// Notices tells a new client its ID, and all others who joins and who leaves.
+	// Notices tells a new client its ID, and all others which clients join and leave.
 	Notices bool
-	// Admit, if it is not nil, decides whether a client may join, whose ID is still 0. The text of an error is sent
-	// to the client, which is then disconnected. Admit is called by the goroutine that called Serve; no other
-	// client is accepted meanwhile.
+	// Admit, if it is not nil, decides whether a client may join. Client.ID is still 0. If Admit returns an error, its
+	// text is sent to the client, and the connection is closed. The goroutine that called Serve calls Admit, and
+	// accepts no other client meanwhile.
 	Admit func(Client) error
-	// Filter, if it is not nil, is called for each message except "exit", and returns the text to deliver, or
-	// false to deliver nothing. It may change the bytes in place. A newline in the text becomes a space. It is
-	// called by many goroutines at once, for each client's messages one after another.
+	// Filter, if it is not nil, is called for each message except "exit". It returns the text to deliver, or false to
+	// deliver nothing. It may change the bytes in place. A newline in the text becomes a space. Many goroutines call it
+	// at once, for the messages of each client one after another.
 	Filter func(from Client, text []byte) ([]byte, bool)
 	// Trace observes what happens. Nil observes nothing.
 	Trace *Trace
@@ -69,20 +67,20 @@ type Server struct {
 	mu       sync.Mutex // also orders deliveries
 	clients  map[uint64]*client
 	lastID   uint64
-	reading  int           // clients whose reading has not ended
-	quiet    chan struct{} // closed when reading becomes 0; nil: nothing waits for that
-	leaving  []*client     // no longer in clients, and not disconnected; those that left first come first
-	departed Stats         // Joined and Refused, and what clients did that are disconnected
+	reading  int           // number of clients whose reading has not ended
+	quiet    chan struct{} // closed when reading becomes 0; nil if nothing waits
+	leaving  []*client     // not in clients any more, and not disconnected yet; the first to leave comes first
+	departed Stats         // Joined and Refused, and the counters of disconnected clients
 	serving  map[*serving]struct{}
 	closed   bool // Shutdown or Close was called
 }
 
-// Serve accepts clients from l and serves them until ctx ends, and then returns its cause; until Shutdown or Close,
-// and then returns [ErrServerClosed]; or until l fails. In each case all connections are closed and all goroutines
-// have ended when it returns. Several Serves of one Server, on several listeners, share its clients.
+// Serve accepts clients from l and serves them. It returns the cause of ctx when that ends, [ErrServerClosed] after
+// Shutdown or Close, or the error of l. All connections are closed and all goroutines have ended by then. Several Serves
+// of one Server, on several listeners, share its clients.
 //
-// l stays the caller's: Serve sets its deadline, and clears it before it returns. It closes l only if that has no
-// method SetDeadline, because nothing else ends its Accept.
+// The caller closes l. Serve sets its deadline, and clears it before it returns. If l has no method SetDeadline, Serve
+// closes it, because nothing else ends Accept.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	v, err := s.begin(ctx)
 	if err != nil {
@@ -102,9 +100,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return fmt.Errorf("relay: accepting: %w", err)
 }
 
-// Shutdown ends all Serves gracefully: no more clients are accepted, nothing more is read, what has been read is
-// delivered, and then the connections are closed. When ctx ends before that is done, Shutdown does what Close does,
-// and returns ctx's cause. It must not be called by a Trace.
+// Shutdown ends all Serves gracefully. They accept no more clients, read nothing more, deliver all messages that were
+// read, and close the connections. If ctx ends first, Shutdown calls Close and returns the cause of ctx. A Trace must not
+// call it.
 func (s *Server) Shutdown(ctx context.Context) error {
 	for _, v := range s.stop(func(v *serving) { v.drain(ErrServerClosed) }) {
 		select {
@@ -117,8 +115,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return nil
 }
 
-// Close ends all Serves at once: what has not been delivered is lost. It returns when they have ended, and must not
-// be called by a Trace. The error is nil.
+// Close ends all Serves at once, and waits for them. Undelivered messages are lost. The error is nil. A Trace must not call
+// it.
 func (s *Server) Close() error {
 	for _, v := range s.stop(func(v *serving) { v.kill(ErrServerClosed) }) {
 		<-v.done
@@ -126,7 +124,7 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// stop lets no Serve begin any more, and calls end with each that runs.
+// stop prevents new Serves, and calls end with each running one.
 func (s *Server) stop(end func(*serving)) []*serving {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,7 +136,7 @@ func (s *Server) stop(end func(*serving)) []*serving {
 	return all
 }
 
-// Stats returns what has happened so far.
+// Stats returns the counters since the first Serve.
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,7 +151,7 @@ func (s *Server) Stats() Stats {
 	return st
 }
 
-// Clients returns the clients that are there now, by ID.
+// Clients returns the present clients, sorted by ID.
 func (s *Server) Clients() []Client {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,12 +163,12 @@ func (s *Server) Clients() []Client {
 	return all
 }
 
-// Say delivers a message of the server itself to all clients, as "* text"; a newline in text becomes a space. It
-// waits for full queues as a client that speaks does.
+// Say delivers a message of the server to all clients, as "* text". A newline in text becomes a space. Say waits for full
+// queues as a client that speaks does.
 func (s *Server) Say(text string) { s.deliver(nil, notice(text), nil) }
 
-// Kick disconnects a client, which is told so, and may first read what waits for it, within WriteTimeout. It
-// reports whether there was a client with this ID.
+// Kick disconnects a client. The client is told, and may read its queue within WriteTimeout. Kick reports whether there was
+// a client with this ID.
 func (s *Server) Kick(id uint64) bool {
 	s.mu.Lock()
 	c := s.clients[id]
@@ -182,7 +180,7 @@ func (s *Server) Kick(id uint64) bool {
 	return true
 }
 
-// options are a Server's, with the defaults filled in.
+// options are a Server's options, with the defaults filled in.
 type options struct {
 	maxClients, maxMessage, queue          int
 	slowTimeout, writeTimeout, idleTimeout time.Duration
@@ -225,7 +223,7 @@ func orDefault[T comparable](v, def T) T {
 	return v
 }
 
-// begin notes that a Serve has begun.
+// begin registers a Serve.
 func (s *Server) begin(ctx context.Context) (*serving, error) {
 	o, err := s.options()
 	if err != nil {
@@ -250,7 +248,7 @@ func (s *Server) begin(ctx context.Context) (*serving, error) {
 	return v, nil
 }
 
-// finish notes that a Serve has ended.
+// finish removes a Serve.
 func (s *Server) finish(v *serving) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -259,7 +257,7 @@ func (s *Server) finish(v *serving) {
 	close(v.done)
 }
 
-// addrPort is the IP address and port of a, unmapped; zero if it has none.
+// addrPort returns the unmapped address of a TCP connection, or zero.
 func addrPort(a net.Addr) netip.AddrPort {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok || tcp == nil {
@@ -269,5 +267,5 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// oneLine replaces newlines, so that a text cannot speak for another.
+// oneLine replaces newlines: the rest of the text would look like another message.
 func oneLine(text string) string { return strings.ReplaceAll(text, "\n", " ") }

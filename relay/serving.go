@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	// maxPartings bounds the connections that a Serve has ended and whose other side has not.
+	// maxPartings is the maximum number of connections that a Serve has closed for writing and the client has not closed.
 	maxPartings = 1024
-	// partingTimeout is how long a Serve waits for that, and how long a refused client may take to be told why.
+	// partingTimeout is the time for the client to close such a connection, and for a refused client to take the reason.
 	partingTimeout = time.Second
-	// maxIgnored bounds the bytes that it reads meanwhile and ignores.
+	// maxIgnored is the maximum number of bytes that are read and ignored meanwhile.
 	maxIgnored = 1 << 20
 )
 
-// A serving is one call of Serve. It accepts clients in the goroutine of that call. Each client has two more: one
-// reads and delivers to the queues of others, one writes its own queue.
+// A serving is one call of Serve. The goroutine of that call accepts clients. Each client has two goroutines: one reads
+// and delivers to the queues of the others, one writes the client's own queue.
 type serving struct {
 	*Server
 	options
@@ -31,7 +31,7 @@ type serving struct {
 
 	hard  context.Context // ends with Serve's context and with Close
 	kill  context.CancelCauseFunc
-	soft  context.Context // ends also with Shutdown
+	soft  context.Context // ends with hard and with Shutdown
 	drain context.CancelCauseFunc
 
 	conns    sync.WaitGroup
@@ -48,7 +48,7 @@ func (v *serving) accept(conn net.Conn) {
 	}
 }
 
-// refuse tells a client why it may not join.
+// refuse tells a client why it may not join, and closes the connection.
 func (v *serving) refuse(conn net.Conn, why error) {
 	if v.trace.Refused != nil {
 		v.trace.Refused(addrPort(conn.RemoteAddr()), why)
@@ -63,7 +63,7 @@ func (v *serving) refuse(conn net.Conn, why error) {
 		v.conns.Go(func() {
 			defer func() { <-v.partings }()
 			defer watch(v.hard, func() { conn.Close() })()
-			// For reading, too: the first Write of a TLS conn reads.
+			// SetDeadline and not SetWriteDeadline: the first Write of a TLS conn reads.
 			_ = conn.SetDeadline(time.Now().Add(partingTimeout))
 			if _, err := conn.Write(words); err == nil {
 				part(conn)
@@ -71,15 +71,15 @@ func (v *serving) refuse(conn net.Conn, why error) {
 			conn.Close()
 		})
 	default:
-		// Many have not gone when they were told: this one gets what fits at once.
+		// Too many refused clients have not closed. This one gets what the socket buffer holds.
 		_ = conn.SetDeadline(time.Now().Add(time.Millisecond))
 		_, _ = conn.Write(words)
 		conn.Close()
 	}
 }
 
-// part closes our side of a connection and waits for the other to close its own. If the connection were closed while
-// there is something to read, the system would reset it, and what was written last would be lost.
+// part closes the sending direction and waits until the client closes its own. Closing a connection with unread data
+// resets it (RFC 2525, section 2.17), and the last written data would be lost.
 func part(conn net.Conn) {
 	half, ok := conn.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
@@ -106,7 +106,7 @@ func (v *serving) attend(c *client) {
 	words, err := v.read(c)
 	v.await(v.doneReading())
 	v.depart(c)
-	unstop() // parting sets a deadline of its own
+	unstop() // part sets another deadline
 	if v.notices {
 		v.deliver(c, notice(fmt.Sprintf("%d left", c.ID)), v.trace.Lost)
 	}
@@ -120,7 +120,7 @@ func (v *serving) attend(c *client) {
 	}
 }
 
-// await lets no client leave in a Shutdown while what others have said is still to be delivered.
+// await waits, in a Shutdown, until the messages of all clients are delivered.
 func (v *serving) await(quiet <-chan struct{}) {
 	if v.soft.Err() == nil {
 		return
@@ -131,8 +131,8 @@ func (v *serving) await(quiet <-chan struct{}) {
 	}
 }
 
-// depart gives up c's place, and bounds how long c may take to read what waits for it, and how many such clients there
-// are. In a Shutdown no other client takes the places, and its caller says how long.
+// depart frees c's place, and limits the time and the number of clients that have left and not read their queues. In a
+// Shutdown there is no limit but its context.
 func (v *serving) depart(c *client) {
 	late := v.leave(c)
 	if v.soft.Err() != nil {
@@ -147,7 +147,7 @@ func (v *serving) depart(c *client) {
 // hangUp closes the connection of a client whose queue is empty.
 func (v *serving) hangUp(c *client) {
 	defer c.conn.Close()
-	if c.failed() || c.ended {
+	if c.ended || c.cause(nil) != nil {
 		return
 	}
 	select {
@@ -158,7 +158,7 @@ func (v *serving) hangUp(c *client) {
 	}
 }
 
-// read delivers what c says until it ends. words, if any, are the last that c is told.
+// read delivers the messages of c until it ends. words are the last notice for c, or empty.
 func (v *serving) read(c *client) (words string, err error) {
 	in := splitter{framing: v.framing, max: v.maxMessage}
 	out := newBatcher(c.ID)
@@ -180,7 +180,7 @@ func (v *serving) read(c *client) (words string, err error) {
 		case over || errRead == io.EOF:
 			return "", nil
 		case errRead != nil:
-			return c.whyNoMore(errRead)
+			return c.readFailed(errRead)
 		}
 		if v.idleTimeout > 0 && c.messages.Load() > before {
 			if err := c.expect(v.idleTimeout); err != nil {
@@ -190,7 +190,7 @@ func (v *serving) read(c *client) (words string, err error) {
 	}
 }
 
-// pass delivers all messages that have been read. It reports whether one was "exit".
+// pass delivers the messages that were read. It reports whether one was "exit".
 func (v *serving) pass(c *client, in *splitter, out *batcher) (over bool, err error) {
 	defer func() { v.deliver(c, out.take(), v.trace.Lost) }()
 	for {

@@ -1,16 +1,15 @@
 package relay
 
-// A Slow says what happens to a client whose queue is full (see [Server.Queue]), because it reads more slowly than the
-// others speak.
+// A Slow is the policy for a client whose queue is full (see [Server.Queue]).
 type Slow int
 
 const (
-	// Disconnect: those who speak wait for room, and a client with a full queue that takes less than 16 KiB in
+	// Disconnect: clients that speak wait for room. A client with a full queue that takes less than 16 KiB in
 	// [Server.SlowTimeout] is disconnected.
 	Disconnect Slow = iota
-	// DropOldest: nobody waits; the client loses the oldest messages that wait for it, and is told how many.
+	// DropOldest: no client waits. The oldest messages in the queue are dropped, and a notice gives their number.
 	DropOldest
-	// Wait: those who speak wait for room, until Server.WriteTimeout ends the slow client.
+	// Wait: clients that speak wait for room. Server.WriteTimeout disconnects the slow client.
 	Wait
 )
 
@@ -19,14 +18,8 @@ var slowNames = [...]string{Disconnect: "disconnect", DropOldest: "drop", Wait: 
 // String returns "disconnect", "drop" or "wait".
 func (s Slow) String() string { return nameOf(slowNames[:], int(s), "slow") }
 
-// MarshalText returns what String does.
+// MarshalText returns the name of the policy.
 func (s Slow) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText reads what String returns; see [Framing.UnmarshalText].
-func (s *Slow) UnmarshalText(text []byte) error {
-	i, err := indexOf(slowNames[:], string(text), "slow")
-	if err == nil {
-		*s = Slow(i)
-	}
-	return err
-}
+// UnmarshalText parses a name that String returns.
+func (s *Slow) UnmarshalText(text []byte) error { return parseName(s, slowNames[:], text, "slow") }

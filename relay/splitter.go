@@ -4,26 +4,26 @@ import "bytes"
 
 const (
 	minBuffer = 4 << 10  // bytes of a reading buffer at first
-	maxBuffer = 64 << 10 // what it may grow to, or more if messages may be longer
+	maxBuffer = 64 << 10 // its maximum, unless messages may be longer
 )
 
-// A splitter cuts a stream into messages. It reads no conn: it says where the next bytes go, is told how many came,
-// and is asked for messages.
+// A splitter splits a stream into messages. It reads no conn.
 //
-// Its use is room and took, then next until there is none. What next returns is valid until the next room.
+// Read into room, report the number of bytes with took, and call next until it returns no message. A message is valid until
+// the next call of room.
 type splitter struct {
 	framing Framing // Auto becomes Line
 	max     int     // bytes of a message
-	labels  bool    // under Auto, a stream that begins with a label is lines
-	partial bool    // under Auto, the message returned last had no newline
+	labels  bool    // under Auto, a stream that begins with a label has lines
+	partial bool    // under Auto, the last message had no newline
 
 	buf        []byte
-	start, end int  // what has not been returned yet
+	start, end int  // the bytes that next has not returned
 	filled     bool // the last read filled the buffer
 	ended      bool
 }
 
-// room returns where the next bytes go. It is never empty.
+// room returns the buffer for the next read. It is never empty.
 func (s *splitter) room() []byte {
 	switch {
 	case s.buf == nil:
@@ -42,31 +42,30 @@ func (s *splitter) room() []byte {
 	return room
 }
 
-// limit is how long the buffer may grow: a message, its newline, and the byte that
-// shows that there is none.
+// limit is the maximum size of the buffer: a message, its newline, and one byte more.
 func (s *splitter) limit() int { return max(maxBuffer, s.max+2) }
 
-// grow doubles the buffer. A line that fills all of it is too long, and next has said so.
+// grow doubles the buffer. A line longer than limit never gets here: next has returned ErrTooLong.
 func (s *splitter) grow() {
 	bigger := make([]byte, min(2*len(s.buf), s.limit()))
 	copy(bigger, s.buf[:s.end])
 	s.buf = bigger
 }
 
-// took notes that n bytes came.
+// took notes that n bytes were read.
 func (s *splitter) took(n int) {
 	s.end += n
 	if s.framing == Auto && s.labels && labelled(s.waiting()) {
 		s.framing = Line
 	}
-	s.labels = s.labels && n == 0 // only the first read may show it
+	s.labels = s.labels && n == 0 // only the first read counts
 	s.filled = s.end == len(s.buf)
 	if s.filled && len(s.buf) < s.limit() {
-		s.grow() // it comes faster than it is read
+		s.grow() // data arrives faster than it is read
 	}
 }
 
-// finish notes that no more bytes will come: what is there is a message.
+// finish notes the end of the stream. The remaining bytes are a message.
 func (s *splitter) finish() { s.ended = true }
 
 // waiting returns the bytes that next has not returned.
@@ -103,7 +102,7 @@ func (s *splitter) line(text []byte) (_ []byte, ok bool, err error) {
 	s.partial = false
 	if s.framing == Auto {
 		if s.framing = Line; partial && len(text) == 0 {
-			return s.next() // the end of a line of which all has been returned
+			return s.next() // the newline of a message that was returned
 		}
 	}
 	if len(text) > s.max && s.framing != Chunk {
@@ -112,8 +111,8 @@ func (s *splitter) line(text []byte) (_ []byte, ok bool, err error) {
 	return text, true, nil
 }
 
-// chunks reports whether what is there is a message though it has no newline. A first read that fills the buffer shows
-// only a part of what was sent, and leaves it open. No line typed at a terminal does: that of Linux has 4095 bytes at most.
+// chunks reports whether the waiting bytes are a message although they have no newline. A first read that fills the buffer
+// is not: the rest of a longer line may follow. A line typed at a Linux terminal has at most 4095 bytes.
 func (s *splitter) chunks() bool {
 	switch s.framing {
 	case Chunk:

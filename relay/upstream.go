@@ -12,15 +12,14 @@ import (
 )
 
 const (
-	// maxEarly bounds what is read from one side before there is the other. A client that has sent as much
-	// can go without being noticed.
+	// maxEarly is the maximum number of bytes read from one side before the other is connected. The end of a client that
+	// has sent as many is not noticed.
 	maxEarly = 4 << 10
-	// endedTimeout is how long the upstream host is tried for a client that has closed its sending direction:
-	// one that has gone looks the same.
+	// endedTimeout limits the tries for a client that has closed its sending direction: it may be gone.
 	endedTimeout = 30 * time.Second
 )
 
-// upstream returns the connection that was made before if it is still open, or a new one.
+// upstream returns the connection of ListenAndForward if it is still open, or a new one.
 func (w *forwarding) upstream(ctx context.Context, c net.Conn) (up net.Conn, e early, err error) {
 	select {
 	case up = <-w.ready:
@@ -36,16 +35,15 @@ func (w *forwarding) upstream(ctx context.Context, c net.Conn) (up net.Conn, e e
 }
 
 const (
-	// aliveWait is how long alive waits for what has arrived already.
+	// aliveWait is the read timeout of alive.
 	aliveWait = time.Millisecond
-	// delayed is how long that takes where the process had to wait for a processor, and may not have looked
-	// at all; then alive looks again, aliveTries times in all.
+	// If the read took longer than delayed, the process may have had no processor and may not have read at all. alive
+	// then reads again, at most aliveTries times.
 	delayed    = 5 * aliveWait
 	aliveTries = 4
 )
 
-// alive reports whether the other side has not closed conn, and returns what it has sent: the only way to
-// know is to read.
+// alive reports whether the other side has conn open. It reads to find out, and returns the bytes that it read.
 func (w *forwarding) alive(ctx context.Context, conn net.Conn) (sent []byte, ok bool) {
 	defer watch(ctx, func() { conn.Close() })()
 	sent = make([]byte, maxEarly)
@@ -71,8 +69,8 @@ func timedOut(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// reach connects to the upstream host for a client, unless the client goes first. sent is what the client has
-// sent by then.
+// reach connects to the upstream host for a client, unless the client ends first. sent holds the bytes that the client
+// sent meanwhile.
 func (w *forwarding) reach(ctx context.Context, c net.Conn) (up net.Conn, sent []byte, err error) {
 	dialing, giveUp := context.WithCancel(ctx)
 	var reader sync.WaitGroup
@@ -90,8 +88,7 @@ func (w *forwarding) reach(ctx context.Context, c net.Conn) (up net.Conn, sent [
 	return up, sent, err
 }
 
-// readEarly returns what a client sends until its read deadline passes, until maxEarly bytes have come, or until
-// it has gone.
+// readEarly reads from a client until the read deadline, until maxEarly bytes were read, or until the client is gone.
 func readEarly(ctx context.Context, c net.Conn) (sent []byte, gone bool) {
 	buf := make([]byte, maxEarly)
 	for len(sent) < len(buf) {
@@ -108,7 +105,7 @@ func readEarly(ctx context.Context, c net.Conn) (sent []byte, gone bool) {
 	return sent, false
 }
 
-// dial connects to the upstream host, again and again with Retry.
+// dial connects to the upstream host, repeatedly if Retry is set.
 func (w *forwarding) dial(ctx context.Context, from netip.AddrPort) (net.Conn, error) {
 	for {
 		up, err := w.try(ctx, from)
@@ -119,7 +116,7 @@ func (w *forwarding) dial(ctx context.Context, from netip.AddrPort) (net.Conn, e
 	}
 }
 
-// try is one try, of DialTimeout at most.
+// try is one try of dial.
 func (w *forwarding) try(ctx context.Context, from netip.AddrPort) (net.Conn, error) {
 	limited, cancel := ctx, context.CancelFunc(func() {})
 	if d := orDefault(w.DialTimeout, DefaultDialTimeout); d > 0 {
@@ -140,8 +137,8 @@ func (w *forwarding) try(ctx context.Context, from netip.AddrPort) (net.Conn, er
 	return nil, err
 }
 
-// dialWhenShort dials again while the system is short of descriptors. No client is accepted meanwhile: it would
-// take the descriptor that this one lacks.
+// dialWhenShort dials, and repeats that while the system is short of descriptors. No client is accepted meanwhile: it would
+// take the next free descriptor.
 func (w *forwarding) dialWhenShort(ctx context.Context) (net.Conn, error) {
 	dial := w.Dial
 	if dial == nil {

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/ferrygo/ferry"
 	"github.com/ferrygo/ferry/examples/internal/cli"
@@ -27,6 +28,9 @@ var (
 	verbose = flag.Bool("v", false, "print the address, and what the server sends")
 	key     = seal.New("chat")
 )
+
+// exitTime is the time of an interrupted chat to end. It is a little longer than that of an exit, whose error says more.
+const exitTime = relay.DefaultExitTimeout + 100*time.Millisecond
 
 func main() { cli.Main("chat [flags] -server HOST[:PORT] -listen UDPADDR -peer UDPADDR", run) }
 
@@ -61,10 +65,16 @@ func run(ctx context.Context) error {
 	if *verbose {
 		fmt.Fprintln(os.Stderr, "chatting at", udp.LocalAddr())
 	}
-	// An interrupt ends the lines of typed, and so the chat. It also ends a write to a server that does not read.
-	defer context.AfterFunc(ctx, func() { _ = tcp.(*net.TCPConn).CloseWrite() })()
+	chat, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	// An interrupt ends the lines of typed, and so the chat. It does not wait for a server that does not read, and no
+	// longer than exitTime for the other chat.
+	defer context.AfterFunc(ctx, func() {
+		_ = tcp.(*net.TCPConn).CloseWrite()
+		time.AfterFunc(exitTime, cancel)
+	})()
 	var p relay.Peer
-	_, err = p.Run(context.WithoutCancel(ctx), tcp, udp, other[0], typed(ctx, os.Stdin), hear)
+	_, err = p.Run(chat, tcp, udp, other[0], typed(ctx, os.Stdin), hear)
 	switch {
 	case errors.Is(err, ferry.ErrUnconfirmed):
 		fmt.Fprintln(os.Stderr, printable.Error(err))
