@@ -15,8 +15,8 @@ import (
 	"github.com/ferrygo/ferry/lossy"
 )
 
-// served returns a receiver without a network, and a function that gives it a packet of
-// 10.0.0.9:9 and returns the categories of what it answers.
+// served returns a receiver without a network, and a function that passes it a packet from
+// 10.0.0.9:9 and returns the categories of its answers.
 func served(t *testing.T, r Receiver, h ferry.Handler) (v *recvLoop, in func(c Category, m message) []string) {
 	v = r.newLoop(h)
 	from := netip.MustParseAddrPort("10.0.0.9:9")
@@ -81,7 +81,7 @@ func offerOf(name string, size int64) hello {
 	return hello{session: testSession, version: version, name: name, size: size, mss: 100, kind: digestSHA256}
 }
 
-// sendFor runs Send, but for d at most.
+// sendFor runs Send for at most d.
 func (p *party) sendFor(t *testing.T, d time.Duration, conn net.PacketConn, s Sender, src ferry.Source) (Report, error, bool) {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), d, errBroken)
 	defer cancel()

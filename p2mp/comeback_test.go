@@ -285,7 +285,7 @@ func TestInvitationRefused(t *testing.T) {
 	}
 }
 
-// TestInvitationCannotLeave: a reason why nobody joined is told.
+// TestInvitationCannotLeave: if no receiver joins, the error says that the invitation could not be sent.
 func TestInvitationCannotLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1)

@@ -83,8 +83,8 @@ func TestStartingIntoAFullQueue(t *testing.T) {
 	}
 }
 
-// TestProbingSteps: one step is faster and the next one slower, each for a round trip at
-// least, then six are steady; and what is sent in the fast one is known by that.
+// TestProbingSteps: one step is faster and the next is slower, each for at least a round
+// trip; then six round trips are steady. The packets of the faster step are marked.
 func TestProbingSteps(t *testing.T) {
 	w := newPath(probing)
 	w.round(sample{rate: 5000}) // it holds a hundred
@@ -133,7 +133,7 @@ func TestExcess(t *testing.T) {
 	}
 }
 
-// What is lost at random is sent on top; a bad measurement does not end all others.
+// The pace makes up for random losses, and a wrong measurement does not stop it.
 func TestPace(t *testing.T) {
 	for _, tt := range []struct{ rate, loss, want float64 }{
 		{1000, 0, 1000},
@@ -209,8 +209,8 @@ func TestShortestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestLearnLoss: what is lost whatever the rate is learned from what was sent at no more
-// than that, and slowly upwards while a queue may be to blame.
+// TestLearnLoss: random loss is estimated from packets that were sent no faster than the
+// rate. The estimate rises slowly while a queue may be the reason.
 func TestLearnLoss(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

@@ -82,7 +82,7 @@ func TestCrowdRepairs(t *testing.T) {
 	if c.settled(peers, true) || peers[2].flight.underWay != 1 || peers[0].flight.underWay != 1 {
 		t.Errorf("under way: %d, %d, %d", peers[0].flight.underWay, peers[1].flight.underWay, peers[2].flight.underWay)
 	}
-	// One does not answer: what it may lack, too, waits for it.
+	// One member does not answer: chunks that it may also lack wait for its answer.
 	c.poll(now, peers, map[int]status{0: holding(1, 0xff), 2: holding(10, 0)})
 	if c.lack(peers, false); len(c.repairs) != 0 {
 		t.Errorf("to be sent again, with 1 still silent: %v", c.repairs)
@@ -104,8 +104,8 @@ func TestCrowdRepairs(t *testing.T) {
 	}
 }
 
-// TestCrowdReminded: one who was asked by itself, with a number that the others have not
-// reached, tells nothing of chunks that left after that.
+// TestCrowdReminded: the answer to a POLL by unicast, with a number that was not sent to the
+// others, says nothing about chunks that were sent later.
 func TestCrowdReminded(t *testing.T) {
 	now := time.Unix(1000, 0)
 	c, peers := newCrowd(now, 100, 100)
@@ -121,8 +121,8 @@ func TestCrowdReminded(t *testing.T) {
 	}
 }
 
-// TestCrowdRepairOfOne: what was to be sent again to one member is neither sent nor noted
-// for another.
+// TestCrowdRepairOfOne: a chunk that is retransmitted to one member is neither sent nor
+// recorded for another.
 func TestCrowdRepairOfOne(t *testing.T) {
 	now := time.Unix(1000, 0)
 	c, peers := newCrowd(now, 100, 100)
@@ -139,8 +139,8 @@ func TestCrowdRepairOfOne(t *testing.T) {
 	}
 }
 
-// TestCrowdLate: one who is late with an answer is not waited for, and what it told
-// earlier does not count.
+// TestCrowdLate: the group does not wait for a member whose answer is late, and the
+// member's earlier answers do not count.
 func TestCrowdLate(t *testing.T) {
 	now := time.Unix(1000, 0)
 	c, peers := newCrowd(now, 100, 100, 100)
@@ -167,8 +167,8 @@ func TestCrowdLate(t *testing.T) {
 	}
 }
 
-// TestCrowdSlowest: who has the others wait is the one that packets queue before, unless
-// another one's rate is far below; and nobody who is late with an answer.
+// TestCrowdSlowest: the slowest member is the one with a queue on its path, unless another
+// member's rate is far lower. There is no slowest member while an answer is late.
 func TestCrowdSlowest(t *testing.T) {
 	type member struct {
 		rate   float64
@@ -205,8 +205,8 @@ func TestCrowdSlowest(t *testing.T) {
 	}
 }
 
-// TestCrowdLimited: what is measured while there is little to send says nothing of what the
-// path carries, in that round alone.
+// TestCrowdLimited: a rate that is measured while there is little to send does not count,
+// in that round only.
 func TestCrowdLimited(t *testing.T) {
 	now := time.Unix(1000, 0)
 	c, peers := newCrowd(now, 100, 100)
@@ -223,7 +223,8 @@ func TestCrowdLimited(t *testing.T) {
 	}
 }
 
-// TestCrowdSilence: a silence of all is nobody's, and ends for all when one answers.
+// TestCrowdSilence: a silence of all members counts against none of them, and ends for all
+// when one answers.
 func TestCrowdSilence(t *testing.T) {
 	c, peers := newCrowd(time.Unix(1000, 0), 100, 100)
 	peers[0].flight.silent = 5
@@ -244,7 +245,7 @@ func TestCrowdSilence(t *testing.T) {
 	}
 }
 
-// TestCrowdWindow: nobody is sent what it cannot keep.
+// TestCrowdWindow: no member is sent a chunk beyond its window.
 func TestCrowdWindow(t *testing.T) {
 	now := time.Unix(1000, 0)
 	c, peers := newCrowd(now, 100, 4)

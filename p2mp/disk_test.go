@@ -87,8 +87,8 @@ func TestDiskFullExtended(t *testing.T) {
 	}
 }
 
-// TestTroubleWithTheSink: whenever keeping the file fails, and however, the sender is told
-// what is of use to it, and nothing is left.
+// TestTroubleWithTheSink: if the file cannot be kept, the sender is told a useful reason, and
+// no partial file remains.
 func TestTroubleWithTheSink(t *testing.T) {
 	root, dir := openRoot(t)
 	full := &os.PathError{Op: "open", Path: "/secret", Err: syscall.ENOSPC}

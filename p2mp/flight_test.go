@@ -146,8 +146,8 @@ func TestFlightRepeatsWhatIsLost(t *testing.T) {
 	}
 }
 
-// TestFlightPolls: after so many chunks, when there is no more to send, and when an answer is
-// overdue; a receiver that leaves four unanswered is only polled.
+// TestFlightPolls: a poll is sent after a number of chunks, at the end of the data, and when
+// an answer is overdue. A receiver that leaves four polls unanswered is only polled.
 func TestFlightPolls(t *testing.T) {
 	f, now := newFlight()
 	if got := len(f.send(now, 50, 1000)); got != 8 { // half of what may be under way at first
@@ -373,8 +373,8 @@ func TestFlightPlausible(t *testing.T) {
 	}
 }
 
-// TestFlightStalls: who answers and gets nothing is stalled; who does not answer is not, nor
-// who gets something.
+// TestFlightStalls: a receiver that answers and receives nothing is stalled. A receiver that
+// does not answer, or receives something, is not.
 func TestFlightStalls(t *testing.T) {
 	f, now := newFlight()
 	expect := func(want bool) {
@@ -433,7 +433,7 @@ func TestFlightLateAnswer(t *testing.T) {
 	}
 }
 
-// TestFlightAfterOutage: what was not sent during one does not make the path a slow one.
+// TestFlightAfterOutage: the time of an outage does not count in the measured rate.
 func TestFlightAfterOutage(t *testing.T) {
 	for _, outage := range []bool{false, true} {
 		f, now := newFlight()

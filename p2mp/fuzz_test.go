@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// FuzzParsePacket: what parses, encodes to the same bytes, but for the sum of an
-// acknowledgement, which may be missing.
+// FuzzParsePacket: a packet that parses encodes to the same bytes, except for the checksum
+// of an ACK, which may be zero.
 func FuzzParsePacket(f *testing.F) {
 	for _, v := range packetVectors {
 		f.Add(uint64(0), v.b)
@@ -42,8 +42,8 @@ func FuzzParsePacket(f *testing.F) {
 	})
 }
 
-// FuzzInbound: whatever chunks arrive, in whatever order, what is delivered is numbered
-// 1, 2, 3 ... and ends once.
+// FuzzInbound: for any chunks in any order, the delivered chunks are numbered 1, 2, 3 ...
+// and the file ends once.
 func FuzzInbound(f *testing.F) {
 	f.Add([]byte{1, 9, 2, 9, 2, 9, 3, 4})
 	f.Add([]byte{1, 0, 1, 0, 2, 3})

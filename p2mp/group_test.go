@@ -104,8 +104,8 @@ func TestGroupThousand(t *testing.T) {
 	})
 }
 
-// TestGroupUnreached: who does not hear the group is served all the same, and the report
-// says so.
+// TestGroupUnreached: a receiver that the group does not reach is served by unicast, and the
+// report says so.
 func TestGroupUnreached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 4, lossy.Delay(time.Millisecond))
@@ -184,8 +184,8 @@ func TestGroupLateJoin(t *testing.T) {
 	})
 }
 
-// TestGroupMinRate: one behind a slow link is given up, or sent to by itself, so that the
-// others need not wait.
+// TestGroupMinRate: a member behind a slow link is given up or served by unicast, so that
+// the others do not wait.
 func TestGroupMinRate(t *testing.T) {
 	for _, policy := range []Policy{Drop, Wait} {
 		t.Run(policy.String(), func(t *testing.T) {
@@ -297,7 +297,7 @@ func TestGroupReadOnce(t *testing.T) {
 	})
 }
 
-// TestGroupBad: what is no group is refused at once.
+// TestGroupBad: an invalid group address is an error at once.
 func TestGroupBad(t *testing.T) {
 	for name, s := range map[string]Sender{
 		"no group":  {Group: netip.MustParseAddrPort("10.0.0.1:7735")},
@@ -323,8 +323,8 @@ func (c routelessConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	return c.PacketConn.WriteTo(b, addr)
 }
 
-// TestGroupNoRoute: where nothing can be sent to the group all are served by themselves,
-// and the trace says why.
+// TestGroupNoRoute: if there is no route to the group, all receivers are served by unicast,
+// and the trace gives the reason.
 func TestGroupNoRoute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 3, lossy.Delay(time.Millisecond))

@@ -51,7 +51,7 @@ func TestGroupDeaf(t *testing.T) {
 	})
 }
 
-// TestGroupLongJoin: who has joined waits as long as the sender does for others.
+// TestGroupLongJoin: receivers that have joined wait until the join time of the sender ends.
 func TestGroupLongJoin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 3, lossy.Delay(time.Millisecond))
@@ -66,7 +66,7 @@ func TestGroupLongJoin(t *testing.T) {
 	})
 }
 
-// TestGroupNoJoin: who answers an invitation with what is no answer takes no part.
+// TestGroupNoJoin: an address that answers an invitation with other packets does not join.
 func TestGroupNoJoin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 3, lossy.Delay(time.Millisecond))
@@ -184,7 +184,7 @@ func TestInvite(t *testing.T) {
 	}
 }
 
-// TestGroupOutage: where nobody hears anything for a while, the group goes on after that.
+// TestGroupOutage: the group continues after an outage of all members.
 func TestGroupOutage(t *testing.T) {
 	for _, d := range []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 3 * time.Second}[:2+1/thorough()] {
 		synctest.Test(t, func(t *testing.T) {
@@ -213,8 +213,8 @@ func TestGroupOutage(t *testing.T) {
 	}
 }
 
-// TestGroupPollLost: where a poll is all that is due, and nobody hears it, it is soon
-// asked again.
+// TestGroupPollLost: if the only packet that is due is a poll and it is lost, it is soon
+// repeated.
 func TestGroupPollLost(t *testing.T) {
 	data := noise(1, 200*DefaultMSS)
 	for _, tt := range []struct {
@@ -362,8 +362,8 @@ func (r tricklingReader) Read(b []byte) (int, error) {
 	return r.Reader.Read(b[:min(len(b), 2000)])
 }
 
-// TestGroupMinRateLimited: nobody is too slow where the source is, or the rate that is
-// asked for.
+// TestGroupMinRateLimited: no member is too slow if the source or Sender.Rate limits the
+// rate.
 func TestGroupMinRateLimited(t *testing.T) {
 	data := noise(1, 2<<20)
 	for name, tt := range map[string]struct {
@@ -389,7 +389,7 @@ func TestGroupMinRateLimited(t *testing.T) {
 	}
 }
 
-// TestToldAgain: who was given up, and answers all the same, learns of it.
+// TestToldAgain: a receiver that was given up and still answers is told so.
 func TestToldAgain(t *testing.T) {
 	to := []netip.AddrPort{netip.MustParseAddrPort("10.0.0.9:7735")}
 	u, err := (&Sender{Group: testGroup}).newSending(to, ferry.Source{R: strings.NewReader("x"), Size: 1})

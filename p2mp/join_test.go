@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestJoinTimes: when HELLOs are sent that nobody answers, and when that is enough.
+// TestJoinTimes: when unanswered HELLOs are repeated, and when they end.
 func TestJoinTimes(t *testing.T) {
 	for _, tt := range []struct {
 		until time.Duration

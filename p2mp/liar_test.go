@@ -33,8 +33,8 @@ func (c lyingConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	return len(b), nil
 }
 
-// TestReceivedIsBounded: who says that it received what was not sent, or not then, is sent
-// no more for that, and takes nothing from others.
+// TestReceivedIsBounded: a receiver that exaggerates the number of received packets is not
+// sent data faster, and takes nothing from other receivers.
 func TestReceivedIsBounded(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for name, lie := range map[string]func(*status){

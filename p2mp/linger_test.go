@@ -30,8 +30,8 @@ func TestLingerEnds(t *testing.T) {
 	})
 }
 
-// Late copies of all chunks do not end the linger time, when there is no room for
-// another transfer.
+// Late copies of all chunks do not end the linger time, even if all places for transfers
+// are taken.
 func TestLingerIsNotCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1)
@@ -53,8 +53,8 @@ func TestLingerIsNotCut(t *testing.T) {
 	})
 }
 
-// Who has seen losses stays longer, for the sender's questions may be lost as well; but not
-// longer than DefaultLinger.
+// A receiver that has seen losses lingers longer, because the sender's polls may be lost as
+// well. It lingers for at most DefaultLinger.
 func TestLingerOfSession(t *testing.T) {
 	from := netip.MustParseAddrPort("10.0.0.9:9")
 	for _, tt := range []struct {

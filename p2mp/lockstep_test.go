@@ -28,8 +28,8 @@ func newStepper(t *testing.T, receivers int, policy Policy) *stepper {
 	return s
 }
 
-// at moves the clock and checks what is sent and who is given up then: "0 1! x2" is a
-// transmission to 0, a retransmission to 1, and 2 given up.
+// at moves the clock and checks the transmissions and the receivers that are given up:
+// "0 1! x2" is a transmission to 0, a retransmission to 1, and 2 given up.
 func (s *stepper) at(ms int, want string) (wake time.Duration) {
 	s.t.Helper()
 	var start time.Time

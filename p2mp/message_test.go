@@ -172,8 +172,7 @@ func TestHelloFields(t *testing.T) {
 	}
 }
 
-// No receiver answers with more than it was asked with, before it knows that the
-// sender's address is no forgery.
+// An answer to an unverified address is not longer than the packet that it answers.
 func TestAnswersAreNotLonger(t *testing.T) {
 	h := appendMessage(nil, CategoryHello, &hello{session: 1, version: 1, size: -1, mss: 1, kind: digestSHA256})
 	p := appendMessage(nil, CategoryPoll, &poll{session: 1})

@@ -184,8 +184,8 @@ func TestFaultyOfferEndsReceive(t *testing.T) {
 	})
 }
 
-// A sender whose HELLO was answered in vain, and that tries the classic mode, is told
-// again; with its second file as with the first.
+// If the answer to a HELLO is lost and the sender tries the classic mode, the receiver
+// repeats the answer. This also holds for the sender's second file.
 func TestSecondFileStaysExtended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1)

@@ -37,7 +37,7 @@ func policer(rate, burst float64) func(lossy.Packet) bool {
 	}
 }
 
-// TestPolicer: behind a policer most of what is sent arrives, after a while.
+// TestPolicer: behind a policer, most packets arrive after the rate has been learned.
 func TestPolicer(t *testing.T) {
 	for _, n := range []int{1, 8} {
 		for _, rate := range []float64{89, 890} {

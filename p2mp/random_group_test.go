@@ -13,8 +13,8 @@ import (
 	"github.com/ferrygo/ferry/lossy"
 )
 
-// TestRandomGroups: whoever is in a group or joins it, whatever windows they have, and
-// whatever becomes of one of them, all others get every byte.
+// TestRandomGroups: random members, joins and windows. One member may fail; all others
+// receive every byte.
 func TestRandomGroups(t *testing.T) {
 	for seed := uint64(1); seed <= uint64(300/thorough()) && !t.Failed(); seed++ {
 		if *randomSeed != 0 {

@@ -45,7 +45,7 @@ func TestRateIsFair(t *testing.T) {
 	})
 }
 
-// The cap holds in the classic mode, too.
+// The classic mode also keeps to the cap.
 func TestRateClassic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 3, lossy.Delay(time.Millisecond))

@@ -118,7 +118,7 @@ func (p *party) read() string {
 	return fmt.Sprint(q.Category, " ", q.Seq)
 }
 
-// pause lets d pass, and everybody do what is to be done by then.
+// pause lets d pass, and waits until all goroutines are idle.
 func pause(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -198,7 +198,7 @@ func TestLinger(t *testing.T) {
 				t.Errorf("%s, want %s", got, want)
 			}
 		}
-		// Each answer begins the time anew; what was never received is not
+		// Each answer restarts the linger time. A chunk that was never received is not
 		// acknowledged.
 		for range 3 {
 			pause(classicLinger - time.Millisecond)
@@ -234,8 +234,8 @@ func TestNoLinger(t *testing.T) {
 	})
 }
 
-// A repetition of what was refused, or failed, is not answered, and the handler is not
-// asked again, until it is forgotten.
+// A repeated packet of a transfer that was refused or failed is not answered, and the
+// handler is not called again, until the receiver has forgotten the transfer.
 func TestRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1)

@@ -68,7 +68,7 @@ func TestInOrder(t *testing.T) {
 	}
 }
 
-// After chunk 2^32-1 there is no next one: number 0 does not exist.
+// Chunk 2^32-1 is the last one: number 0 does not exist.
 func TestInOrderAfterTheLastNumber(t *testing.T) {
 	in := newInOrder(maphash.MakeSeed())
 	full := Packet{Seq: 1, Category: CategoryData, Payload: []byte("ab")}

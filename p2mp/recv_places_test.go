@@ -22,7 +22,7 @@ type forger struct {
 	conns []*lossy.Conn
 }
 
-// newForger has as many addresses as are given, each on a host of its own or all on one.
+// newForger returns a forger with addrs addresses, on one host or each on another host.
 func newForger(p *party, addrs int, oneHost bool) *forger {
 	f := &forger{p: p}
 	for i := range addrs {
@@ -45,7 +45,7 @@ func (f *forger) close() {
 	}
 }
 
-// offer sends a HELLO from each address. Each has a session of its own.
+// offer sends a HELLO from each address, each with another session.
 func (f *forger) offer(mss int) {
 	for i, c := range f.conns {
 		h := offerOf(fmt.Sprint("forged", i), -1)

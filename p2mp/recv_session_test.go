@@ -203,7 +203,7 @@ func TestSessionByHand(t *testing.T) {
 	})
 }
 
-// What arrives is another file than was announced: refused, and told.
+// A file with another digest than announced is refused, and the sender is told.
 func TestWrongDigest(t *testing.T) {
 	root, dir := openRoot(t)
 	for _, resume := range []bool{false, true} {
@@ -264,7 +264,7 @@ func TestSessionSumCollision(t *testing.T) {
 	})
 }
 
-// TestManyFilesOverOneConn: among so many sessions some have sums alike.
+// TestManyFilesOverOneConn: among many sessions, some have equal sums.
 func TestManyFilesOverOneConn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1, lossy.Delay(time.Millisecond))

@@ -195,7 +195,7 @@ func TestRestartAndHelloInTheSocket(t *testing.T) {
 				}
 			}}}
 			first.Serve(ctx, silent, s)
-			// The socket of the new process is empty, but for a late HELLO.
+			// The socket of the new process holds only a late HELLO.
 			for {
 				m.conn.SetReadDeadline(time.Now().Add(time.Microsecond))
 				if _, _, err := m.conn.ReadFrom(make([]byte, 2000)); err != nil {

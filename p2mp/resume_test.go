@@ -40,8 +40,8 @@ func TestLyingResumer(t *testing.T) {
 	}
 }
 
-// TestResumedFileIsVerified: what was kept is not trusted. If the whole file has a wrong
-// digest after a resume, it is sent again from the start.
+// TestResumedFileIsVerified: the kept beginning of a file is verified. If the whole file has
+// a wrong digest after a resume, it is sent again from the start.
 func TestResumedFileIsVerified(t *testing.T) {
 	root, dir := openRoot(t)
 	data := noise(1, 10000)

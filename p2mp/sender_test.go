@@ -257,7 +257,7 @@ func TestMSSTooLongForThePath(t *testing.T) {
 	})
 }
 
-// TestSenderIgnoresBadPackets sends a sender everything but what it waits for.
+// TestSenderIgnoresBadPackets sends a sender packets of all kinds except the expected one.
 func TestSenderIgnoresBadPackets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1, lossy.Delay(time.Millisecond))

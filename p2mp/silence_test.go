@@ -170,8 +170,8 @@ func TestOutageAtTheBeginning(t *testing.T) {
 	}
 }
 
-// An offer that waits in the socket of a receiver that nobody runs is over when its
-// sender has gone: it holds up no later one.
+// An offer in the socket of a suspended receiver ends with its sender. It does not delay a
+// later transfer.
 func TestOfferOutlivesItsSender(t *testing.T) {
 	for name, tt := range map[string]struct {
 		s    Sender

@@ -248,7 +248,7 @@ func TestSourceCutOff(t *testing.T) {
 	}
 }
 
-// What comes after an end of file is not read: a terminal may have more.
+// The source is not read again after an end of file, because a terminal may return more.
 func TestSourceAfterItsEnd(t *testing.T) {
 	r := io.MultiReader(strings.NewReader("ab"), &failingReader{err: io.EOF}, strings.NewReader("more"))
 	lengths, data, err := cut(ferry.Source{R: &pausingReader{r: r}, Size: -1}, 500)

@@ -31,7 +31,7 @@ func TestPrintTrace(t *testing.T) {
 	}
 }
 
-// LogTrace sets every hook, and what it logs says who and which chunk.
+// LogTrace sets every hook, and its records name the address and the chunk.
 func TestLogTrace(t *testing.T) {
 	var b bytes.Buffer
 	trace := LogTrace(slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: LevelPacket})))

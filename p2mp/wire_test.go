@@ -11,10 +11,10 @@ import (
 	"github.com/ferrygo/ferry/lossy"
 )
 
-// TestWireLockstep watches the wire: chunk k+1 goes to nobody before all have
-// acknowledged chunk k, and a retransmission goes only to those that have not (P2MP-FTP
-// report, "Client", point 2); numbers begin with 1 and have no gaps ("Client", point
-// 5).
+// TestWireLockstep checks the packets on the wire. Chunk k+1 is not sent before all
+// receivers have acknowledged chunk k, and a chunk is retransmitted only to receivers that
+// have not acknowledged it (P2MP-FTP report, "Client", point 2). Numbers begin with 1 and
+// have no gaps ("Client", point 5).
 func TestWireLockstep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sender netip.AddrPort

@@ -29,8 +29,8 @@ func (s *troubledItem) Write(b []byte) (int, error) {
 	return len(b), s.err
 }
 
-// What arrives together is written in one piece, up to 64 KiB, after what was asked is
-// answered; and whoever could not write it tells.
+// Chunks that arrive together are written in one piece of at most 64 KiB, after the polls
+// are answered. If the write fails, the sender is told.
 func TestWrittenTogether(t *testing.T) {
 	from := netip.MustParseAddrPort("10.0.0.9:9")
 	for _, tt := range []struct {
@@ -78,7 +78,8 @@ func TestWrittenTogether(t *testing.T) {
 	}
 }
 
-// What came just before the end is written before it is checked, and not touched then.
+// Chunks that arrive just before the end are written before the file is verified. Their
+// buffers are not changed during that time.
 func TestEndWithItsData(t *testing.T) {
 	from := netip.MustParseAddrPort("10.0.0.9:9")
 	sink := new(troubledItem)
@@ -99,7 +100,7 @@ func TestEndWithItsData(t *testing.T) {
 	}
 }
 
-// A slow sink holds up no answer to what came with the chunks that it is given.
+// A slow sink does not delay the answer to a POLL that arrived with the chunks.
 func TestAnsweredBeforeWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParty(t, 1)
