@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A failingListener fails with each of some errors, and then for good.
+// A failingListener returns a list of errors, and then net.ErrClosed.
 type failingListener struct {
 	net.Listener
 	errs  []error

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// channelServer is the server that most would write: a goroutine that reads each client
-// by lines, and one that writes it from a channel, which blocks when it is full.
+// channelServer is the usual simple server: for each client a goroutine that reads lines, and one that writes from
+// a channel of limited size.
 func channelServer(l net.Listener) {
 	var mu sync.RWMutex
 	all := make(map[int]chan []byte)
@@ -90,13 +90,13 @@ func dial(t testing.TB, addr net.Addr) net.Conn {
 	return conn
 }
 
-// floodLine is what a flood consists of.
+// floodLine is one line of a flood.
 var floodLine = append(bytes.Repeat([]byte{'x'}, 63), '\n')
 
-// A flood is a server with clients, the first of which is about to say a lot.
+// A flood is a server with clients. The first client sends many lines.
 type flood struct{ conns []net.Conn }
 
-// newFlood lets some clients connect, and if wanted one more that never reads.
+// newFlood connects some clients, and one more that never reads if deaf is set.
 func newFlood(b *testing.B, clients int, serve func(net.Listener), deaf bool) flood {
 	l := listen(b)
 	serve(l)
@@ -143,8 +143,7 @@ func (f flood) run(b *testing.B, lines int) time.Duration {
 	return time.Since(start)
 }
 
-// introduce lets the last of conns say something and all others hear it, so that it is
-// known to be there. The first is known when the second is.
+// introduce waits until the last of conns has joined: it says something, and all others read it.
 func introduce(t testing.TB, conns []net.Conn) {
 	last := len(conns) - 1
 	if last == 0 {
@@ -179,9 +178,8 @@ func BenchmarkFlood(b *testing.B) {
 	}
 }
 
-// BenchmarkDeaf: one of four clients floods the others all the time. An iteration is
-// eight seconds of that, and then the eight seconds from when a fifth client comes that
-// never reads. What else the machine does slows both, one as the other.
+// BenchmarkDeaf: one of four clients floods the others. An iteration is eight seconds of that, and then eight
+// seconds beside a fifth client that never reads. Other load of the machine affects both.
 func BenchmarkDeaf(b *testing.B) {
 	const while = 8 * time.Second
 	l := listen(b)

@@ -32,7 +32,7 @@ func (s *script) at(d time.Duration) *script {
 	return s
 }
 
-// next checks what is sent now, and when next is to be called again (-1: never).
+// next checks the message that is sent now, and the next wake-up (-1: never).
 func (s *script) next(send, again bool, wake time.Duration) {
 	s.Helper()
 	gotSend, gotAgain, at, err := s.d.next(s.now)
@@ -127,8 +127,7 @@ func TestDialogueHearsOnce(t *testing.T) {
 	s.next(false, false, -1) // nothing that arrives is answered with a message
 }
 
-// TestDialogueRestart: either side may begin again; what is late from before is not
-// taken.
+// TestDialogueRestart: either side may be restarted. Late packets of the earlier session are ignored.
 func TestDialogueRestart(t *testing.T) {
 	s := newScript(t)
 	s.arrives(say(7, "we were away"), fresh, nil)
@@ -154,7 +153,7 @@ func TestDialogueExit(t *testing.T) {
 	s.at(50*ms).arrives(ack(1), fresh, nil)
 	s.over(true)
 
-	// exit waits for what is on its way.
+	// exit waits for the message in flight.
 	s = newScript(t)
 	s.d.say(s.now, "one")
 	s.next(true, false, 100*ms)
@@ -169,20 +168,20 @@ func TestDialogueExit(t *testing.T) {
 	s.arrives(ack(2), fresh, nil)
 	s.over(true)
 
-	// It is not confirmed.
+	// The exit is not confirmed.
 	s = newScript(t)
 	s.d.leave(s.now)
 	s.at(1999*ms).next(true, false, 2000*ms)
 	s.at(2000 * ms).fails(ferry.ErrUnconfirmed)
 
-	// What is on its way is not, and the other has never answered.
+	// The message in flight is not acknowledged, and the other peer has never answered.
 	s = newScript(t)
 	s.d.say(s.now, "one")
 	s.d.leave(s.now)
 	s.at(2000 * ms).fails(ferry.ErrNoAnswer)
 }
 
-// TestDialogueLingers: who hears exit acknowledges it as often as it comes, for a while.
+// TestDialogueLingers: a peer acknowledges each repeated exit until the end of its linger time.
 func TestDialogueLingers(t *testing.T) {
 	s := newScript(t)
 	s.arrives(say(1, exit), fresh, nil)
@@ -192,7 +191,7 @@ func TestDialogueLingers(t *testing.T) {
 	s.at(1499 * ms).over(false)
 	s.at(1500 * ms).over(true)
 
-	// Both say it at once.
+	// Both peers say exit at the same time.
 	s = newScript(t)
 	s.d.leave(s.now)
 	s.next(true, false, 100*ms)
@@ -201,7 +200,7 @@ func TestDialogueLingers(t *testing.T) {
 	s.over(false)
 	s.at(800 * ms).over(true)
 
-	// Ours need not be confirmed when theirs has come.
+	// Our exit needs no confirmation after theirs.
 	s = newScript(t)
 	s.d.leave(s.now)
 	s.next(true, false, 100*ms)
@@ -212,7 +211,7 @@ func TestDialogueLingers(t *testing.T) {
 	}
 	s.at(1900*ms + maxLinger).over(true)
 
-	// Who starts again meanwhile does not revive this chat.
+	// A new session of the other peer does not restart this chat.
 	s = newScript(t)
 	s.arrives(say(1, exit), fresh, nil)
 	anew := say(1, "back again")
@@ -223,7 +222,7 @@ func TestDialogueLingers(t *testing.T) {
 	s.next(false, false, 1500*ms)
 	s.at(1500 * ms).over(true)
 
-	// A message that crossed it is reported if it was not acknowledged.
+	// A message that crossed the exit and was not acknowledged is reported.
 	s = newScript(t)
 	s.d.say(s.now, "one")
 	s.next(true, false, 100*ms)

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// These tests are the questions of CSCI 351 project 4, with clients and servers as the
-// document has them: plain sockets, recv(1024), no newlines, the word "exit".
+// These tests follow the questions of CSCI 351 project 4, with the document's clients and servers: plain sockets,
+// recv(1024), no newlines, the word "exit".
 
 // recv is one recv(1024); at the end of the data it is empty.
 func recv(t testing.TB, conn net.Conn) string {
@@ -135,7 +135,7 @@ func TestQuestion2(t *testing.T) {
 	}
 }
 
-// startForwarder starts one and returns where it listens, once it does.
+// startForwarder starts a forwarder, and returns its address when it listens.
 func startForwarder(ctx context.Context, t testing.TB, all *sync.WaitGroup, f *Forwarder, to net.Addr) net.Addr {
 	at := make(chan net.Addr, 1)
 	f.Listen = func(ctx context.Context, network, address string) (net.Listener, error) {
@@ -200,7 +200,7 @@ func TestQuestion3(t *testing.T) {
 	if got := parties[1].heard; !slices.Equal(got, []string{"hello from a", "how are you"}) {
 		t.Errorf("b heard %q", got)
 	}
-	// TCP may join what was sent in quick succession.
+	// TCP may join messages that follow each other quickly.
 	all := strings.Join(server.received, "")
 	for _, want := range []string{"hello from a", "hello from b", "how are you"} {
 		if strings.Count(all, want) != 1 {
@@ -212,9 +212,8 @@ func TestQuestion3(t *testing.T) {
 	}
 }
 
-// TestAddressIsUsedAgain: the server starts again at once at the same port, with
-// connections of the one before still in the system's memory (SO_REUSEADDR in "TCP
-// Server in Python").
+// TestAddressIsUsedAgain: a server can listen again at once at the same port, while old connections are in
+// TIME_WAIT (SO_REUSEADDR in "TCP Server in Python").
 func TestAddressIsUsedAgain(t *testing.T) {
 	addr := "127.0.0.1:0"
 	for range 3 {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// TestShutdownDrains: what has been read is delivered; Close does not wait for that.
+// TestShutdownDrains: Shutdown delivers all messages that were read. Close does not.
 func TestShutdownDrains(t *testing.T) {
 	for _, graceful := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestShutdownDrains(t *testing.T) {
 	}
 }
 
-// TestShutdownGivesUp: its context ends before a client reads.
+// TestShutdownGivesUp: the context of Shutdown ends before a client reads.
 func TestShutdownGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHall(t, &Server{})
@@ -107,8 +107,7 @@ func TestServeEnds(t *testing.T) {
 	})
 }
 
-// TestShutdownOfOneThatWaits: who is waited for when Shutdown is called says nothing
-// more afterwards, however long it may be silent.
+// TestShutdownOfOneThatWaits: Shutdown ends the reading of a silent client at once.
 func TestShutdownOfOneThatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHall(t, &Server{Queue: 1000, Slow: Wait, WriteTimeout: -1, IdleTimeout: 24 * time.Hour})
@@ -131,7 +130,7 @@ func TestShutdownOfOneThatWaits(t *testing.T) {
 	})
 }
 
-// TestCloseDoesNotWait: for clients that are being turned away, and read nothing.
+// TestCloseDoesNotWait: Close does not wait for refused clients that read nothing.
 func TestCloseDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHall(t, &Server{MaxClients: 1})

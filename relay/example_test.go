@@ -10,7 +10,7 @@ import (
 	"github.com/ferrygo/ferry/relay"
 )
 
-// Two clients, one of which hears the other.
+// One client receives the message of another.
 func ExampleServer() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -46,7 +46,7 @@ func ExampleServer() {
 	// relay: serving: context canceled
 }
 
-// A forwarder between a client and a server that know nothing of it.
+// A forwarder stands between a client and a server.
 func ExampleForwarder() {
 	server, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -26,7 +26,7 @@ func noise(seed uint64, n int) []byte {
 	return b
 }
 
-// chain starts forwarders one behind the other and returns where the last listens.
+// chain starts forwarders in a row, and returns the address of the last.
 func chain(t testing.TB, hops int, to net.Addr) net.Addr {
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
@@ -37,8 +37,7 @@ func chain(t testing.TB, hops int, to net.Addr) net.Addr {
 	return to
 }
 
-// TestChains: both sides send at the same time, close their sending direction when they
-// are done, and get every byte of the other.
+// TestChains: both sides send at the same time, close their sending direction, and receive every byte.
 func TestChains(t *testing.T) {
 	for hops := 1; hops <= 3; hops++ {
 		server := listen(t)
@@ -73,8 +72,7 @@ func exchange(t *testing.T, c net.Conn, mine, theirs []byte) {
 	}
 }
 
-// TestHalfClose: a client that has sent everything waits for an answer that comes after
-// its end.
+// TestHalfClose: a client that closed its sending direction receives a later answer.
 func TestHalfClose(t *testing.T) {
 	server := listen(t)
 	c := dial(t, chain(t, 3, server.Addr()))
@@ -94,7 +92,7 @@ func TestHalfClose(t *testing.T) {
 	}
 }
 
-// TestBrokenConnection: a reset on one side is no end of data on the other.
+// TestBrokenConnection: a reset on one side is a reset on the other, not the end of the data.
 func TestBrokenConnection(t *testing.T) {
 	server := listen(t)
 	c := dial(t, chain(t, 2, server.Addr()))
@@ -113,8 +111,7 @@ func TestBrokenConnection(t *testing.T) {
 	}
 }
 
-// TestForwarderStops: the end of the context in mid-transfer is no end of data, on
-// neither side.
+// TestForwarderStops: the end of the context resets both sides.
 func TestForwarderStops(t *testing.T) {
 	server := listen(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -141,7 +138,7 @@ func TestForwarderStops(t *testing.T) {
 	}
 }
 
-// TestFirstConnectionUnused: it is closed when no client has come, and when none can.
+// TestFirstConnectionUnused: the first connection is closed if no client came or the listener failed.
 func TestFirstConnectionUnused(t *testing.T) {
 	for name, listens := range map[string]bool{"nobody comes": true, "it cannot listen": false} {
 		t.Run(name, func(t *testing.T) {
@@ -175,7 +172,7 @@ func TestFirstConnectionUnused(t *testing.T) {
 	}
 }
 
-// TestUpstreamAbsent: a clear error, and nobody is listened to.
+// TestUpstreamAbsent: the error names the host, and no listener is opened.
 func TestUpstreamAbsent(t *testing.T) {
 	l := listen(t)
 	addr := l.Addr().String()
@@ -192,8 +189,8 @@ func TestUpstreamAbsent(t *testing.T) {
 	}
 }
 
-// TestFirstConnection: it is there before the client, what the server says first is not
-// lost, and if the server has closed it a new one is made.
+// TestFirstConnection: it is made before the first client connects. Bytes that the server sends early are
+// delivered. If the server closes the connection, a new one is made.
 func TestFirstConnection(t *testing.T) {
 	server := listen(t)
 	at := chain(t, 1, server.Addr())
@@ -227,7 +224,7 @@ func TestFirstConnection(t *testing.T) {
 	}
 }
 
-// TestAliveHeldUp: a process that had to wait for a processor has not looked.
+// TestAliveHeldUp: alive reads again if the process was not running when the deadline passed.
 func TestAliveHeldUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, c := range []struct {
@@ -250,7 +247,7 @@ func TestAliveHeldUp(t *testing.T) {
 	})
 }
 
-// A delayedConn is one whose deadline passes before it is read, some times.
+// A delayedConn is a conn whose first reads begin after their deadline.
 type delayedConn struct {
 	net.Conn
 	delayed, reads int
@@ -265,8 +262,7 @@ func (c *delayedConn) Read([]byte) (int, error) {
 	return 0, c.then
 }
 
-// TestForward: on a listener of the caller's, before there is an upstream host; each
-// client gets its own connection.
+// TestForward: Forward starts before the upstream host. Each client gets its own connection.
 func TestForward(t *testing.T) {
 	upstream := listen(t)
 	addr := upstream.Addr().String()
@@ -310,7 +306,7 @@ func TestForward(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	// A connection under way ends with the context.
+	// The end of the context ends an open connection.
 	c = dial(t, l.Addr())
 	if _, err := upstream.Accept(); err != nil {
 		t.Fatal(err)
@@ -327,7 +323,7 @@ func TestForward(t *testing.T) {
 	}
 }
 
-// TestMaxConns: more clients than may be wait their turn.
+// TestMaxConns: clients beyond the maximum wait.
 func TestMaxConns(t *testing.T) {
 	upstream, l := listen(t), listen(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -352,7 +348,7 @@ func TestMaxConns(t *testing.T) {
 	<-ended
 }
 
-// TestForwarderLeavesNothing: many connects and closes.
+// TestForwarderLeavesNothing: many connects and closes leak nothing.
 func TestForwarderLeavesNothing(t *testing.T) {
 	check := leaks(t)
 	t.Run("", func(t *testing.T) {

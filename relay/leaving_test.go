@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// leave lets a client say exit that has not read all that waits for it.
+// leave lets a client say exit before it has read its queue.
 func leave(t *testing.T, conn net.Conn) {
 	t.Helper()
 	if _, err := io.WriteString(conn, exit); err != nil {
@@ -20,8 +20,8 @@ func leave(t *testing.T, conn net.Conn) {
 	synctest.Wait()
 }
 
-// TestManyLeave: of those who have left and do not read, there are never more than
-// there may be clients. The one that left first goes first.
+// TestManyLeave: the number of departed clients with unread queues is at most MaxClients. The first to leave is
+// disconnected first.
 func TestManyLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const most = 3
@@ -54,8 +54,8 @@ func TestManyLeave(t *testing.T) {
 	})
 }
 
-// TestLeavingTakesTime: who has left has the time of one write for all that waits for
-// it, however many writes that takes. Shutdown waits for as long as its caller does.
+// TestLeavingTakesTime: a departed client has one WriteTimeout for its whole queue. Shutdown waits until its
+// context ends.
 func TestLeavingTakesTime(t *testing.T) {
 	const messages = 10
 	line := strings.Repeat("x", maxWritten-10) + "\n"
@@ -95,7 +95,7 @@ func TestLeavingTakesTime(t *testing.T) {
 	}
 }
 
-// A shaker is a conn whose Write must read first, as that of a TLS conn must.
+// A shaker is a conn whose Write reads first, as a TLS conn's does.
 type shaker struct{ net.Conn }
 
 func (s shaker) Write(b []byte) (int, error) {
@@ -105,8 +105,7 @@ func (s shaker) Write(b []byte) (int, error) {
 	return s.Conn.Write(b)
 }
 
-// TestRefusedShakesNoHands: refused clients, one or many, that never send what must be
-// read before they can be told why hold up neither those after them nor Shutdown.
+// TestRefusedShakesNoHands: refused clients whose handshake never ends delay neither later clients nor Shutdown.
 func TestRefusedShakesNoHands(t *testing.T) {
 	for _, refused := range []int{1, maxPartings + 3} {
 		synctest.Test(t, func(t *testing.T) {

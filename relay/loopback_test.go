@@ -148,8 +148,8 @@ func TestThousandConnects(t *testing.T) {
 	check()
 }
 
-// TestBadClients: resets in mid-line, binary, lines without end, connections that say
-// nothing. A good client notices nothing.
+// TestBadClients: resets within a line, binary data, endless lines and silent connections do not affect a good
+// client.
 func TestBadClients(t *testing.T) {
 	check := leaks(t)
 	t.Run("", func(t *testing.T) {
@@ -193,9 +193,8 @@ func TestBadClients(t *testing.T) {
 	check()
 }
 
-// TestHugeMessage: 100 MB without a newline. As a line it is too long, and its sender is
-// told so and disconnected; as chunks it arrives in labelled pieces, every byte of it.
-// Either way it takes no more memory than other messages.
+// TestHugeMessage: 100 MB without a newline. As a line it is too long, and its sender is told so and disconnected.
+// As chunks it arrives complete, in labelled pieces.
 func TestHugeMessage(t *testing.T) {
 	const size = 100 << 20 / thorough
 	for _, framing := range []Framing{Line, Chunk} {
@@ -248,7 +247,7 @@ func (b neverEnding) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestQueueMemory: clients that do not read take the memory that they may, and no more.
+// TestQueueMemory: the memory of clients that do not read is limited by Queue.
 func TestQueueMemory(t *testing.T) {
 	const deaf, queue = 20, 1 << 20
 	l := listen(t)
@@ -267,7 +266,7 @@ func TestQueueMemory(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	// Each line is written by itself: where it is read by itself it costs most.
+	// One write for each line: deliveries of one line have the largest overhead.
 	line := []byte(strings.Repeat("x", 99) + "\n")
 	for range 100_000 {
 		speaker.Write(line)
@@ -276,7 +275,7 @@ func TestQueueMemory(t *testing.T) {
 	recv(t, speaker)
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	// All queues share what is in them.
+	// All queues share the bytes of a delivery.
 	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 2*deaf*queue {
 		t.Errorf("the heap grew by %d bytes, the queues may hold %d", grown, deaf*queue)
 	}

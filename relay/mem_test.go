@@ -39,7 +39,7 @@ func (l *memListener) Close() error {
 	return nil
 }
 
-// dial connects to whoever accepts. Nothing is buffered: a write waits for its read.
+// dial connects to the listener. Nothing is buffered: a write waits for its read.
 func (l *memListener) dial() net.Conn {
 	here, there := net.Pipe()
 	l.conns <- there
@@ -68,7 +68,7 @@ func (h *hall) close() {
 	<-h.ended
 }
 
-// A guest is a client of a hall, whose reading goroutine collects what it hears.
+// A guest is a client of a hall. Its reading goroutine collects the deliveries.
 type guest struct {
 	net.Conn
 	t     *testing.T
@@ -93,7 +93,7 @@ func (h *hall) enter() *guest {
 	return g
 }
 
-// say writes bytes and lets everything happen that follows from it.
+// say writes bytes and waits until all goroutines are blocked.
 func (g *guest) say(text string) {
 	g.t.Helper()
 	if _, err := io.WriteString(g.Conn, text); err != nil {
@@ -102,7 +102,7 @@ func (g *guest) say(text string) {
 	synctest.Wait()
 }
 
-// heard returns what has arrived since it was called last, "EOF" at the end.
+// heard returns the bytes that arrived since the last call, and "EOF" at the end.
 func (g *guest) heard() string {
 	synctest.Wait()
 	var b strings.Builder
@@ -132,7 +132,7 @@ func after(d time.Duration) {
 	synctest.Wait()
 }
 
-// departures collects why clients left.
+// departures collects the errors of Trace.Left.
 type departures struct {
 	mu   sync.Mutex
 	errs []error
@@ -146,7 +146,7 @@ func (d *departures) trace() *Trace {
 	}}
 }
 
-// all returns the reasons so far.
+// all returns the errors so far.
 func (d *departures) all() []error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

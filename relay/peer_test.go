@@ -18,8 +18,7 @@ import (
 	"github.com/ferrygo/ferry/lossy"
 )
 
-// A chatter is a Peer that runs on a network in memory, in a bubble. Its server is
-// plain: it collects what it reads.
+// A chatter is a Peer on a network in memory, in a bubble. Its server only collects the bytes that it reads.
 type chatter struct {
 	t      *testing.T
 	conn   *lossy.Conn
@@ -41,7 +40,7 @@ func newChatters(t *testing.T, options ...lossy.Option) (a, b *chatter) {
 	return newChatter(t, n, netip.AddrPort{}), newChatter(t, n, netip.AddrPort{})
 }
 
-// newChatter is one of them, at an address of n; zero: any.
+// newChatter returns a chatter at an address of n; a zero address means any.
 func newChatter(t *testing.T, n *lossy.Network, at netip.AddrPort) *chatter {
 	conn, err := n.NewConn(at)
 	if err != nil {
@@ -113,7 +112,7 @@ func TestChat(t *testing.T) {
 	})
 }
 
-// TestChatOnBadNetworks: whatever the network does, every line arrives once and in order.
+// TestChatOnBadNetworks: every line arrives once and in order, despite loss, duplicates and reordering.
 func TestChatOnBadNetworks(t *testing.T) {
 	for seed := uint64(1); seed <= 200 && !t.Failed(); seed++ {
 		synctest.Test(t, func(t *testing.T) {
@@ -139,7 +138,7 @@ func TestChatOnBadNetworks(t *testing.T) {
 				t.Errorf("b heard %q, %v; a heard %q", b.heard, b.err, a.heard)
 			}
 			<-a.done
-			// b may be gone before the acknowledgement of a's exit has arrived.
+			// The acknowledgement of a's exit may be lost until b has ended.
 			if a.err != nil && !errors.Is(a.err, ferry.ErrUnconfirmed) {
 				t.Error(a.err)
 			}
@@ -181,8 +180,7 @@ func TestChatAlone(t *testing.T) {
 	})
 }
 
-// TestChatStrangers: packets from elsewhere, and packets that are none, change nothing
-// and are not answered.
+// TestChatStrangers: packets from other addresses change nothing and are not answered.
 func TestChatStrangers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var answered int
@@ -224,7 +222,7 @@ func TestChatStrangers(t *testing.T) {
 	})
 }
 
-// TestChatBadPackets: from the peer's own address.
+// TestChatBadPackets: malformed and unexpected packets from the peer's address are counted and ignored.
 func TestChatBadPackets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newChatters(t)
@@ -253,8 +251,8 @@ func TestChatBadPackets(t *testing.T) {
 	})
 }
 
-// TestChatStartsAgain: who says exit and starts again at once does not revive the chat
-// that is over at the other peer, and finds it in its next one.
+// TestChatStartsAgain: a peer that says exit and starts again at once does not restart the other's chat. It meets
+// the other's next chat.
 func TestChatStartsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := lossy.NewNetwork(lossy.Delay(10 * ms))
@@ -282,7 +280,7 @@ func TestChatStartsAgain(t *testing.T) {
 	})
 }
 
-// TestChatServerGone: without the server the chat ends, on both sides.
+// TestChatServerGone: the end of the server ends the chat on both sides.
 func TestChatServerGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newChatters(t, lossy.Delay(10*ms))
@@ -376,8 +374,7 @@ func TestChatLongText(t *testing.T) {
 	})
 }
 
-// TestChatLongDelivery: the longest message that a Server delivers, from whomever, is
-// heard, whole and as nobody else's.
+// TestChatLongDelivery: the longest delivery of a Server is one message, with its sender's label.
 func TestChatLongDelivery(t *testing.T) {
 	forged := "1: I owe you money"
 	for _, id := range []string{"2: ", "18446744073709551615: "} {

@@ -28,7 +28,7 @@ func TestQueueBounds(t *testing.T) {
 	if q.fits(deliveryOf(3, 10)) || q.halfFree() {
 		t.Error("room in a full queue")
 	}
-	// What is being written takes room until it is written.
+	// Bytes that are being written take room.
 	bufs, n := q.take(nil)
 	if len(bufs) != 3 || n != 3 || q.fits(deliveryOf(3, 10)) || !q.empty() {
 		t.Errorf("take gave %d buffers, %d messages", len(bufs), n)
@@ -76,7 +76,7 @@ func TestDisplace(t *testing.T) {
 	if got := string(bytes.Join(bufs, nil)); got != "* 3 messages lost\n3\n4\n" || n != 2 {
 		t.Errorf("take gave %q, %d messages", got, n)
 	}
-	// Nothing that is being written can be dropped.
+	// Bytes that are being written cannot be dropped.
 	if lost := q.displace(deliveryOf(5, 100)); lost != 1 || q.empty() {
 		t.Errorf("%d lost, want 1 and a notice", lost)
 	}
@@ -90,8 +90,7 @@ func TestDisplace(t *testing.T) {
 
 var queueSeed = flag.Uint64("relay.seed", 0, "run only this one of the random queues")
 
-// TestRandomQueues: a queue keeps its bound and the order, and every message
-// is taken or counted as lost.
+// TestRandomQueues: a queue keeps its limit and the order. Every message is taken or counted as lost.
 func TestRandomQueues(t *testing.T) {
 	for seed := uint64(1); seed <= 100 && !t.Failed(); seed++ {
 		if *queueSeed != 0 {
@@ -164,7 +163,7 @@ func TestBatcher(t *testing.T) {
 	if d := b.take(); len(d.data) != 0 || d.messages != 0 {
 		t.Errorf("then %+v", d)
 	}
-	// A batch is bounded, a message alone is not.
+	// A write of several deliveries is limited, one of a single delivery is not.
 	b.add(make([]byte, 2*maxBatch), nil)
 	if b.fits([]byte("x")) {
 		t.Error("a batch has no end")

@@ -2,6 +2,5 @@
 
 package relay
 
-// thorough is how many times less there is to do where the race detector makes
-// everything ten times slower.
+// thorough divides the volume of tests under the race detector, which is ten times slower.
 const thorough = 10

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// CSCI 351 project 4, question 1: what one says, all others hear, and know who said it.
+// CSCI 351 project 4, question 1: each message reaches all others, with its sender's ID.
 func TestBroadcast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHall(t, &Server{})
@@ -30,7 +30,7 @@ func TestBroadcast(t *testing.T) {
 	})
 }
 
-// Question 1: at most five, unless asked for more. IDs are not used again.
+// Question 1: at most five clients by default. IDs are not used again.
 func TestLimitAndIDs(t *testing.T) {
 	for _, tt := range []struct{ max, room int }{{0, 5}, {1, 1}, {7, 7}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -64,8 +64,7 @@ func TestLimitAndIDs(t *testing.T) {
 	})
 }
 
-// "Handler function for a Thread": "exit" or the end of the data end that client, and
-// only that one.
+// "Handler function for a Thread": "exit" or the end of the data ends that client only.
 func TestExit(t *testing.T) {
 	for name, leave := range map[string]func(*guest){
 		"exit":           func(g *guest) { g.say("exit") },
@@ -92,7 +91,7 @@ func TestExit(t *testing.T) {
 	}
 }
 
-// What waits for a client that has closed its side is delivered, and counts.
+// The queue of a client that has closed its sending direction is delivered and counted.
 func TestExitDrains(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHall(t, &Server{})
@@ -140,7 +139,7 @@ func TestNotices(t *testing.T) {
 	})
 }
 
-// TestForgedID: in a chunk, too, every line is labelled.
+// TestForgedID: every line of a chunk is labelled.
 func TestForgedID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHall(t, &Server{})
@@ -168,20 +167,20 @@ func TestTooLong(t *testing.T) {
 		if all := left.all(); len(all) != 1 || !errors.Is(all[0], ErrTooLong) {
 			t.Errorf("left with %v, want ErrTooLong", all)
 		}
-		// A line without an end is too long before it ends.
+		// A line is too long before its newline arrives.
 		c := h.enter()
 		c.say("\n")
 		c.say("0123456789\r")
 		c.say("a")
 		c.expect("* message longer than 10 bytes\nEOF")
-		// A chunk is cut.
+		// A chunk is split.
 		d := h.enter()
 		d.say("0123456789abcde")
 		a.expect("3: \n4: 0123456789\n4: abcde\n")
 	})
 }
 
-// TestUnfinishedLine: what was said before the end counts, whole or not.
+// TestUnfinishedLine: a last line without a newline is delivered.
 func TestUnfinishedLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHall(t, &Server{Framing: Line})
@@ -242,7 +241,7 @@ func TestServerMistakes(t *testing.T) {
 	}
 }
 
-// TestTwoListeners: clients of both are in one room.
+// TestTwoListeners: clients of two listeners hear each other.
 func TestTwoListeners(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &Server{MaxClients: 2}

@@ -19,8 +19,8 @@ func (h *hall) enterDeaf() net.Conn {
 	return conn
 }
 
-// TestDisconnect: a client that stops reading is disconnected, the others miss nothing, and wait no longer than
-// SlowTimeout, once.
+// TestDisconnect: a client that stops reading is disconnected. The others receive everything, and wait for one
+// SlowTimeout.
 func TestDisconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		left := make(chan error, 3)
@@ -44,8 +44,7 @@ func TestDisconnect(t *testing.T) {
 	})
 }
 
-// TestSlowReader: a client with a full queue stays as long as it takes 16 KiB in each SlowTimeout, whenever in that
-// time it takes them.
+// TestSlowReader: a client with a full queue stays if it takes 16 KiB in each SlowTimeout, at any point of it.
 func TestSlowReader(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -87,11 +86,9 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
-// TestRateBesideDeaf: four clients, of which three read at a steady rate what the
-// fourth floods them with, get all of it at nine tenths of the rate, at least, that
-// they have without a fifth that never reads. The flood takes five seconds, and the
-// queues are so short that it begins to wait for the deaf client at once: the worst
-// case of a server that is otherwise as it comes.
+// TestRateBesideDeaf: one client floods three that read at a steady rate. A fifth client that never reads costs
+// them at most a tenth of the rate. The flood takes five seconds. The queues are so short that the flood waits for
+// the fifth client at once.
 func TestRateBesideDeaf(t *testing.T) {
 	const piece, pieces = 16 << 10, 500
 	line := strings.Repeat("x", 63) + "\n"
@@ -135,7 +132,7 @@ func TestRateBesideDeaf(t *testing.T) {
 	}
 }
 
-// paced reads to the end, at most size bytes and then nothing for a time, over and over.
+// paced reads to the end, with a pause after every size bytes.
 func paced(conn net.Conn, size int, pause time.Duration) string {
 	var all strings.Builder
 	for buf := make([]byte, size); ; time.Sleep(pause) {
@@ -147,8 +144,8 @@ func paced(conn net.Conn, size int, pause time.Duration) string {
 	}
 }
 
-// TestDisconnectAtOnce: a client that has not read for longer than SlowTimeout when its queue fills up costs the others
-// no time.
+// TestDisconnectAtOnce: if a client has read nothing during SlowTimeout when its queue fills up, the others do not
+// wait.
 func TestDisconnectAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHall(t, &Server{Queue: 10_000, SlowTimeout: time.Second})
@@ -170,7 +167,7 @@ func TestDisconnectAtOnce(t *testing.T) {
 	})
 }
 
-// TestDropOldest: nobody waits, and the gap is told where it is.
+// TestDropOldest: no client waits, and a notice marks the gap.
 func TestDropOldest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var lost int
@@ -201,7 +198,7 @@ func TestDropOldest(t *testing.T) {
 			}
 			got.Write(buf[:n])
 		}
-		// The first was being written when the queue was empty.
+		// The first message was being written already.
 		lines := strings.Split(strings.TrimSpace(got.String()), "\n")
 		var told int
 		if fmt.Sscanf(lines[1], "* %d messages lost", &told); lines[0] != "1: 0000" || told != lost || told+len(lines)-1 != 100 {
@@ -218,7 +215,7 @@ func TestDropOldest(t *testing.T) {
 	})
 }
 
-// TestWait: who speaks waits, until WriteTimeout ends the slow client.
+// TestWait: the client that speaks waits until WriteTimeout ends the slow client.
 func TestWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHall(t, &Server{Queue: 1000, Slow: Wait, WriteTimeout: time.Minute})
@@ -238,7 +235,7 @@ func TestWait(t *testing.T) {
 	})
 }
 
-// TestWriteTimeout: a client that does not read and whose queue is not full goes, too.
+// TestWriteTimeout: a client that does not read is disconnected although its queue is not full.
 func TestWriteTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var left departures
@@ -254,8 +251,7 @@ func TestWriteTimeout(t *testing.T) {
 	})
 }
 
-// TestWriteDeadlineMoves: each write has nearly all of WriteTimeout, whatever was
-// written before.
+// TestWriteDeadlineMoves: each write has at least seven eighths of WriteTimeout.
 func TestWriteDeadlineMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 8 * time.Second
@@ -278,8 +274,7 @@ func TestWriteDeadlineMoves(t *testing.T) {
 	})
 }
 
-// TestWaitEndsWithSpeaker: who waits for a deaf client waits no longer when its own
-// connection has ended.
+// TestWaitEndsWithSpeaker: a client stops waiting for a full queue when its own connection ends.
 func TestWaitEndsWithSpeaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		left := make(chan uint64, 3)
@@ -305,8 +300,7 @@ func TestWaitEndsWithSpeaker(t *testing.T) {
 	})
 }
 
-// TestFullUntilHalfFree: a queue that was full is full, for others, until half of it is free: they are not woken for
-// every little piece.
+// TestFullUntilHalfFree: a queue that was full counts as full until half of it is free.
 func TestFullUntilHalfFree(t *testing.T) {
 	here, there := net.Pipe()
 	defer here.Close()
@@ -330,7 +324,7 @@ func TestFullUntilHalfFree(t *testing.T) {
 	}
 }
 
-// TestOneOrder: all clients hear what several say in the same order, a slow one too.
+// TestOneOrder: all clients, a slow one included, receive the messages of several in the same order.
 func TestOneOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHall(t, &Server{Framing: Line, Queue: 1000, Slow: Wait, WriteTimeout: -1})

@@ -82,7 +82,7 @@ func TestSplitter(t *testing.T) {
 	}
 }
 
-// TestSplitterLabels: what begins as a Server's deliveries do is lines from the start.
+// TestSplitterLabels: a stream that begins with a Server's label is split into lines from the start.
 func TestSplitterLabels(t *testing.T) {
 	for _, tt := range []struct {
 		first string
@@ -108,8 +108,8 @@ func TestSplitterLabels(t *testing.T) {
 	}
 }
 
-// FuzzSplitter: however a stream is cut into reads, the lines are the same, no message
-// holds a newline or is too long, and nothing is lost.
+// FuzzSplitter: the lines do not depend on the reads. No message holds a newline or is too long, and nothing is
+// lost.
 func FuzzSplitter(f *testing.F) {
 	f.Add([]byte("a\nb\r\n\n"), uint8(1), uint8(3))
 	f.Add([]byte("abcdefgh"), uint8(2), uint8(2))
@@ -147,7 +147,7 @@ func FuzzSplitter(f *testing.F) {
 	})
 }
 
-// TestSplitterMemory: a client that says little has a small buffer.
+// TestSplitterMemory: short messages need a small buffer only.
 func TestSplitterMemory(t *testing.T) {
 	s := splitter{max: 1 << 20}
 	for range 1000 {

@@ -47,7 +47,7 @@ func TestRetry(t *testing.T) {
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
-		// Nobody can be reached any more: the end of the context ends the tries.
+		// The upstream host is gone: the end of the context ends the tries.
 		ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		f.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("never") }
@@ -62,8 +62,8 @@ type resetConn struct{ net.Conn }
 
 func (resetConn) Read([]byte) (int, error) { return 0, syscall.ECONNRESET }
 
-// TestRetryForClients: who has gone while the upstream host cannot be reached gives its
-// place to the next; who has not loses nothing of what it has said.
+// TestRetryForClients: while the upstream host cannot be reached, a client that is gone frees its place, and a
+// client that stays loses no data.
 func TestRetryForClients(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
