@@ -40,8 +40,8 @@ type Client struct {
 	Conn net.PacketConn
 	// Directory is the directory's address.
 	Directory netip.AddrPort
-	// GiveUp is how long a request may go without progress. 0 means DefaultGiveUp. A Peer
-	// gives up an update after [Peer.Period], if that is shorter, because the next one is
+	// GiveUp is how long a request may go without progress. 0 means DefaultGiveUp, negative
+	// means that only the context ends a request. A Peer gives up an update after [Peer.Period], if that is shorter, because the next one is
 	// due then.
 	GiveUp time.Duration
 	// Trace observes the calls. Nil observes nothing.
@@ -89,7 +89,15 @@ func (c *Client) Publish(ctx context.Context, peer netip.AddrPort, files []strin
 	return c.publish(ctx, peer, files, c.giveUp())
 }
 
-func (c *Client) giveUp() time.Duration { return orDefault(c.GiveUp, DefaultGiveUp) }
+func (c *Client) giveUp() time.Duration {
+	if c.GiveUp < 0 {
+		return forever
+	}
+	return orDefault(c.GiveUp, DefaultGiveUp)
+}
+
+// forever is longer than any request.
+const forever = 100 * 365 * 24 * time.Hour
 
 func (c *Client) publish(ctx context.Context, peer netip.AddrPort, files []string, giveUp time.Duration) error {
 	body, err := peerBody(peer)

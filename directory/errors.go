@@ -17,6 +17,9 @@ var (
 	ErrTooLong = errors.New("directory: too long")
 )
 
+// errNegative is the error for an option that must not be negative.
+var errNegative = errors.New("directory: a negative option")
+
 // A Code says why a directory refuses a request. The numbers are those of HTTP, of
 // which the document shows one, "(404, 'file not found')" (CEN 502 project 2, part II,
 // 3, test 4).

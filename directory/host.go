@@ -129,8 +129,8 @@ func (r *registry) crowded(num, den int) bool {
 //
 // While the registry is less than half full, every host may. After that a host has at most
 // a sixteenth of it. From seven eighths on a host must also have proved that it receives
-// answers: otherwise an attacker who forges addresses could fill the registry. A host that did not prove it can insist. Its peer is the first to make room
-// for others; see makeRoom.
+// answers: otherwise an attacker who forges addresses could fill the registry. A host that
+// did not prove it can insist. Its peer is the first to make room for others; see makeRoom.
 func (r *registry) admit(by netip.Addr, old *member, files int, insist bool) bool {
 	h := r.hosts[by]
 	if !r.fits(h, 1, files) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -38,12 +39,14 @@ type Peer struct {
 	// Addr is the address that is published. Its default is the listener's; there an
 	// unspecified IP stands for the one that the directory sees.
 	Addr netip.AddrPort
-	// Period is how often the directory is told. 0 means DefaultPeriod.
+	// Period is how often the directory is told. 0 means DefaultPeriod. Serve returns an
+	// error if it is negative.
 	Period time.Duration
 	// MaxConns bounds the connections that are served at once. If there are more, the
 	// one that has been idle for the longest time is closed, or else one of a host with
 	// more than a quarter of them; otherwise the new one waits. A client that takes less
-	// than 64 KiB in two minutes loses its connection. 0 means DefaultMaxConns.
+	// than 64 KiB in two minutes loses its connection. 0 means DefaultMaxConns, negative
+	// means as many as the system admits.
 	MaxConns int
 	// Grace is how long a download that is under way at the end may go on, and how long
 	// taking leave of the directory may take. 0 means DefaultGrace, negative no time at
@@ -159,10 +162,13 @@ func (p *Peer) Serve(ctx context.Context, l net.Listener) error {
 	if p.Root == nil {
 		return errors.New("directory: a Peer without a Root")
 	}
+	if p.Period < 0 {
+		return errNegative
+	}
 	if err := p.begin(l); err != nil {
 		return err
 	}
-	limited := limitConns(l, orDefault(p.MaxConns, DefaultMaxConns))
+	limited := limitConns(l, p.maxConns())
 	base, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	srv := &http.Server{
@@ -190,6 +196,13 @@ func (p *Peer) Serve(ctx context.Context, l net.Listener) error {
 	limited.drain() // a server that is closed does not wait for what it interrupts
 	limited.release()
 	return fmt.Errorf("directory: serving files: %w", err)
+}
+
+func (p *Peer) maxConns() int {
+	if p.MaxConns < 0 {
+		return math.MaxInt
+	}
+	return orDefault(p.MaxConns, DefaultMaxConns)
 }
 
 // begin settles which address is published.
@@ -291,11 +304,7 @@ func (p *Peer) end(ctx context.Context, srv *http.Server) {
 	addr := p.addr
 	p.addr = netip.AddrPort{}
 	p.mu.Unlock()
-	grace := p.Grace
-	if grace == 0 {
-		grace = DefaultGrace
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(grace, 0))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(orDefault(p.Grace, DefaultGrace), 0))
 	defer cancel()
 	var wg sync.WaitGroup
 	if p.Publisher != nil {

@@ -27,7 +27,7 @@ const (
 )
 
 // A Server is a central directory: it knows which peer has which file. The zero value
-// is ready to use. One Server may run several calls at the same time, each on its own conn
+// is ready to use. A negative option is an error. One Server may run several calls at the same time, each on its own conn
 // and with its own registry. A Server must not be copied.
 type Server struct {
 	// Expiry is how long a peer may be silent before it is forgotten. 0 means
@@ -77,6 +77,9 @@ func (s *Server) Stats() Stats { return s.stats.get() }
 // One goroutine serves all requests. None of them waits for another: an answer of
 // several datagrams, or a request that comes in several, goes on beside all others.
 func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
+	if err := s.check(); err != nil {
+		return err
+	}
 	c := datagram.Open(ctx, conn, datagram.Config{ReadSize: readSize, Local: true})
 	defer c.Release()
 	// The socket holds bursts. If its buffers are smaller, requests are lost and sent
@@ -107,6 +110,14 @@ func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
 	}
 }
 
+// check returns an error if an option is negative.
+func (s *Server) check() error {
+	if s.Expiry < 0 || min(s.MaxPeers, s.MaxFiles, s.MaxEntries, s.MaxRequest, s.MaxAnswer, s.MaxSources, s.MaxSessions) < 0 {
+		return errNegative
+	}
+	return nil
+}
+
 func (s *Server) newDispatcher(local netip.AddrPort) *dispatcher {
 	d := &dispatcher{
 		registry: newRegistry(
@@ -133,10 +144,9 @@ func (s *Server) newDispatcher(local netip.AddrPort) *dispatcher {
 	return d
 }
 
-// orDefault returns what a field that is 0 means. Less than nothing means the default,
-// too.
-func orDefault[T int | int64 | time.Duration](v, def T) T {
-	if v <= 0 {
+// orDefault returns v, or def if v is zero.
+func orDefault[T int | time.Duration](v, def T) T {
+	if v == 0 {
 		return def
 	}
 	return v
