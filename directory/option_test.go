@@ -18,8 +18,14 @@ func TestNegativeOptions(t *testing.T) {
 		defer v.close()
 		conn := v.listen("10.0.0.3")
 		for _, s := range []*Server{
-			{Expiry: -1}, {MaxPeers: -1}, {MaxFiles: -1}, {MaxEntries: -1},
-			{MaxRequest: -1}, {MaxAnswer: -1}, {MaxSources: -1}, {MaxSessions: -1},
+			{Expiry: -1},
+			{MaxPeers: -1},
+			{MaxFiles: -1},
+			{MaxEntries: -1},
+			{MaxRequest: -1},
+			{MaxAnswer: -1},
+			{MaxSources: -1},
+			{MaxSessions: -1},
 		} {
 			if err := s.Serve(ctx, conn); !errors.Is(err, errNegative) {
 				t.Errorf("%+v: %v", s, err)
