@@ -77,12 +77,23 @@ func TestFlood(t *testing.T) {
 	all.Wait()
 }
 
+// A smallBuffers is a listener whose connections have small send buffers.
+type smallBuffers struct{ *net.TCPListener }
+
+func (l smallBuffers) Accept() (net.Conn, error) {
+	c, err := l.AcceptTCP()
+	if err != nil {
+		return nil, err
+	}
+	return c, c.SetWriteBuffer(16 << 10)
+}
+
 // TestDeafClient: one client never reads; the others get everything. SlowTimeout is a second: on a busy machine a client
 // may need more than the default to read 16 KiB.
 func TestDeafClient(t *testing.T) {
-	const lines, width = 15_000, 1000 // more bytes than the socket buffers of both sides hold
+	const lines, width = 3000, 1000 // more bytes than the socket buffers of both sides hold
 	gone := make(chan error, 10)
-	l := listen(t)
+	l := smallBuffers{listen(t).(*net.TCPListener)}
 	ours(t, &Server{Queue: 64 << 10, SlowTimeout: time.Second, Trace: &Trace{
 		Left: func(_ Client, _ ClientReport, err error) { gone <- err },
 	}}, l)

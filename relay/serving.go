@@ -132,7 +132,7 @@ func (v *serving) await(quiet <-chan struct{}) {
 }
 
 // depart frees c's place, and limits the time and the number of clients that have left and not read their queues. In a
-// Shutdown there is no limit but its context.
+// Shutdown only its context is a limit.
 func (v *serving) depart(c *client) {
 	late := v.leave(c)
 	if v.soft.Err() != nil {

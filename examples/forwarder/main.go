@@ -33,7 +33,7 @@ func run(ctx context.Context) error {
 	}
 	f := relay.Forwarder{Retry: *retry, Trace: &relay.Trace{
 		Unreachable: func(from netip.AddrPort, err error) {
-			if *retry > 0 || from.IsValid() { // otherwise the program ends with it
+			if *retry > 0 || from.IsValid() { // otherwise the program ends with this error
 				fmt.Fprintln(os.Stderr, printable.Error(err))
 			}
 		},
