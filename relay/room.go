@@ -34,12 +34,8 @@ func (s *Server) deliver(from *client, d delivery, lost func(to Client, messages
 	if len(d.data) == 0 {
 		return
 	}
-	type loss struct {
-		Client
-		messages int
-	}
 	var full []*client
-	var losses []loss
+	var losses []func()
 	s.mu.Lock()
 	for _, c := range s.clients {
 		if c == from {
@@ -49,15 +45,13 @@ func (s *Server) deliver(from *client, d delivery, lost func(to Client, messages
 		if isFull {
 			full = append(full, c)
 		}
-		if n > 0 {
-			losses = append(losses, loss{c.Client, n})
+		if n > 0 && lost != nil {
+			losses = append(losses, func() { lost(c.Client, n) })
 		}
 	}
 	s.mu.Unlock()
-	for _, l := range losses {
-		if lost != nil {
-			lost(l.Client, l.messages)
-		}
+	for _, report := range losses {
+		report()
 	}
 	for _, c := range full {
 		c.awaitRoom(from)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 )
@@ -64,10 +65,7 @@ func (w *forwarding) alive(ctx context.Context, conn net.Conn) (sent []byte, ok 
 	return sent[:n], conn.SetReadDeadline(time.Time{}) == nil
 }
 
-func timedOut(err error) bool {
-	var timeout net.Error
-	return errors.As(err, &timeout) && timeout.Timeout()
-}
+func timedOut(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
 // reach connects to the upstream host for a client, unless the client ends first. sent holds the bytes that the client
 // sent meanwhile.
