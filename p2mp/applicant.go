@@ -68,6 +68,9 @@ func (t *sending) invited(now time.Time, from netip.AddrPort, p Packet, length i
 			v.busy = append(v.busy, from)
 			return false, true
 		}
+		if a.reason == ReasonUnknown {
+			return false, true // it heard a POLL before it heard a HELLO, and may join yet
+		}
 		return false, t.refuses(from, a.reason)
 	case p.Category != CategoryReport:
 		return false, false

@@ -285,6 +285,37 @@ func TestInvitationRefused(t *testing.T) {
 	}
 }
 
+// TestInvitationHeardLate: a receiver that starts in the middle of a transfer hears a POLL, of which
+// it knows nothing, before it hears a HELLO. It joins all the same.
+func TestInvitationHeardLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		late, answered := netip.Addr{}, false
+		p := newParty(t, 3, lossy.Delay(time.Millisecond), lossy.DropIf(func(q lossy.Packet) bool {
+			if q.From.Addr() == late {
+				answered = true
+			}
+			parsed, err := ParsePacket(q.Payload)
+			return q.To.Addr() == late && !answered && err == nil && parsed.Category == CategoryHello
+		}))
+		late = p.to[2].Addr()
+		data := noise(1, 20_000_000)
+		for i, m := range p.receivers {
+			m.start(func(ctx context.Context) error {
+				time.Sleep(time.Duration(i/2) * 9130 * time.Millisecond)
+				p.joinGroup(m)
+				_, err := (&Receiver{}).Receive(ctx, m.conn, &m.got)
+				return err
+			})
+		}
+		report, err := (&Sender{Group: testGroup, Rate: 20e6}).Send(t.Context(), p.sender, nil, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))})
+		p.stop()
+		if err != nil || len(report.Peers) != 3 || !answered {
+			t.Errorf("%v, %+v, answered %v", err, report.Peers, answered)
+		}
+		p.check(data)
+	})
+}
+
 // TestInvitationCannotLeave: if no receiver joins, the error says that the invitation could not be sent.
 func TestInvitationCannotLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

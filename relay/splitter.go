@@ -74,8 +74,8 @@ func (s *splitter) waiting() []byte { return s.buf[s.start:s.end] }
 // next returns the next message, without its newline. It fails with ErrTooLong.
 func (s *splitter) next() (text []byte, ok bool, err error) {
 	rest := s.waiting()
-	if i := bytes.IndexByte(rest, '\n'); i >= 0 {
-		return s.line(rest[:i])
+	if before, _, ok0 := bytes.Cut(rest, []byte{'\n'}); ok0 {
+		return s.line(before)
 	}
 	switch {
 	case len(rest) == 0:

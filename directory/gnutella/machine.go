@@ -3,6 +3,7 @@ package gnutella
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 )
 
 // A Link is a connection to a neighbour: a number that whoever drives a [Machine] chooses. 0 is the
@@ -70,12 +71,7 @@ func (m *Machine) Disconnected(l Link) {
 func (m *Machine) Links() int { return len(m.links) }
 
 func (m *Machine) linked(l Link) bool {
-	for _, k := range m.links {
-		if k == l {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(m.links, l)
 }
 
 // Host returns an address that a Pong named, a different one each time, and false if there is none.

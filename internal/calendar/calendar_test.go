@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -57,16 +58,16 @@ func TestSameInstant(t *testing.T) {
 	q.Push(time.Second, 1, 1, "a")
 	q.Push(time.Hour, 0, 0, "f")
 	q.Push(time.Minute*3, 9, 9, "e")
-	got := ""
+	var got strings.Builder
 	for {
 		e, ok := q.Pop()
 		if !ok {
 			break
 		}
-		got += e.Value
+		got.WriteString(e.Value)
 	}
-	if got != "abcdef" {
-		t.Errorf("order %q", got)
+	if got.String() != "abcdef" {
+		t.Errorf("order %q", got.String())
 	}
 }
 
