@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,12 +34,13 @@ func TestWatch(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
-				var gone time.Duration
-				open := true
-				watch(func() (info, bool) { return tt.at(time.Since(start)), open }, func() { gone = time.Since(start) })
+				var goneAt atomic.Int64
+				var closed atomic.Bool
+				watch(func() (info, bool) { return tt.at(time.Since(start)), !closed.Load() }, func() { goneAt.Store(int64(time.Since(start))) })
 				time.Sleep(time.Hour)
-				open = false
+				closed.Store(true)
 				time.Sleep(interval)
+				gone := time.Duration(goneAt.Load())
 				if gone != tt.want || gone > time.Hour {
 					t.Errorf("gone after %v, want %v", gone, tt.want)
 				}
