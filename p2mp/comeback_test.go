@@ -298,7 +298,7 @@ func TestInvitationHeardLate(t *testing.T) {
 			return q.To.Addr() == late && !answered && err == nil && parsed.Category == CategoryHello
 		}))
 		late = p.to[2].Addr()
-		data := noise(1, 20_000_000)
+		data := noise(1, 6_000_000)
 		for i, m := range p.receivers {
 			m.start(func(ctx context.Context) error {
 				time.Sleep(time.Duration(i/2) * 9130 * time.Millisecond)
@@ -307,7 +307,7 @@ func TestInvitationHeardLate(t *testing.T) {
 				return err
 			})
 		}
-		report, err := (&Sender{Group: testGroup, Rate: 20e6}).Send(t.Context(), p.sender, nil, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))})
+		report, err := (&Sender{Group: testGroup, Rate: 5e6}).Send(t.Context(), p.sender, nil, ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))})
 		p.stop()
 		if err != nil || len(report.Peers) != 3 || !answered {
 			t.Errorf("%v, %+v, answered %v", err, report.Peers, answered)
