@@ -42,8 +42,8 @@ type earlyAnswerer struct {
 	readErr error // after the answer
 }
 
-func (earlyAnswerer) Write([]byte) (int, error) { return 0, syscall.EPIPE }
-func (earlyAnswerer) Close() error              { return nil }
+func (*earlyAnswerer) Write([]byte) (int, error) { return 0, syscall.EPIPE }
+func (*earlyAnswerer) Close() error              { return nil }
 
 func (e *earlyAnswerer) Read(b []byte) (int, error) {
 	time.Sleep(time.Second) // the write has failed long ago

@@ -45,19 +45,21 @@ func TestRoundTripGrows(t *testing.T) {
 			p.files.files["file"] = data
 			var server Report
 			p.server.Trace = &Trace{Finished: func(e TransferEvent) { server = e.Report }}
-			p.start()
 			blocks := 0
 			slower := func(PacketEvent) {
 				if blocks++; blocks == 100 {
 					p.net.SetModels(lossy.Delay(40 * ms))
 				}
 			}
+			if write {
+				p.server.Trace.Received = slower
+			}
+			p.start()
 			conn := p.client()
 			c := Client{BlockSize: 512, WindowSize: -1}
 			var r Report
 			var err error
 			if write {
-				p.server.Trace.Received = slower
 				r, err = c.Put(t.Context(), conn, p.addr, "new", ferry.Source{R: bytes.NewReader(data), Size: int64(len(data))})
 			} else {
 				c.Trace = &Trace{Received: slower}
