@@ -36,6 +36,16 @@ func overlayPeer(t *testing.T, kind, host, join, dir string) string {
 	return at[1]
 }
 
+// insist runs a program until it succeeds, 500 times at most. A young ring settles within some periods, and peers
+// publish again when it has.
+func insist(t *testing.T, name string, args ...string) (out, errs string, status int) {
+	status = 1
+	for try := 0; try < 500 && status != 0; try++ {
+		out, errs, status = run(t, name, args...)
+	}
+	return out, errs, status
+}
+
 // TestOverlays: peers that have no directory find each other's files, and a name that none has is reported.
 func TestOverlays(t *testing.T) {
 	for _, kind := range []string{"chord", "gnutella"} {
@@ -56,12 +66,7 @@ func TestOverlays(t *testing.T) {
 			b := overlayPeer(t, kind, "127.0.2.2", a, dirs[1])
 			c := overlayPeer(t, kind, "127.0.2.3", b, dirs[2])
 			for name, want := range map[string]string{"new.txt": string(data), "other.txt": "other"} {
-				// A peer publishes once it has joined, which a first look may precede.
-				var out, errs string
-				status := 1
-				for try := 0; try < 20 && status != 0; try++ {
-					out, errs, status = run(t, "peer", "-overlay", kind, "-overlay-listen", "127.0.2.4:0", "-join", c, "-dir", dirs[3], "-get", name)
-				}
+				out, errs, status := insist(t, "peer", "-overlay", kind, "-overlay-listen", "127.0.2.4:0", "-join", c, "-dir", dirs[3], "-get", name)
 				if status != 0 {
 					t.Fatalf("-get %s: status %d, %s%s", name, status, out, errs)
 				}
@@ -69,7 +74,7 @@ func TestOverlays(t *testing.T) {
 					t.Errorf("%s: %d bytes, %v", name, len(got), err)
 				}
 			}
-			out, errs, status := run(t, "peer", "-overlay", kind, "-overlay-listen", "127.0.2.4:0", "-join", b, "-find", "new.txt")
+			out, errs, status := insist(t, "peer", "-overlay", kind, "-overlay-listen", "127.0.2.4:0", "-join", b, "-find", "new.txt")
 			if status != 0 || !strings.HasPrefix(out, "127.0.2.1 ") {
 				t.Errorf("-find: status %d, %q, %s", status, out, errs)
 			}
