@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,12 +119,23 @@ func TestPublishTooMuch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newTown(t, &Server{})
 		p.wake = nil
+		var mu sync.Mutex
 		var errs []error
-		p.Trace = &Trace{Announced: func(e Event) { errs = append(errs, e.Err) }}
+		p.Trace = &Trace{Announced: func(e Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			errs = append(errs, e.Err)
+		}}
+		announced := func() []error {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(errs)
+		}
 		stop := running(v, "10.0.0.2", p)
 		time.Sleep(5 * time.Minute)
-		if refused, ok := errors.AsType[*RefusedError](errors.Join(errs...)); !ok || refused.Code != CodeTooLong || len(errs) != 1 {
-			t.Errorf("announced: %v", errs)
+		first := announced()
+		if refused, ok := errors.AsType[*RefusedError](errors.Join(first...)); !ok || refused.Code != CodeTooLong || len(first) != 1 {
+			t.Errorf("announced: %v", first)
 		}
 		for name := range files {
 			if name != "a" {
@@ -131,7 +143,8 @@ func TestPublishTooMuch(t *testing.T) {
 			}
 		}
 		time.Sleep(10 * time.Second)
-		if err := errs[len(errs)-1]; err != nil {
+		later := announced()
+		if err := later[len(later)-1]; err != nil {
 			t.Errorf("a shorter list: %v", err)
 		}
 		stop()
